@@ -16,6 +16,8 @@ pub struct Rbac {
     roles: HashMap<RoleKey, Arc<[UseRule]>>,
     /// Bindings by namespace (`None`: ClusterRoleBindings) and name.
     bindings: HashMap<Option<Arc<str>>, HashMap<Arc<str>, Binding>>,
+    /// The names of bound roles, each once: thousands of bindings name the same few.
+    names: HashSet<Arc<str>>,
     /// What has changed since the last compilation.
     dirty: HashSet<Option<Arc<str>>>,
     rights: Rights,
@@ -234,8 +236,14 @@ impl Rbac {
         }
     }
 
-    fn set_binding(&mut self, namespace: Option<&str>, name: &str, binding: Binding) {
+    fn set_binding(&mut self, namespace: Option<&str>, name: &str, mut binding: Binding) {
         let scope = namespace.map(Arc::from);
+        match self.names.get(&binding.role.name) {
+            Some(known) => binding.role.name = known.clone(),
+            None => {
+                self.names.insert(binding.role.name.clone());
+            }
+        }
         let held = self.bindings.entry(scope.clone()).or_default();
         if held.get(name) != Some(&binding) {
             held.insert(name.into(), binding);
