@@ -1,1 +1,13 @@
-//! Usher.
+//! Usher: a Kubernetes admission webhook that asks one question of every field that names something else:
+//! may this requester `use` that target? The cluster's own RBAC answers.
+//!
+//! Data walks one way through the pure rooms: an object comes in, [`catalogue`] finds its references, [`rights`]
+//! answers the questions, [`engine`] puts findings, modes and exemptions together.
+
+pub mod catalogue;
+pub mod cli;
+pub mod cluster;
+pub mod engine;
+pub mod reference;
+pub mod review;
+pub mod rights;

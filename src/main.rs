@@ -1,2 +1,7 @@
-//! Usher.
-fn main() {}
+//! `usher`: see [`usher::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    usher::cli::run()
+}

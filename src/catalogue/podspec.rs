@@ -1,0 +1,210 @@
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::seek::{BadObject, parse};
+use crate::reference::{Check, Path, Reference, Resource, Target, Text, Toleration};
+
+/// The fields of a pod spec (`k8s.io/api/core/v1 PodSpec`) that decisions look at.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodSpec<'a> {
+    #[serde(borrow, default)]
+    service_account_name: Text<'a>,
+    #[serde(borrow, default)]
+    service_account: Text<'a>,
+    #[serde(borrow, default)]
+    node_name: Text<'a>,
+    #[serde(borrow, default)]
+    priority_class_name: Text<'a>,
+    #[serde(borrow, default)]
+    runtime_class_name: Text<'a>,
+    #[serde(borrow, default)]
+    tolerations: Option<Vec<Toleration<'a>>>,
+    /// Read only when somebody asks what the containers request.
+    #[serde(borrow, default)]
+    containers: Option<&'a RawValue>,
+}
+
+impl<'a> PodSpec<'a> {
+    /// The account that the pod runs as, and the field that says so. An empty `serviceAccountName` gives way to its
+    /// deprecated alias (`pkg/apis/core/v1/conversion.go`), and nothing at all means `default`.
+    pub fn account(&self) -> (&'static str, Text<'a>) {
+        if !self.service_account_name.is_empty() || self.service_account.is_empty() {
+            let name = &self.service_account_name;
+            let named = if name.is_empty() {
+                "default".into()
+            } else {
+                name.clone()
+            };
+            ("serviceAccountName", named)
+        } else {
+            ("serviceAccount", self.service_account.clone())
+        }
+    }
+
+    /// The node that the pod is put on past the scheduler; empty if none.
+    pub fn node(&self) -> &Text<'a> {
+        &self.node_name
+    }
+
+    /// The runtime class; empty if none.
+    pub fn runtime_class(&self) -> &Text<'a> {
+        &self.runtime_class_name
+    }
+
+    /// The priority class; empty if none.
+    pub fn priority_class(&self) -> &Text<'a> {
+        &self.priority_class_name
+    }
+
+    /// The tolerations.
+    pub fn tolerations(&self) -> &[Toleration<'a>] {
+        self.tolerations.as_deref().unwrap_or_default()
+    }
+
+    /// Every reference of this pod spec, which stands at `base` in its object.
+    pub fn references(&self, base: &'a str) -> impl Iterator<Item = Reference<'a>> + '_ {
+        let object = move |check, resource, field, name: Text<'a>| Reference {
+            check,
+            path: Path {
+                base,
+                field,
+                index: None,
+            },
+            target: Target::Object { resource, name },
+        };
+        let (field, account) = self.account();
+        let account = object(
+            Check::ServiceAccounts,
+            Resource::SERVICE_ACCOUNTS,
+            field,
+            account,
+        );
+        let tolerations = self
+            .tolerations()
+            .iter()
+            .enumerate()
+            .map(move |(index, toleration)| Reference {
+                check: Check::Tolerations,
+                path: Path {
+                    base,
+                    field: "tolerations",
+                    index: Some(index),
+                },
+                target: Target::Taints(toleration.clone()),
+            });
+        let others = [
+            (Check::Nodes, Resource::NODES, "nodeName", &self.node_name),
+            (
+                Check::PriorityClasses,
+                Resource::PRIORITY_CLASSES,
+                "priorityClassName",
+                &self.priority_class_name,
+            ),
+            (
+                Check::RuntimeClasses,
+                Resource::RUNTIME_CLASSES,
+                "runtimeClassName",
+                &self.runtime_class_name,
+            ),
+        ];
+        let others = others
+            .into_iter()
+            .filter(|(.., name)| !name.is_empty())
+            .map(move |(check, resource, field, name)| {
+                object(check, resource, field, name.clone())
+            });
+        std::iter::once(account).chain(tolerations).chain(others)
+    }
+
+    /// Whether some container requests this extended resource. The ExtendedResourceToleration plugin adds a
+    /// toleration for each (`plugin/pkg/admission/extendedresourcetoleration`).
+    pub fn requests(&self, resource: &str) -> Result<bool, BadObject> {
+        #[derive(Deserialize)]
+        struct Container<'a> {
+            #[serde(borrow, default)]
+            resources: Option<Resources<'a>>,
+        }
+        #[derive(Deserialize)]
+        struct Resources<'a> {
+            #[serde(borrow, default)]
+            requests: Option<std::collections::HashMap<Text<'a>, &'a RawValue>>,
+        }
+
+        let Some(containers) = self.containers else {
+            return Ok(false);
+        };
+        let containers: Vec<Container<'_>> = parse(containers)?;
+        Ok(containers
+            .iter()
+            .filter_map(|container| container.resources.as_ref()?.requests.as_ref())
+            .any(|requests| requests.contains_key(&Text::from(resource))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(json: &str) -> PodSpec<'_> {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn the_alias_counts_only_where_the_field_is_empty() {
+        for (json, field, name) in [
+            ("{}", "serviceAccountName", "default"),
+            (r#"{"serviceAccount":""}"#, "serviceAccountName", "default"),
+            (r#"{"serviceAccount":"b"}"#, "serviceAccount", "b"),
+            (
+                r#"{"serviceAccountName":"","serviceAccount":"b"}"#,
+                "serviceAccount",
+                "b",
+            ),
+            (
+                r#"{"serviceAccountName":"a","serviceAccount":"b"}"#,
+                "serviceAccountName",
+                "a",
+            ),
+            (
+                r#"{"serviceAccountName":null,"serviceAccount":null}"#,
+                "serviceAccountName",
+                "default",
+            ),
+        ] {
+            let found = spec(json).account();
+            assert_eq!((found.0, &*found.1), (field, name), "{json}");
+        }
+    }
+
+    #[test]
+    fn every_reference_is_found_at_its_path() {
+        let spec = spec(
+            r#"{"serviceAccountName":"a","nodeName":"n","priorityClassName":"p","runtimeClassName":"r",
+                "tolerations":[{"operator":"Exists"},{"key":"k","tolerationSeconds":3}],"containers":[]}"#,
+        );
+        let paths: Vec<String> = spec
+            .references("spec")
+            .map(|r| r.path.to_string())
+            .collect();
+        assert_eq!(
+            paths,
+            [
+                "spec.serviceAccountName",
+                "spec.tolerations[0]",
+                "spec.tolerations[1]",
+                "spec.nodeName",
+                "spec.priorityClassName",
+                "spec.runtimeClassName"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_request_for_an_extended_resource_is_seen() {
+        let pod = spec(r#"{"containers":[{},{"resources":{"requests":{"nvidia.com/gpu":"1"}}}]}"#);
+        assert!(pod.requests("nvidia.com/gpu").unwrap());
+        assert!(!pod.requests("amd.com/gpu").unwrap());
+        assert!(spec(r#"{"containers":[1]}"#).requests("x").is_err());
+    }
+}

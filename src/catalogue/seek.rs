@@ -1,0 +1,117 @@
+use std::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, DeserializeSeed, IgnoredAny, MapAccess},
+};
+use serde_json::value::RawValue;
+
+use crate::reference::Text;
+
+/// A part of an object is not what the API says it is.
+#[derive(Debug, thiserror::Error)]
+#[error("the object cannot be read: {0}")]
+pub struct BadObject(#[from] serde_json::Error);
+
+/// Reads an object as a view: only the fields that the view names, borrowed from the text. What the view does not
+/// name is skipped, however deep it nests.
+pub fn parse<'a, T: Deserialize<'a>>(object: &'a RawValue) -> Result<T, BadObject> {
+    Ok(serde_json::from_str(object.get())?)
+}
+
+/// Reads the part of an object at a path of keys. `None` if a key on the way is absent or `null`; an error if it
+/// stands there twice, or if the way does not lead through maps.
+pub fn at<'a, T: Deserialize<'a>>(
+    object: &'a RawValue,
+    keys: &[Box<str>],
+) -> Result<Option<T>, BadObject> {
+    let seek = Seek {
+        keys,
+        found: PhantomData,
+    };
+    Ok(seek.deserialize(&mut serde_json::Deserializer::from_str(object.get()))?)
+}
+
+struct Seek<'k, T> {
+    keys: &'k [Box<str>],
+    found: PhantomData<T>,
+}
+
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Seek<'_, T> {
+    type Value = Option<T>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        if self.keys.is_empty() {
+            Option::<T>::deserialize(deserializer)
+        } else {
+            deserializer.deserialize_any(self)
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Seek<'_, T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let Some((first, rest)) = self.keys.split_first() else {
+            return Ok(None);
+        };
+        let mut found = None;
+        while let Some(key) = map.next_key::<Text<'de>>()? {
+            if *key != **first {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            let seek = Seek {
+                keys: rest,
+                found: PhantomData,
+            };
+            if found.replace(map.next_value_seed(seek)?).is_some() {
+                return Err(de::Error::custom(format_args!(
+                    "\"{first}\" stands there twice"
+                )));
+            }
+        }
+        Ok(found.flatten())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seek(json: &str, path: &str) -> Result<Option<u8>, String> {
+        let object: &RawValue = serde_json::from_str(json).unwrap();
+        let keys: Vec<Box<str>> = path.split('.').map(Box::from).collect();
+        at(object, &keys).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn finds_the_part_or_says_why_not() {
+        let deep = format!(
+            r#"{{"x":{}{},"a":{{"b":1}}}}"#,
+            "[".repeat(5000),
+            "]".repeat(5000)
+        );
+        assert_eq!(seek(&deep, "a.b"), Ok(Some(1)));
+        assert_eq!(seek(r#"{"a":{"c":1}}"#, "a.b"), Ok(None));
+        assert_eq!(seek(r#"{"a":null}"#, "a.b"), Ok(None));
+        assert_eq!(seek(r#"{"a":{"b":null}}"#, "a.b"), Ok(None));
+        assert_eq!(seek("null", "a.b"), Ok(None));
+        assert!(seek(r#"{"a":[1]}"#, "a.b").is_err());
+        assert!(seek(r#"{"a":{"b":"x"}}"#, "a.b").is_err());
+        assert!(
+            seek(r#"{"a":{"b":1},"a":{}}"#, "a.b")
+                .unwrap_err()
+                .contains("twice")
+        );
+    }
+}

@@ -1,0 +1,78 @@
+//! The command line: one file per command. Results go to standard output, everything else to standard error.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod can_i;
+mod check;
+mod demo;
+mod generate;
+mod grant;
+mod review;
+mod serve;
+
+/// May this requester use what this object names? The cluster's own RBAC answers.
+#[derive(Debug, Parser)]
+#[command(
+    name = "usher",
+    version,
+    about,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Ask whether somebody may use something.
+    CanI(can_i::Args),
+    /// Judge manifests: what would the webhook say to them?
+    Check(check::Args),
+    /// See Usher at work, without a cluster.
+    Demo(demo::Args),
+    /// Write files that are made from the code: the default configuration, its schema.
+    Generate(generate::Args),
+    /// Print the Role and RoleBinding that grant `use` on something.
+    Grant(grant::Args),
+    /// Answer AdmissionReviews from a file, as the webhook would.
+    Review(review::Args),
+    /// Run the webhook.
+    Serve(serve::Args),
+}
+
+/// How a command ended that could do its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    /// Everything is allowed: exit status 0.
+    Allowed,
+    /// Something is refused: exit status 1.
+    Refused,
+}
+
+/// Why a command could not do its work: one message for people. Exit status 2.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::CanI(args) => can_i::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Generate(args) => generate::run(&args),
+        Command::Grant(args) => grant::run(&args),
+        Command::Review(args) => review::run(&args),
+        Command::Serve(args) => serve::run(args),
+    };
+    match done {
+        Ok(Exit::Allowed) => ExitCode::SUCCESS,
+        Ok(Exit::Refused) => ExitCode::from(1),
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(2)
+        }
+    }
+}

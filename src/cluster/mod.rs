@@ -1,0 +1,59 @@
+//! What the engine cannot know by itself: rights and facts, from a live cluster or from files.
+
+mod offline;
+
+use std::{sync::Arc, time::Instant};
+
+pub use offline::Offline;
+
+use crate::{
+    engine::{Facts, Judgement, Need, Request, Verdict, World, judge},
+    reference::Requester,
+    rights::Rights,
+};
+
+/// How often one request is judged anew after facts were gathered. An owner may lead to a class, and a class to
+/// access reviews: more rounds than these are a mistake, and end in a refusal.
+const ROUNDS: usize = 6;
+
+/// Where rights and facts come from.
+pub trait Backend: Send + Sync + 'static {
+    /// Who may use what, as of now. `Err` says why that is not known yet.
+    fn rights(&self) -> Result<Arc<Rights>, NotReady>;
+
+    /// Gathers what is needed into `facts`, at the latest until the deadline. What cannot be had is kept as an
+    /// error: after the call every need has an answer.
+    fn gather(
+        &self,
+        requester: &Requester<'_>,
+        needs: Vec<Need>,
+        facts: &mut Facts,
+        deadline: Instant,
+    ) -> impl Future<Output = ()> + Send;
+}
+
+/// The rights are not complete: nothing can be judged.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("not ready: {0}")]
+pub struct NotReady(pub String);
+
+/// Judges a request, gathering facts until there is a verdict.
+pub async fn decide<'a>(
+    request: &'a Request<'a>,
+    world: &World<'a>,
+    backend: &impl Backend,
+    deadline: Instant,
+) -> Verdict<'a> {
+    let mut facts = Facts::default();
+    for _ in 0..ROUNDS {
+        match judge(request, world, &facts) {
+            Judgement::Verdict(verdict) => return verdict,
+            Judgement::Needs(needs) => {
+                backend
+                    .gather(&request.requester, needs, &mut facts, deadline)
+                    .await;
+            }
+        }
+    }
+    Verdict::broken(request, "it leads to ever more facts".to_owned())
+}

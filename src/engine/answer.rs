@@ -1,0 +1,285 @@
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use super::{
+    controllers::{CarriedOut, Maker, mirror},
+    facts::{Facts, Need, ObjectRef},
+    judge::World,
+    policy::Authorizer,
+    request::Request,
+    verdict::Outcome,
+};
+use crate::{
+    catalogue::{Kind, PodSpec, parse},
+    reference::{Check, Path, Question, Reference, Resource, Target, Toleration},
+    rights::Grant,
+};
+
+/// Answers the questions of one request, and notes what it would have to know.
+pub(super) struct Asker<'a, 'f> {
+    pub(super) request: &'a Request<'a>,
+    pub(super) world: World<'a>,
+    pub(super) facts: &'f Facts,
+    pub(super) kind: &'a Kind,
+    pub(super) spec: &'f PodSpec<'a>,
+    mirror: Option<&'a str>,
+    maker: Option<Maker<'f>>,
+    needs: Vec<Need>,
+}
+
+impl<'a, 'f> Asker<'a, 'f> {
+    pub(super) fn new(
+        request: &'a Request<'a>,
+        world: &World<'a>,
+        facts: &'f Facts,
+        kind: &'a Kind,
+        spec: &'f PodSpec<'a>,
+    ) -> Self {
+        Self {
+            request,
+            world: *world,
+            facts,
+            kind,
+            spec,
+            mirror: mirror(request, kind, spec),
+            maker: None,
+            needs: Vec::new(),
+        }
+    }
+
+    /// What is still to be found out, each once.
+    pub(super) fn needs(mut self) -> Vec<Need> {
+        self.needs.sort_unstable();
+        self.needs.dedup();
+        self.needs
+    }
+
+    pub(super) fn need(&mut self, need: Need) {
+        self.needs.push(need);
+    }
+
+    /// The answer to one reference, from the cheapest source to the dearest; `None` while facts are missing.
+    pub(super) fn answer(&mut self, reference: &Reference<'a>) -> Option<Outcome> {
+        let Request {
+            requester,
+            namespace,
+            ..
+        } = self.request;
+        let World { policy, rights, .. } = self.world;
+        let check = reference.check;
+        if let Some(node) = self.mirror {
+            return Some(Outcome::Allowed(Grant::Mirror(node.to_owned())));
+        }
+        let (resource, names) = match &reference.target {
+            Target::Object { resource, name } => {
+                if policy
+                    .baseline
+                    .names(check)
+                    .iter()
+                    .any(|pattern| pattern.matches(name))
+                {
+                    return Some(Outcome::Allowed(Grant::Baseline));
+                }
+                (*resource, vec![Cow::Borrowed(&**name)])
+            }
+            Target::Taints(toleration) => {
+                if policy.baseline.tolerates(toleration) {
+                    return Some(Outcome::Allowed(Grant::Baseline));
+                }
+                match toleration.names() {
+                    Ok(names) => (Resource::TOLERATIONS, names),
+                    Err(malformed) => return Some(Outcome::Malformed(malformed.to_string())),
+                }
+            }
+        };
+        let narrowest = names.first().cloned().unwrap_or_default();
+        let missing = Question::new(resource, &**namespace, narrowest);
+        let itself = requester.account().is_some_and(|account| {
+            *account.namespace == **namespace && *account.name == *missing.name
+        });
+        if check == Check::ServiceAccounts && itself {
+            return Some(Outcome::Allowed(Grant::Itself));
+        }
+        if let Some(index) = policy.granted(requester, namespace, check, &names) {
+            return Some(Outcome::Allowed(Grant::Configured(index)));
+        }
+        if policy.authorizer != Authorizer::Review
+            && let Some(grant) = rights.find_any(requester, &missing, &names)
+        {
+            return Some(Outcome::Allowed(grant));
+        }
+        let (note, unknown) = match self.by_maker(reference)? {
+            CarriedOut::Yes(owner) => return Some(Outcome::Allowed(Grant::Controller(owner))),
+            CarriedOut::No(note) => (note, None),
+            CarriedOut::Unknown(error) => (None, Some(error)),
+        };
+        if check == Check::PriorityClasses
+            && self.kind.is_pod()
+            && self.is_default(&missing.name)?
+        {
+            return Some(Outcome::Allowed(Grant::System(
+                "the cluster's default priority class",
+            )));
+        }
+        if policy.authorizer != Authorizer::Rbac {
+            match self.reviewed(&missing, &names)? {
+                Ok(Some(reason)) => return Some(Outcome::Allowed(Grant::Review(reason))),
+                Ok(None) => {}
+                Err(error) => return Some(Outcome::Unknown(error)),
+            }
+        }
+        Some(unknown.map_or_else(
+            || Outcome::Denied {
+                missing: missing.into_owned(),
+                note,
+            },
+            Outcome::Unknown,
+        ))
+    }
+
+    /// The tolerations that the runtime class brings, as references of their own. Those that the pod already holds
+    /// were asked there.
+    pub(super) fn class_tolerations(&mut self, base: &'a str) -> Vec<(Reference<'a>, Outcome)> {
+        let path = Path {
+            base,
+            field: "runtimeClassName",
+            index: None,
+        };
+        let reference = |toleration| Reference {
+            check: Check::Tolerations,
+            path,
+            target: Target::Taints(toleration),
+        };
+        if self.mirror.is_some() {
+            return Vec::new();
+        }
+        let class = self.spec.runtime_class();
+        let brought = match self.brought(class) {
+            None => return Vec::new(),
+            Some(Ok(brought)) => brought,
+            Some(Err(error)) => {
+                let why =
+                    format!("the tolerations of runtimeclass \"{class}\" are not known: {error}");
+                return vec![(reference(Toleration::default()), Outcome::Unknown(why))];
+            }
+        };
+        let spec = self.spec;
+        let mut answers = Vec::new();
+        for toleration in brought {
+            if !spec.tolerations().iter().any(|held| held.same(&toleration)) {
+                let reference = reference(toleration);
+                let outcome = self.answer(&reference);
+                answers.extend(outcome.map(|outcome| (reference, outcome)));
+            }
+        }
+        answers
+    }
+
+    /// The tolerations of a runtime class; `None` while it is not known.
+    pub(super) fn brought(
+        &mut self,
+        class: &str,
+    ) -> Option<Result<Vec<Toleration<'static>>, String>> {
+        #[derive(Deserialize)]
+        struct Class<'a> {
+            #[serde(borrow, default)]
+            scheduling: Option<Scheduling<'a>>,
+        }
+        #[derive(Deserialize)]
+        struct Scheduling<'a> {
+            #[serde(borrow, default)]
+            tolerations: Option<Vec<Toleration<'a>>>,
+        }
+
+        let at = ObjectRef {
+            api_version: "node.k8s.io/v1".to_owned(),
+            kind: "RuntimeClass".to_owned(),
+            resource: "runtimeclasses".to_owned(),
+            namespace: None,
+            name: class.to_owned(),
+        };
+        Some(match self.facts.of_object(&at) {
+            None => {
+                self.need(Need::Object(at));
+                return None;
+            }
+            Some(Ok(Some(object))) => parse(object)
+                .map(|class: Class<'_>| {
+                    let held = class
+                        .scheduling
+                        .and_then(|s| s.tolerations)
+                        .unwrap_or_default();
+                    held.into_iter().map(Toleration::into_owned).collect()
+                })
+                .map_err(|bad| bad.to_string()),
+            Some(Ok(None)) => Err("it was not found".to_owned()),
+            Some(Err(error)) => Err(error.to_string()),
+        })
+    }
+
+    /// Whether this priority class is the one that the API server gives to every pod that names none
+    /// (`plugin/pkg/admission/priority`). What cannot be known is no.
+    fn is_default(&mut self, class: &str) -> Option<bool> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Class {
+            #[serde(default)]
+            global_default: bool,
+        }
+
+        let at = ObjectRef {
+            api_version: "scheduling.k8s.io/v1".to_owned(),
+            kind: "PriorityClass".to_owned(),
+            resource: "priorityclasses".to_owned(),
+            namespace: None,
+            name: class.to_owned(),
+        };
+        match self.facts.of_object(&at) {
+            None => {
+                self.need(Need::Object(at));
+                None
+            }
+            Some(Ok(Some(object))) => {
+                Some(parse(object).is_ok_and(|class: Class| class.global_default))
+            }
+            Some(Ok(None) | Err(_)) => Some(false),
+        }
+    }
+
+    /// What the API server's access reviews say: yes if any of the names is granted, an error if none is and one
+    /// could not be asked.
+    fn reviewed(
+        &mut self,
+        question: &Question<'_>,
+        names: &[Cow<'_, str>],
+    ) -> Option<Result<Option<String>, String>> {
+        let mut pending = false;
+        let mut error = None;
+        for name in names {
+            let question =
+                Question::new(question.resource, &*question.namespace, &**name).into_owned();
+            match self.facts.of_review(&question) {
+                None => {
+                    self.need(Need::Review(question));
+                    pending = true;
+                }
+                Some(Ok(Some(reason))) => return Some(Ok(Some(reason.clone()))),
+                Some(Ok(None)) => {}
+                Some(Err(failed)) => error = Some(failed.to_string()),
+            }
+        }
+        (!pending).then(|| error.map_or(Ok(None), Err))
+    }
+
+    /// Whether a controller only carries out what the owner's template says.
+    fn by_maker(&mut self, reference: &Reference<'a>) -> Option<CarriedOut> {
+        let maker = match self.maker.take() {
+            Some(known) => known,
+            None => Maker::find(self)?,
+        };
+        let outcome = maker.carries_out(self, reference);
+        self.maker = Some(maker);
+        outcome
+    }
+}

@@ -1,0 +1,241 @@
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    answer::Asker,
+    facts::{Need, ObjectRef},
+    request::{Operation, Request},
+};
+use crate::{
+    catalogue::{Controller, Kind, PodSpec, at, parse},
+    reference::{Check, Reference, Target, Text, Toleration},
+};
+
+/// Who made the object, if the requester is a controller of Kubernetes.
+///
+/// Nothing is trusted by group, namespace, label or owner reference alone: the identity must be the one that makes
+/// this kind for that kind of owner, and the owner is read live.
+pub(super) enum Maker<'f> {
+    /// The owner is there; whatever its template says was judged when its author wrote it.
+    Controller {
+        owner: String,
+        controller: &'f Controller,
+        template: Box<PodSpec<'f>>,
+    },
+    /// A person, or somebody who only looks like a controller; the text says why.
+    Nobody(Option<String>),
+    /// The owner could not be read.
+    Unknown(String),
+}
+
+/// Whether a reference is only what the owner's template says.
+pub(super) enum CarriedOut {
+    /// It is not, or there is no such owner; the text says why.
+    No(Option<String>),
+    /// It cannot be known.
+    Unknown(String),
+    /// It is; the text names the owner.
+    Yes(String),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Object<'a> {
+    #[serde(borrow, default)]
+    metadata: Metadata<'a>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata<'a> {
+    #[serde(borrow, default)]
+    uid: Text<'a>,
+    #[serde(borrow, default)]
+    deletion_timestamp: Text<'a>,
+    #[serde(borrow, default)]
+    annotations: Option<HashMap<Text<'a>, &'a RawValue>>,
+    #[serde(borrow, default)]
+    owner_references: Option<Vec<OwnerReference<'a>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OwnerReference<'a> {
+    #[serde(borrow, default)]
+    api_version: Text<'a>,
+    #[serde(borrow, default)]
+    kind: Text<'a>,
+    #[serde(borrow, default)]
+    name: Text<'a>,
+    #[serde(borrow, default)]
+    uid: Text<'a>,
+    #[serde(default)]
+    controller: Option<bool>,
+}
+
+/// The node whose kubelet shows one of its static pods with this request. Annotation, identity and node must agree.
+pub(super) fn mirror<'a>(
+    request: &'a Request<'a>,
+    kind: &Kind,
+    spec: &PodSpec<'a>,
+) -> Option<&'a str> {
+    let node = request.requester.node()?;
+    if request.operation != Operation::Create || !kind.is_pod() || **spec.node() != *node {
+        return None;
+    }
+    let object: Object<'_> = parse(request.object?).ok()?;
+    let mirror = Text::from("kubernetes.io/config.mirror");
+    object
+        .metadata
+        .annotations?
+        .contains_key(&mirror)
+        .then_some(node)
+}
+
+impl<'f> Maker<'f> {
+    /// Finds out who made the object; `None` while the owner is not known.
+    pub(super) fn find<'a: 'f>(asker: &mut Asker<'a, 'f>) -> Option<Self> {
+        let request = asker.request;
+        let catalogue = asker.world.catalogue;
+        let account = request
+            .requester
+            .account()
+            .filter(|account| account.namespace == "kube-system")
+            .map(|account| account.name);
+        let shared = asker.world.policy.controller_manager.as_deref();
+        let everyone = shared.is_some_and(|user| *user == *request.requester.username);
+        let may_be = everyone || account.is_some_and(|name| catalogue.is_maker(asker.kind, name));
+        if request.operation != Operation::Create || !may_be {
+            return Some(Self::Nobody(None));
+        }
+        let stranger = |why: &str| Some(Self::Nobody(Some(why.to_owned())));
+        let references = match request.object.map(parse::<Object<'_>>) {
+            Some(Ok(object)) => object.metadata.owner_references.unwrap_or_default(),
+            _ => return stranger("its metadata cannot be read"),
+        };
+        let mut owners = references
+            .iter()
+            .filter(|owner| owner.controller == Some(true));
+        let (Some(owner), None) = (owners.next(), owners.next()) else {
+            return stranger("it does not have exactly one controller as its owner");
+        };
+        let group = owner
+            .api_version
+            .split_once('/')
+            .map_or("", |(group, _)| group);
+        let entry = catalogue.controller(asker.kind, group, &owner.kind);
+        let (Some(controller), Some(kind)) = (entry, catalogue.find(group, &owner.kind)) else {
+            return stranger(
+                "its owner is of a kind that no controller of Kubernetes makes it for",
+            );
+        };
+        if !everyone && account != Some(&*controller.account) {
+            return stranger("its owner belongs to another controller");
+        }
+        let wanted = ObjectRef {
+            api_version: kind.api_version(),
+            kind: kind.kind.to_string(),
+            resource: kind.resource.to_string(),
+            namespace: Some(request.namespace.to_string()),
+            name: owner.name.to_string(),
+        };
+        let who = format!("{} {}", wanted.kind, wanted.name);
+        let found = match asker.facts.of_object(&wanted) {
+            None => {
+                asker.need(Need::Object(wanted));
+                return None;
+            }
+            Some(Err(error)) => {
+                return Some(Self::Unknown(format!("{who} could not be read: {error}")));
+            }
+            Some(Ok(None)) => return stranger(&format!("{who} was not found")),
+            Some(Ok(Some(found))) => found,
+        };
+        let template = at(found, &kind.pod_spec.keys);
+        Some(match (parse::<Object<'_>>(found), template) {
+            (Ok(live), _) if live.metadata.uid != owner.uid || owner.uid.is_empty() => {
+                Self::Nobody(Some(format!("{who} has another uid")))
+            }
+            (Ok(live), _) if !live.metadata.deletion_timestamp.is_empty() => {
+                Self::Nobody(Some(format!("{who} is being deleted")))
+            }
+            (Ok(_), Ok(Some(template))) => Self::Controller {
+                owner: who,
+                controller,
+                template: Box::new(template),
+            },
+            (Ok(_), Ok(None)) => Self::Nobody(Some(format!("{who} has no pod template"))),
+            (Err(error), _) | (_, Err(error)) => Self::Unknown(format!("{who}: {error}")),
+        })
+    }
+
+    /// Whether the owner's template says the same, or Kubernetes itself adds it; `None` while facts are missing.
+    pub(super) fn carries_out<'a: 'f>(
+        &self,
+        asker: &mut Asker<'a, 'f>,
+        reference: &Reference<'_>,
+    ) -> Option<CarriedOut> {
+        let (owner, controller, template) = match self {
+            Self::Nobody(note) => return Some(CarriedOut::No(note.clone())),
+            Self::Unknown(error) => return Some(CarriedOut::Unknown(error.clone())),
+            Self::Controller {
+                owner,
+                controller,
+                template,
+            } => (owner, controller, template),
+        };
+        let same = match (&reference.target, reference.check) {
+            (Target::Taints(toleration), _) => {
+                template
+                    .tolerations()
+                    .iter()
+                    .any(|held| held.same(toleration))
+                    || asker.kind.is_pod() && added(asker, controller, template, toleration)?
+            }
+            (Target::Object { name, .. }, Check::ServiceAccounts) => *name == template.account().1,
+            (Target::Object { name, .. }, Check::Nodes) => name == template.node(),
+            (Target::Object { name, .. }, Check::PriorityClasses) => {
+                name == template.priority_class()
+            }
+            (Target::Object { name, .. }, Check::RuntimeClasses) => {
+                name == template.runtime_class()
+            }
+            (Target::Object { .. }, Check::Tolerations) => false,
+        };
+        Some(if same {
+            CarriedOut::Yes(owner.clone())
+        } else {
+            CarriedOut::No(Some(format!("{owner} does not say so")))
+        })
+    }
+}
+
+/// Whether Kubernetes itself adds this toleration to a pod of such an owner
+/// (`plugin/pkg/admission/{podtolerationrestriction,extendedresourcetoleration,runtimeclass}`).
+fn added<'a: 'f, 'f>(
+    asker: &mut Asker<'a, 'f>,
+    controller: &Controller,
+    template: &PodSpec<'_>,
+    toleration: &Toleration<'_>,
+) -> Option<bool> {
+    let names = toleration.names().unwrap_or_default();
+    let by_controller = names.iter().any(|name| {
+        *name == "node.kubernetes.io/memory-pressure:NoSchedule"
+            || controller.tolerations.iter().any(|added| **added == **name)
+    });
+    let for_resource = *toleration.operator == *"Exists"
+        && *toleration.effect == *"NoSchedule"
+        && toleration.key.contains('/')
+        && asker.spec.requests(&toleration.key).unwrap_or(false);
+    if by_controller || for_resource {
+        return Some(true);
+    }
+    let class = asker.spec.runtime_class();
+    if class.is_empty() || class != template.runtime_class() {
+        return Some(false);
+    }
+    let brought = asker.brought(class)?;
+    Some(brought.is_ok_and(|brought| brought.iter().any(|held| held.same(toleration))))
+}

@@ -1,0 +1,182 @@
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use serde_json::value::RawValue;
+
+use super::{
+    answer::Asker,
+    facts::{Facts, Need},
+    policy::{Mode, Policy},
+    request::{Operation, Request},
+    verdict::{Finding, Outcome, Passed, Verdict},
+};
+use crate::{
+    catalogue::{BadObject, Catalogue, Kind, PodSpec, at, parse},
+    reference::{Check, Reference, Text},
+    rights::Rights,
+};
+
+/// What a request is judged by: one snapshot, the same for the whole request.
+#[derive(Clone, Copy, Debug)]
+pub struct World<'a> {
+    /// Which fields are references.
+    pub catalogue: &'a Catalogue,
+    /// The configuration.
+    pub policy: &'a Policy,
+    /// Who may use what.
+    pub rights: &'a Rights,
+    /// The day (UTC) by which exemptions expire.
+    pub today: Date,
+}
+
+/// What [`judge`] came to.
+#[derive(Debug)]
+pub enum Judgement<'a> {
+    /// Facts are missing, each named once. Gather them and judge again; one that cannot be had is an error among
+    /// the facts.
+    Needs(Vec<Need>),
+    /// All is said.
+    Verdict(Verdict<'a>),
+}
+
+/// Judges a request.
+///
+/// Never fails: what cannot be read, or cannot be known, is a refusal with its reason.
+pub fn judge<'a>(request: &'a Request<'a>, world: &World<'a>, facts: &Facts) -> Judgement<'a> {
+    match governed(request, world) {
+        Err(Stop::Passed(why)) => Judgement::Verdict(Verdict::passed(request, why)),
+        Err(Stop::Broken(why)) => Judgement::Verdict(Verdict::broken(request, why)),
+        Ok((kind, spec, old)) => ask(request, world, facts, kind, &spec, old.as_ref()),
+    }
+}
+
+/// Why there are no questions.
+enum Stop {
+    Broken(String),
+    Passed(Passed),
+}
+
+impl From<BadObject> for Stop {
+    fn from(bad: BadObject) -> Self {
+        Self::Broken(bad.to_string())
+    }
+}
+
+/// The part of the object that decides, and what it was before an update.
+type Governed<'a> = (&'a Kind, PodSpec<'a>, Option<PodSpec<'a>>);
+
+fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<'a>, Stop> {
+    match &request.operation {
+        Operation::Connect | Operation::Delete => return Err(Stop::Passed(Passed::Operation)),
+        Operation::Create | Operation::Update => {}
+        Operation::Unknown(operation) => {
+            return Err(Stop::Broken(format!(
+                "\"{operation}\" is no operation that can be judged"
+            )));
+        }
+    }
+    let kind = world
+        .catalogue
+        .find(&request.kind.group, &request.kind.kind)
+        .ok_or(Stop::Passed(Passed::Kind))?;
+    if !kind.governs(&request.subresource) {
+        return Err(Stop::Passed(Passed::Subresource));
+    }
+    if *kind.version != *request.kind.version {
+        return Err(Stop::Broken(format!(
+            "version \"{}\" of {} is not known, only {}",
+            request.kind.version, kind.kind, kind.version
+        )));
+    }
+    if request.requester.username.is_empty() {
+        return Err(Stop::Broken("the request names no user".to_owned()));
+    }
+    if request.namespace.is_empty() {
+        return Err(Stop::Broken("the request names no namespace".to_owned()));
+    }
+    if world.policy.excludes(&request.namespace) {
+        return Err(Stop::Passed(Passed::Namespace));
+    }
+    let missing = |what: &str| Stop::Broken(format!("the request has no {what}"));
+    let object = request.object.ok_or_else(|| missing("object"))?;
+    let keys = &kind.pod_spec.keys;
+    if request.operation == Operation::Create {
+        let spec = at(object, keys)?.ok_or(Stop::Passed(Passed::NoPodSpec))?;
+        return Ok((kind, spec, None));
+    }
+    let old = request.old.ok_or_else(|| missing("oldObject"))?;
+    let new: &RawValue = at(object, keys)?.ok_or(Stop::Passed(Passed::NoPodSpec))?;
+    let old: Option<&RawValue> = at(old, keys)?;
+    if let Some(old) = old
+        && unchanged(new, old, &kind.free)?
+    {
+        return Err(Stop::Passed(Passed::Unchanged));
+    }
+    Ok((kind, parse(new)?, old.map(parse).transpose()?))
+}
+
+/// Whether two pod specs differ in nothing but fields that are free to change. The API server writes both from the
+/// same types, so that equal parts are equal text.
+fn unchanged(new: &RawValue, old: &RawValue, free: &[Box<str>]) -> Result<bool, BadObject> {
+    if new.get() == old.get() {
+        return Ok(true);
+    }
+    if free.is_empty() {
+        return Ok(false);
+    }
+    let mut new: BTreeMap<Text<'_>, &RawValue> = parse(new)?;
+    let mut old: BTreeMap<Text<'_>, &RawValue> = parse(old)?;
+    for field in free {
+        new.remove(&Text::from(&**field));
+        old.remove(&Text::from(&**field));
+    }
+    let texts = |(left, right): (&&RawValue, &&RawValue)| left.get() == right.get();
+    Ok(new.keys().eq(old.keys()) && new.values().zip(old.values()).all(texts))
+}
+
+fn ask<'a>(
+    request: &'a Request<'a>,
+    world: &World<'a>,
+    facts: &Facts,
+    kind: &'a Kind,
+    spec: &PodSpec<'a>,
+    old: Option<&PodSpec<'a>>,
+) -> Judgement<'a> {
+    let mode = |check| world.policy.modes.of(check, &request.namespace);
+    let mut asker = Asker::new(request, world, facts, kind, spec);
+    let mut findings = Vec::new();
+    let mut class_refused = false;
+    for reference in spec.references(&kind.pod_spec.dotted) {
+        let check = reference.check;
+        // The node of a live pod was chosen by the scheduler, and cannot be changed by an update.
+        let placed = check == Check::Nodes
+            && kind.is_pod()
+            && old.is_some_and(|old| old.node() == spec.node());
+        if mode(check) == Mode::Off || placed {
+            continue;
+        }
+        let outcome = asker.answer(&reference);
+        class_refused |= check == Check::RuntimeClasses
+            && mode(check) == Mode::Enforce
+            && !matches!(outcome, Some(Outcome::Allowed(_)));
+        findings.extend(outcome.map(|outcome| (reference, outcome)));
+    }
+    // Nothing is said about a class that may not be used.
+    if !spec.runtime_class().is_empty() && mode(Check::Tolerations) != Mode::Off && !class_refused {
+        findings.extend(asker.class_tolerations(&kind.pod_spec.dotted));
+    }
+    let needs = asker.needs();
+    if !needs.is_empty() {
+        return Judgement::Needs(needs);
+    }
+    let finding = |(reference, outcome): (Reference<'a>, Outcome)| {
+        let mode = mode(reference.check);
+        Finding::new(request, world, reference, outcome, mode)
+    };
+    Judgement::Verdict(Verdict {
+        request,
+        passed: None,
+        broken: None,
+        findings: findings.into_iter().map(finding).collect(),
+    })
+}

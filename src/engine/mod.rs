@@ -1,0 +1,21 @@
+//! Judges one request: a pure function of the request, the world and the facts.
+//!
+//! [`judge`] knows no clock, no network and no other thread. What it cannot know it asks for ([`Need`]); the caller
+//! gathers the facts and calls again. Server and command line call the same function.
+
+mod answer;
+mod controllers;
+mod facts;
+mod judge;
+mod policy;
+mod request;
+mod verdict;
+
+pub use facts::{FactError, Facts, Need, ObjectRef};
+pub use judge::{Judgement, World, judge};
+pub use policy::{
+    Authorizer, Baseline, BoundedToleration, Exemption, ExemptionMatch, GrantEntry, GrantSubject,
+    GrantedNames, Mode, Modes, NamespaceModes, Policy,
+};
+pub use request::{KindRef, Operation, Request};
+pub use verdict::{Finding, Outcome, Passed, Verdict};

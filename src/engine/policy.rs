@@ -1,0 +1,391 @@
+use jiff::civil::Date;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    reference::{Account, Check, Requester, Toleration},
+    rights::Pattern,
+};
+
+/// What the configuration says, ready to judge by.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Who answers questions.
+    pub authorizer: Authorizer,
+    /// Modes per check and namespace.
+    pub modes: Modes,
+    /// Namespaces whose objects are not judged.
+    pub excluded_namespaces: Vec<Pattern>,
+    /// What everybody may use.
+    pub baseline: Baseline,
+    /// Grants added to RBAC.
+    pub grants: Vec<GrantEntry>,
+    /// Waivers.
+    pub exemptions: Vec<Exemption>,
+    /// The one user that all controllers of Kubernetes share, where they do; otherwise each has its own account.
+    pub controller_manager: Option<String>,
+}
+
+/// Who answers questions.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum Authorizer {
+    /// The index of the cluster's RBAC alone.
+    #[serde(rename = "rbac")]
+    Rbac,
+    /// The index; before a denial counts, an access review of the API server is asked.
+    #[default]
+    #[serde(rename = "rbac+review")]
+    RbacThenReview,
+    /// Access reviews alone.
+    #[serde(rename = "review")]
+    Review,
+}
+
+/// What a finding leads to. Chosen per check and namespace, applied after the findings.
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// The check is not made.
+    Off,
+    /// The finding goes into the audit log of the API server and the metrics.
+    Audit,
+    /// The finding also goes to the requester, as a warning.
+    Warn,
+    /// The request is refused.
+    Enforce,
+}
+
+/// Modes per check, with what namespaces change.
+#[derive(Clone, Debug)]
+pub struct Modes {
+    /// The mode of each check where no namespace says otherwise.
+    pub default: Vec<(Check, Mode)>,
+    /// Changes, the first that matches and names the check wins.
+    pub namespaces: Vec<NamespaceModes>,
+}
+
+/// What some namespaces change.
+#[derive(Clone, Debug)]
+pub struct NamespaceModes {
+    /// Which namespaces.
+    pub matches: Vec<Pattern>,
+    /// Which modes.
+    pub checks: Vec<(Check, Mode)>,
+}
+
+/// What everybody may use.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Baseline {
+    /// Service accounts, each in its own namespace.
+    pub service_accounts: Vec<Pattern>,
+    /// Tolerations.
+    pub tolerations: Vec<BoundedToleration>,
+    /// Nodes.
+    pub nodes: Vec<Pattern>,
+    /// Priority classes.
+    pub priority_classes: Vec<Pattern>,
+    /// Runtime classes.
+    pub runtime_classes: Vec<Pattern>,
+}
+
+/// A set of taints that everybody may tolerate, if need be for a limited time.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct BoundedToleration {
+    /// The key of the taint.
+    pub key: String,
+    /// The value of the taint; left out, every value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// The effect of the taint: NoSchedule, PreferNoSchedule or NoExecute; left out, every effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<String>,
+    /// The longest `tolerationSeconds` in seconds; left out, for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_seconds: Option<i64>,
+}
+
+/// A grant where names follow a pattern: RBAC has none.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantEntry {
+    /// Who holds it.
+    pub subjects: Vec<GrantSubject>,
+    /// In which namespaces.
+    pub namespaces: Vec<Pattern>,
+    /// What may be used.
+    #[serde(rename = "use")]
+    pub names: GrantedNames,
+}
+
+/// A holder of a grant.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum GrantSubject {
+    /// Everybody in this group.
+    Group(Pattern),
+    /// A service account, as `namespace/name`.
+    ServiceAccount(Pattern),
+    /// A user, by user name.
+    User(Pattern),
+}
+
+/// What a grant lets its holders use, by name or pattern.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct GrantedNames {
+    /// Service accounts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub service_accounts: Vec<Pattern>,
+    /// Tolerations, as `key=value:Effect` and its wider forms.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<Pattern>,
+    /// Nodes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<Pattern>,
+    /// Priority classes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub priority_classes: Vec<Pattern>,
+    /// Runtime classes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub runtime_classes: Vec<Pattern>,
+}
+
+/// A named waiver of what a finding would lead to.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exemption {
+    /// Its name, which every use of it is reported under.
+    pub name: String,
+    /// What it waives.
+    #[serde(rename = "match")]
+    pub matches: ExemptionMatch,
+    /// Who answers for it.
+    pub owner: String,
+    /// Why it is there.
+    pub reason: String,
+    /// From this day on (UTC) it no longer counts.
+    #[schemars(with = "String", extend("format" = "date"))]
+    pub expires: Date,
+}
+
+/// What an exemption waives. All that are given must match; a list that is left out matches everything.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExemptionMatch {
+    /// User names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<Pattern>,
+    /// Groups.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Pattern>,
+    /// Namespaces.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub namespaces: Vec<Pattern>,
+    /// Checks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
+    /// Names of targets, as a denial gives them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<Pattern>,
+}
+
+impl Default for Policy {
+    /// What holds without a configuration file.
+    fn default() -> Self {
+        Self {
+            authorizer: Authorizer::default(),
+            modes: Modes::default(),
+            excluded_namespaces: ["kube-system", "usher-system"]
+                .into_iter()
+                .filter_map(|name| Pattern::parse(name).ok())
+                .collect(),
+            baseline: Baseline::default(),
+            grants: Vec::new(),
+            exemptions: Vec::new(),
+            controller_manager: None,
+        }
+    }
+}
+
+impl Default for Modes {
+    /// Accounts, tolerations and nodes are enforced, classes audited.
+    fn default() -> Self {
+        let mode = |check| match check {
+            Check::Nodes | Check::ServiceAccounts | Check::Tolerations => Mode::Enforce,
+            Check::PriorityClasses | Check::RuntimeClasses => Mode::Audit,
+        };
+        Self {
+            default: Check::ALL
+                .into_iter()
+                .map(|check| (check, mode(check)))
+                .collect(),
+            namespaces: Vec::new(),
+        }
+    }
+}
+
+impl Default for Baseline {
+    /// The account that every namespace has, and the two tolerations that the API server itself gives to every pod
+    /// (`plugin/pkg/admission/defaulttolerationseconds`).
+    fn default() -> Self {
+        let toleration = |key: &str| BoundedToleration {
+            key: key.to_owned(),
+            value: None,
+            effect: Some("NoExecute".to_owned()),
+            max_seconds: Some(300),
+        };
+        Self {
+            service_accounts: Pattern::parse("default").into_iter().collect(),
+            tolerations: vec![
+                toleration("node.kubernetes.io/not-ready"),
+                toleration("node.kubernetes.io/unreachable"),
+            ],
+            nodes: Vec::new(),
+            priority_classes: Vec::new(),
+            runtime_classes: Vec::new(),
+        }
+    }
+}
+
+impl Modes {
+    /// The mode of a check in a namespace. A check that nobody names is enforced.
+    pub fn of(&self, check: Check, namespace: &str) -> Mode {
+        let in_namespace = self
+            .namespaces
+            .iter()
+            .filter(|entry| any(&entry.matches, namespace))
+            .map(|entry| &entry.checks);
+        in_namespace
+            .chain([&self.default])
+            .find_map(|checks| checks.iter().find(|(named, _)| *named == check))
+            .map_or(Mode::Enforce, |(_, mode)| *mode)
+    }
+}
+
+impl Policy {
+    /// Whether objects of this namespace are not judged.
+    pub fn excludes(&self, namespace: &str) -> bool {
+        any(&self.excluded_namespaces, namespace)
+    }
+
+    /// The first entry of `grants` that lets the requester use one of these names.
+    pub(super) fn granted<N: AsRef<str>>(
+        &self,
+        requester: &Requester<'_>,
+        namespace: &str,
+        check: Check,
+        names: &[N],
+    ) -> Option<usize> {
+        self.grants.iter().position(|grant| {
+            let patterns = grant.names.of(check);
+            any(&grant.namespaces, namespace)
+                && names.iter().any(|name| any(patterns, name.as_ref()))
+                && grant
+                    .subjects
+                    .iter()
+                    .any(|subject| subject.holds(requester))
+        })
+    }
+}
+
+impl Baseline {
+    /// What everybody may use, by name. Tolerations are compared whole, by [`Baseline::tolerates`].
+    pub(super) fn names(&self, check: Check) -> &[Pattern] {
+        match check {
+            Check::Nodes => &self.nodes,
+            Check::PriorityClasses => &self.priority_classes,
+            Check::RuntimeClasses => &self.runtime_classes,
+            Check::ServiceAccounts => &self.service_accounts,
+            Check::Tolerations => &[],
+        }
+    }
+
+    /// Whether everybody may tolerate all of this.
+    pub(super) fn tolerates(&self, toleration: &Toleration<'_>) -> bool {
+        self.tolerations
+            .iter()
+            .any(|entry| entry.covers(toleration))
+    }
+}
+
+impl BoundedToleration {
+    /// Whether every taint of the toleration is one of this entry, and no longer than it says.
+    fn covers(&self, toleration: &Toleration<'_>) -> bool {
+        let value = match (&self.value, &*toleration.operator) {
+            (None, "" | "Equal" | "Exists" | "Lt" | "Gt") => true,
+            (Some(value), "" | "Equal") => **value == *toleration.value,
+            _ => false,
+        };
+        let in_time = |most: i64| toleration.seconds.is_some_and(|seconds| seconds <= most);
+        value
+            && *self.key == *toleration.key
+            && self
+                .effect
+                .as_deref()
+                .is_none_or(|effect| *effect == *toleration.effect)
+            && self.max_seconds.is_none_or(in_time)
+    }
+}
+
+impl GrantSubject {
+    fn holds(&self, requester: &Requester<'_>) -> bool {
+        match self {
+            Self::Group(group) => requester.groups.iter().any(|held| group.matches(held)),
+            Self::User(user) => user.matches(&requester.username),
+            Self::ServiceAccount(account) => {
+                requester
+                    .account()
+                    .is_some_and(|Account { namespace, name }| {
+                        account.matches(&format!("{namespace}/{name}"))
+                    })
+            }
+        }
+    }
+}
+
+impl GrantedNames {
+    fn of(&self, check: Check) -> &[Pattern] {
+        match check {
+            Check::Nodes => &self.nodes,
+            Check::PriorityClasses => &self.priority_classes,
+            Check::RuntimeClasses => &self.runtime_classes,
+            Check::ServiceAccounts => &self.service_accounts,
+            Check::Tolerations => &self.tolerations,
+        }
+    }
+}
+
+impl Exemption {
+    /// Whether it waives a finding about a target of this name, on this day.
+    pub(super) fn waives(
+        &self,
+        requester: &Requester<'_>,
+        namespace: &str,
+        check: Check,
+        target: &str,
+        today: Date,
+    ) -> bool {
+        let ExemptionMatch {
+            users,
+            groups,
+            namespaces,
+            checks,
+            targets,
+        } = &self.matches;
+        let fits = |patterns: &[Pattern], name| patterns.is_empty() || any(patterns, name);
+        today < self.expires
+            && fits(users, &requester.username)
+            && (groups.is_empty() || requester.groups.iter().any(|group| any(groups, group)))
+            && fits(namespaces, namespace)
+            && (checks.is_empty() || checks.contains(&check))
+            && fits(targets, target)
+    }
+}
+
+fn any(patterns: &[Pattern], name: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(name))
+}

@@ -1,0 +1,69 @@
+use serde_json::value::RawValue;
+
+use crate::reference::{Requester, Text};
+
+/// What is asked of the API server, in the terms of the engine. Made of an AdmissionReview or of a manifest.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// The uid of the review; empty offline.
+    pub uid: Text<'a>,
+    /// What is done.
+    pub operation: Operation<'a>,
+    /// The kind of the object.
+    pub kind: KindRef<'a>,
+    /// The subresource; empty for the object itself.
+    pub subresource: Text<'a>,
+    /// The namespace; empty for a cluster-scoped object.
+    pub namespace: Text<'a>,
+    /// The name; empty where the API server has not made one yet.
+    pub name: Text<'a>,
+    /// Who asks.
+    pub requester: Requester<'a>,
+    /// The object as it would be stored.
+    pub object: Option<&'a RawValue>,
+    /// The object as it is stored now.
+    pub old: Option<&'a RawValue>,
+    /// Whether nothing will be stored.
+    pub dry_run: bool,
+}
+
+/// What is done to the object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation<'a> {
+    /// A connection is opened: exec, attach, proxy.
+    Connect,
+    /// The object is new.
+    Create,
+    /// The object goes away.
+    Delete,
+    /// None that Kubernetes has: refused.
+    Unknown(Text<'a>),
+    /// The object changes.
+    Update,
+}
+
+/// A kind, with its group and version.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+pub struct KindRef<'a> {
+    /// The API group; empty for the core group.
+    #[serde(borrow, default)]
+    pub group: Text<'a>,
+    /// The version.
+    #[serde(borrow, default)]
+    pub version: Text<'a>,
+    /// The kind.
+    #[serde(borrow, default)]
+    pub kind: Text<'a>,
+}
+
+impl<'a> From<Text<'a>> for Operation<'a> {
+    fn from(text: Text<'a>) -> Self {
+        match &*text {
+            "CONNECT" => Self::Connect,
+            "CREATE" => Self::Create,
+            "DELETE" => Self::Delete,
+            "UPDATE" => Self::Update,
+            _ => Self::Unknown(text),
+        }
+    }
+}

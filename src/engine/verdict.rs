@@ -1,0 +1,263 @@
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    fmt::{self, Write as _},
+};
+
+use super::{
+    judge::World,
+    policy::{Exemption, Mode},
+    request::Request,
+};
+use crate::{
+    reference::{Question, Reference, Target},
+    rights::Grant,
+};
+
+/// How many missing grants a message lists.
+const LISTED: usize = 5;
+
+/// All that there is to say about a request.
+#[derive(Debug)]
+pub struct Verdict<'a> {
+    /// The request.
+    pub request: &'a Request<'a>,
+    /// Why there was nothing to ask.
+    pub passed: Option<Passed>,
+    /// Why the request cannot be judged at all: it is refused.
+    pub broken: Option<String>,
+    /// One for each reference that was asked about.
+    pub findings: Vec<Finding<'a>>,
+}
+
+/// Why there was nothing to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passed {
+    /// The catalogue has no entry for the kind.
+    Kind,
+    /// The namespace is excluded by the configuration.
+    Namespace,
+    /// The object has no pod spec.
+    NoPodSpec,
+    /// The operation uses nothing.
+    Operation,
+    /// The subresource does not touch what an entry governs.
+    Subresource,
+    /// The update does not touch what decides.
+    Unchanged,
+}
+
+/// One reference with its answer.
+#[derive(Debug)]
+pub struct Finding<'a> {
+    /// The user name of the requester.
+    pub requester: &'a str,
+    /// The namespace that was asked about.
+    pub namespace: &'a str,
+    /// The reference.
+    pub reference: Reference<'a>,
+    /// The answer.
+    pub outcome: Outcome,
+    /// The mode of the check in this namespace.
+    pub mode: Mode,
+    /// The exemption that waives the finding.
+    pub exemption: Option<&'a Exemption>,
+}
+
+/// The answer to a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Yes, by this grant.
+    Allowed(Grant),
+    /// No.
+    Denied {
+        /// The narrowest grant that would allow it.
+        missing: Question<'static>,
+        /// What else the person who reads it should know.
+        note: Option<String>,
+    },
+    /// The reference is none that Kubernetes could follow.
+    Malformed(String),
+    /// It could not be found out. For a guard that is a no.
+    Unknown(String),
+}
+
+impl<'a> Verdict<'a> {
+    pub(super) fn passed(request: &'a Request<'a>, why: Passed) -> Self {
+        Self {
+            request,
+            passed: Some(why),
+            broken: None,
+            findings: Vec::new(),
+        }
+    }
+
+    pub(crate) fn broken(request: &'a Request<'a>, why: String) -> Self {
+        Self {
+            request,
+            passed: None,
+            broken: Some(why),
+            findings: Vec::new(),
+        }
+    }
+
+    /// Whether the request may go on.
+    pub fn allowed(&self) -> bool {
+        self.broken.is_none() && self.at(Mode::Enforce).next().is_none()
+    }
+
+    /// The findings that are not allowed and not waived, of one mode.
+    pub fn at(&self, mode: Mode) -> impl Iterator<Item = &Finding<'a>> {
+        self.findings
+            .iter()
+            .filter(move |finding| finding.mode == mode && finding.exemption.is_none())
+            .filter(|finding| !finding.outcome.is_allowed())
+    }
+
+    /// The findings that an exemption waives.
+    pub fn waived(&self) -> impl Iterator<Item = (&Finding<'a>, &'a Exemption)> {
+        self.findings
+            .iter()
+            .filter_map(|finding| Some((finding, finding.exemption?)))
+    }
+
+    /// What a refused requester reads: a line for each finding, then what to grant. Empty if the request may go on.
+    pub fn message(&self) -> String {
+        if let Some(why) = &self.broken {
+            return format!("usher cannot judge this request: {why}");
+        }
+        let mut lines: Vec<String> = Vec::new();
+        let mut missing = BTreeSet::new();
+        for finding in self.at(Mode::Enforce) {
+            let line = finding.to_string();
+            if !lines.contains(&line) && lines.len() < LISTED {
+                lines.push(line);
+            }
+            missing.extend(finding.missing());
+        }
+        let refused = self.at(Mode::Enforce).count();
+        let mut message = lines.join("\n");
+        if refused > lines.len() && lines.len() == LISTED {
+            // Writing to a String cannot fail.
+            let _ = write!(message, "\nand {} more", refused - lines.len());
+        }
+        for (index, question) in missing.iter().take(LISTED).enumerate() {
+            let head = if index == 0 { "\nneeds: " } else { "\n       " };
+            let _ = write!(message, "{head}{question}");
+        }
+        message
+    }
+}
+
+impl<'a> Finding<'a> {
+    pub(super) fn new(
+        request: &'a Request<'a>,
+        world: &World<'a>,
+        reference: Reference<'a>,
+        outcome: Outcome,
+        mode: Mode,
+    ) -> Self {
+        let name = target_name(&reference.target);
+        let waives = |exemption: &&Exemption| {
+            exemption.waives(
+                &request.requester,
+                &request.namespace,
+                reference.check,
+                &name,
+                world.today,
+            )
+        };
+        let exemption = match outcome {
+            Outcome::Allowed(_) => None,
+            _ => world.policy.exemptions.iter().find(waives),
+        };
+        Self {
+            requester: &request.requester.username,
+            namespace: &request.namespace,
+            reference,
+            outcome,
+            mode,
+            exemption,
+        }
+    }
+
+    /// The grant that would allow it, if one would.
+    pub fn missing(&self) -> Option<&Question<'static>> {
+        match &self.outcome {
+            Outcome::Denied { missing, .. } => Some(missing),
+            _ => None,
+        }
+    }
+
+    /// The name of the target, as a question gives it.
+    pub fn target(&self) -> Cow<'_, str> {
+        target_name(&self.reference.target)
+    }
+}
+
+impl Outcome {
+    /// Whether the answer is yes.
+    pub fn is_allowed(&self) -> bool {
+        matches!(self, Self::Allowed(_))
+    }
+
+    /// One word for it, as reports and metrics use it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Allowed(_) => "allowed",
+            Self::Denied { .. } => "denied",
+            Self::Malformed(_) => "malformed",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+}
+
+/// The narrowest name of a target; of a malformed one what is written there.
+fn target_name<'t>(target: &'t Target<'_>) -> Cow<'t, str> {
+    match target {
+        Target::Object { name, .. } => Cow::Borrowed(name),
+        Target::Taints(toleration) => toleration
+            .names()
+            .ok()
+            .and_then(|names| names.into_iter().next())
+            .unwrap_or_else(|| Cow::Owned(toleration.to_string())),
+    }
+}
+
+/// One line: who, what, where.
+impl fmt::Display for Finding<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            requester,
+            namespace,
+            reference,
+            outcome,
+            ..
+        } = self;
+        let path = reference.path;
+        let may = match outcome {
+            Outcome::Allowed(_) => "may",
+            Outcome::Denied { .. } => "may not",
+            Outcome::Malformed(why) => return write!(f, "{why} ({path})"),
+            Outcome::Unknown(why) => {
+                return write!(
+                    f,
+                    "cannot tell whether {requester} may use what {path} names: {why}"
+                );
+            }
+        };
+        match &reference.target {
+            Target::Object { resource, name } => {
+                write!(f, "{requester} {may} use {} \"{name}\"", resource.singular)?;
+            }
+            Target::Taints(toleration) => write!(f, "{requester} {may} tolerate {toleration}")?,
+        }
+        write!(f, " in namespace {namespace} ({path})")?;
+        match outcome {
+            Outcome::Denied {
+                note: Some(note), ..
+            } => write!(f, "; {note}"),
+            _ => Ok(()),
+        }
+    }
+}

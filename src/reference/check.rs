@@ -1,0 +1,50 @@
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One class of references, switched as a whole: a mode is chosen per check and namespace.
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
+#[serde(rename_all = "camelCase")]
+pub enum Check {
+    /// The node that a pod is put on past the scheduler: `nodeName`.
+    Nodes,
+    /// The priority class of a pod.
+    PriorityClasses,
+    /// The runtime class of a pod. The tolerations that a class brings belong to [`Check::Tolerations`].
+    RuntimeClasses,
+    /// The account that a pod runs as.
+    ServiceAccounts,
+    /// The taints that a pod tolerates.
+    Tolerations,
+}
+
+impl Check {
+    /// Every check, in the order in which findings are reported.
+    pub const ALL: [Self; 5] = [
+        Self::ServiceAccounts,
+        Self::Tolerations,
+        Self::Nodes,
+        Self::PriorityClasses,
+        Self::RuntimeClasses,
+    ];
+
+    /// The name that the configuration, reports and metrics use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nodes => "nodes",
+            Self::PriorityClasses => "priorityClasses",
+            Self::RuntimeClasses => "runtimeClasses",
+            Self::ServiceAccounts => "serviceAccounts",
+            Self::Tolerations => "tolerations",
+        }
+    }
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,129 @@
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Text;
+
+/// Who sent the request, as the API server authenticated them (`authentication.k8s.io/v1 UserInfo`). Never the
+/// account that a pod runs as.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Requester<'a> {
+    /// The user name.
+    #[serde(borrow, default)]
+    pub username: Text<'a>,
+    /// The uid; empty where the authenticator gives none, and under impersonation.
+    #[serde(borrow, default)]
+    pub uid: Text<'a>,
+    /// The groups, as the API server lists them.
+    #[serde(borrow, default, deserialize_with = "list")]
+    pub groups: Vec<Text<'a>>,
+    /// Further facts about the user, kept as they came: only an access review reads them.
+    #[serde(borrow, default)]
+    pub extra: Option<&'a RawValue>,
+}
+
+impl<'a> Requester<'a> {
+    /// A requester known by name and groups only, as the command line names one. The groups that the API server
+    /// gives to every signed-in user and service account are added (`authenticatorfactory`,
+    /// `serviceaccount.MakeGroupNames`).
+    pub fn named(username: &'a str, groups: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut groups: Vec<Text<'a>> = groups.into_iter().map(Text::from).collect();
+        let mut add = |group: Text<'a>| {
+            if !groups.contains(&group) {
+                groups.push(group);
+            }
+        };
+        if let Some(account) = Account::of_user(username) {
+            add("system:serviceaccounts".into());
+            add(format!("system:serviceaccounts:{}", account.namespace).into());
+        }
+        add(if username == "system:anonymous" {
+            "system:unauthenticated".into()
+        } else {
+            "system:authenticated".into()
+        });
+        Self {
+            username: username.into(),
+            groups,
+            ..Self::default()
+        }
+    }
+
+    /// The service account that the requester is, by user name alone: impersonation may leave the groups out.
+    pub fn account(&self) -> Option<Account<'_>> {
+        Account::of_user(&self.username)
+    }
+
+    /// Whether the API server lists this group.
+    pub fn is_in(&self, group: &str) -> bool {
+        self.groups.iter().any(|held| **held == *group)
+    }
+
+    /// The node whose kubelet this is: name and group must both say so, as the NodeRestriction plugin demands
+    /// (`pkg/auth/nodeidentifier`).
+    pub fn node(&self) -> Option<&str> {
+        self.username
+            .strip_prefix("system:node:")
+            .filter(|name| !name.is_empty() && self.is_in("system:nodes"))
+    }
+}
+
+/// A service account, as a user name spells it: `system:serviceaccount:NAMESPACE:NAME`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account<'a> {
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: &'a str,
+}
+
+impl<'a> Account<'a> {
+    /// Reads a user name (`k8s.io/apiserver/pkg/authentication/serviceaccount.SplitUsername`).
+    pub fn of_user(username: &'a str) -> Option<Self> {
+        let (namespace, name) = username
+            .strip_prefix("system:serviceaccount:")?
+            .split_once(':')?;
+        (!namespace.is_empty() && !name.is_empty() && !name.contains(':'))
+            .then_some(Self { namespace, name })
+    }
+}
+
+/// A list that may be `null`.
+fn list<'de: 'a, 'a, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Text<'a>>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_read_from_the_user_name_alone() {
+        for (user, account) in [
+            ("system:serviceaccount:team-a:ci", Some(("team-a", "ci"))),
+            ("system:serviceaccount:team-a:", None),
+            ("system:serviceaccount::ci", None),
+            ("system:serviceaccount:team-a", None),
+            ("system:serviceaccount:team-a:ci:x", None),
+            ("team-a:ci", None),
+        ] {
+            let found = Account::of_user(user).map(|a| (a.namespace, a.name));
+            assert_eq!(found, account, "{user}");
+        }
+    }
+
+    #[test]
+    fn a_node_needs_name_and_group() {
+        assert_eq!(
+            Requester::named("system:node:n1", ["system:nodes"]).node(),
+            Some("n1")
+        );
+        assert_eq!(Requester::named("system:node:n1", []).node(), None);
+        assert_eq!(
+            Requester::named("system:node:", ["system:nodes"]).node(),
+            None
+        );
+        assert_eq!(Requester::named("jane", ["system:nodes"]).node(), None);
+    }
+}

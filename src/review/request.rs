@@ -1,0 +1,144 @@
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{API_VERSION, KIND};
+use crate::{
+    engine::{KindRef, Request},
+    reference::{Requester, Text},
+};
+
+/// The bytes are no AdmissionReview that can be judged.
+#[derive(Debug, thiserror::Error)]
+#[error("{why}")]
+pub struct BadReview {
+    /// The uid of the request, if it could be read: a refusal must carry it, or the API server takes the answer for
+    /// a failed call.
+    pub uid: Option<String>,
+    /// What is wrong.
+    pub why: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Review<'a> {
+    #[serde(borrow, default)]
+    api_version: Text<'a>,
+    #[serde(borrow, default)]
+    kind: Text<'a>,
+    #[serde(borrow, default)]
+    request: Option<Wire<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire<'a> {
+    #[serde(borrow, default)]
+    uid: Text<'a>,
+    #[serde(borrow)]
+    kind: KindRef<'a>,
+    #[serde(borrow, default)]
+    sub_resource: Text<'a>,
+    #[serde(borrow, default)]
+    name: Text<'a>,
+    #[serde(borrow, default)]
+    namespace: Text<'a>,
+    #[serde(borrow)]
+    operation: Text<'a>,
+    #[serde(borrow)]
+    user_info: Requester<'a>,
+    #[serde(borrow, default)]
+    object: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    old_object: Option<&'a RawValue>,
+    #[serde(default)]
+    dry_run: Option<bool>,
+}
+
+/// Reads an AdmissionReview. Everything is borrowed from the bytes; the objects inside are not looked into.
+pub fn read(bytes: &[u8]) -> Result<Request<'_>, BadReview> {
+    let review: Review<'_> = serde_json::from_slice(bytes).map_err(|error| BadReview {
+        uid: uid(bytes),
+        why: format!("the body is not an AdmissionReview: {error}"),
+    })?;
+    if *review.api_version != *API_VERSION || *review.kind != *KIND {
+        return Err(BadReview {
+            uid: review.request.map(|request| request.uid.to_string()),
+            why: format!(
+                "the body is \"{}\" of \"{}\", not {KIND} of {API_VERSION}",
+                review.kind, review.api_version
+            ),
+        });
+    }
+    let Some(request) = review.request else {
+        return Err(BadReview {
+            uid: None,
+            why: "the review has no request".to_owned(),
+        });
+    };
+    Ok(Request {
+        uid: request.uid,
+        operation: request.operation.into(),
+        kind: request.kind,
+        subresource: request.sub_resource,
+        namespace: request.namespace,
+        name: request.name,
+        requester: request.user_info,
+        object: request.object,
+        old: request.old_object,
+        dry_run: request.dry_run.unwrap_or_default(),
+    })
+}
+
+/// The uid of a review that is otherwise not what it should be.
+fn uid(bytes: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Outer<'a> {
+        #[serde(borrow)]
+        request: Inner<'a>,
+    }
+    #[derive(Deserialize)]
+    struct Inner<'a> {
+        #[serde(borrow)]
+        uid: Text<'a>,
+    }
+    let outer: Outer<'_> = serde_json::from_slice(bytes).ok()?;
+    Some(outer.request.uid.to_string()).filter(|uid| !uid.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_review_keeps_its_uid_where_it_can() {
+        for (body, uid, why) in [
+            ("", None, "not an AdmissionReview"),
+            ("7", None, "not an AdmissionReview"),
+            ("{}", None, "not AdmissionReview of"),
+            (
+                r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"}"#,
+                None,
+                "no request",
+            ),
+            (
+                r#"{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview","request":{"uid":"u","kind":{},"operation":"CREATE","userInfo":{}}}"#,
+                Some("u"),
+                "v1beta1",
+            ),
+            (
+                r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","kind":{},"operation":"CREATE"}}"#,
+                Some("u"),
+                "userInfo",
+            ),
+            (
+                r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","kind":{},"operation":7,"userInfo":{}}}"#,
+                Some("u"),
+                "expected text",
+            ),
+        ] {
+            let bad = read(body.as_bytes()).unwrap_err();
+            assert_eq!(bad.uid.as_deref(), uid, "{body}");
+            assert!(bad.why.contains(why), "{body}: {}", bad.why);
+        }
+    }
+}

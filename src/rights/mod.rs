@@ -1,0 +1,12 @@
+//! Answers questions: may this requester `use` that target? By RBAC, or by what the configuration adds to it.
+//! A yes always names the grant that gives it.
+
+mod grant;
+mod index;
+mod pattern;
+mod rbac;
+
+pub use grant::{Grant, Source, Via};
+pub use index::Rights;
+pub use pattern::Pattern;
+pub use rbac::{Binding, Ignored, Rbac, RoleRef, Subject, UseRule};

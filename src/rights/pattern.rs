@@ -1,0 +1,107 @@
+use std::{borrow::Cow, fmt};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
+
+/// A name, in which every `*` stands for any text, also none. Nothing else is special.
+///
+/// ```
+/// use usher::rights::Pattern;
+/// assert!(Pattern::parse("team-*").unwrap().matches("team-a"));
+/// assert!(!Pattern::parse("team-*").unwrap().matches("my-team-a"));
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Pattern(Box<str>);
+
+impl Pattern {
+    /// Reads a pattern. An empty one, or one with blanks, matches nothing that Kubernetes has: it is an error.
+    pub fn parse(text: &str) -> Result<Self, BadPattern> {
+        if text.is_empty() || text.contains(char::is_whitespace) {
+            return Err(BadPattern(text.to_owned()));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// Whether the whole name fits. Takes time in proportion to pattern times name at the worst.
+    pub fn matches(&self, name: &str) -> bool {
+        let Some((head, rest)) = self.0.split_once('*') else {
+            return *self.0 == *name;
+        };
+        let Some(mut name) = name.strip_prefix(head) else {
+            return false;
+        };
+        // The parts between stars are found from the left, each as early as it can be; the last one must end the name.
+        let (middle, tail) = rest.rsplit_once('*').unwrap_or(("", rest));
+        for part in middle.split('*').filter(|part| !part.is_empty()) {
+            let Some((_, after)) = name.split_once(part) else {
+                return false;
+            };
+            name = after;
+        }
+        name.ends_with(tail)
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+impl JsonSchema for Pattern {
+    fn schema_name() -> Cow<'static, str> {
+        "Pattern".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "pattern": "^\\S+$", "description": "a name; every * stands for any text"})
+    }
+}
+
+/// The text is no pattern.
+#[derive(Debug, thiserror::Error)]
+#[error("\"{0}\" is not a name or pattern: it is empty or has a blank")]
+pub struct BadPattern(String);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The obvious matcher: slow, and right by inspection.
+    fn slow(pattern: &[u8], name: &[u8]) -> bool {
+        match (pattern.split_first(), name.split_first()) {
+            (None, None) => true,
+            (Some((b'*', rest)), _) => {
+                slow(rest, name) || name.split_first().is_some_and(|(_, n)| slow(pattern, n))
+            }
+            (Some((p, pattern)), Some((n, name))) => p == n && slow(pattern, name),
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn matches_as_the_obvious_matcher(pattern in "[ab*]{1,8}", name in "[ab]{0,8}") {
+            prop_assert_eq!(
+                Pattern::parse(&pattern).unwrap().matches(&name),
+                slow(pattern.as_bytes(), name.as_bytes())
+            );
+        }
+    }
+
+    #[test]
+    fn blanks_and_nothing_are_refused() {
+        for text in ["", " ", "a b", "a\t"] {
+            assert!(Pattern::parse(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,298 @@
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use k8s_openapi::api::rbac::v1::{self, PolicyRule};
+
+use super::index::{Rights, Scope};
+
+/// What the RBAC objects of a cluster say about `use`: kept up to date object by object, compiled into [`Rights`].
+///
+/// Only rules that can ever answer a `use` question are kept, and of the bindings only names.
+#[derive(Debug, Default)]
+pub struct Rbac {
+    /// Rules by role; a role that says nothing of `use` is not here. The namespace is `None` for a ClusterRole.
+    roles: HashMap<RoleKey, Arc<[UseRule]>>,
+    /// Bindings by namespace (`None`: ClusterRoleBindings) and name.
+    bindings: HashMap<Option<Arc<str>>, HashMap<Arc<str>, Binding>>,
+    /// What has changed since the last compilation.
+    dirty: HashSet<Option<Arc<str>>>,
+    rights: Rights,
+}
+
+type RoleKey = (Option<Arc<str>>, Arc<str>);
+
+/// One rule of a role that holds the verb `use`, or `*`.
+#[derive(Debug, Eq, PartialEq)]
+pub struct UseRule {
+    /// API groups; `*` is every one.
+    pub groups: Box<[Box<str>]>,
+    /// Resources, also `*`, `resource/subresource` and `*/subresource`.
+    pub resources: Box<[Box<str>]>,
+    /// Names; none means every name.
+    pub names: Box<[Box<str>]>,
+}
+
+/// Which role a binding binds.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct RoleRef {
+    /// Whether it is a ClusterRole.
+    pub cluster: bool,
+    /// Its name.
+    pub name: Arc<str>,
+}
+
+/// A binding: a role, and who holds it.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Binding {
+    /// The role.
+    pub role: RoleRef,
+    /// The holders.
+    pub subjects: Box<[Subject]>,
+}
+
+/// A holder of a binding. A service account is a user with its user name, as RBAC compares it.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Subject {
+    /// Whether it is a group.
+    pub group: bool,
+    /// The group or user name.
+    pub name: Box<str>,
+}
+
+/// An object that RBAC itself would not act on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Ignored {
+    /// No name.
+    #[error("it has no name")]
+    NoName,
+    /// Role or RoleBinding without a namespace.
+    #[error("it has no namespace")]
+    NoNamespace,
+}
+
+impl Rbac {
+    /// Takes a Role in.
+    pub fn apply_role(&mut self, role: &v1::Role) -> Result<(), Ignored> {
+        let namespace = role
+            .metadata
+            .namespace
+            .as_deref()
+            .ok_or(Ignored::NoNamespace)?;
+        let name = role.metadata.name.as_deref().ok_or(Ignored::NoName)?;
+        self.set_role(Some(namespace), name, use_rules(role.rules.as_deref()));
+        Ok(())
+    }
+
+    /// Takes a ClusterRole in. An aggregated one counts as the API server has filled it.
+    pub fn apply_cluster_role(&mut self, role: &v1::ClusterRole) -> Result<(), Ignored> {
+        let name = role.metadata.name.as_deref().ok_or(Ignored::NoName)?;
+        self.set_role(None, name, use_rules(role.rules.as_deref()));
+        Ok(())
+    }
+
+    /// Takes a RoleBinding in.
+    pub fn apply_role_binding(&mut self, binding: &v1::RoleBinding) -> Result<(), Ignored> {
+        let namespace = binding
+            .metadata
+            .namespace
+            .as_deref()
+            .ok_or(Ignored::NoNamespace)?;
+        let name = binding.metadata.name.as_deref().ok_or(Ignored::NoName)?;
+        let read = Binding::read(
+            Some(namespace),
+            &binding.role_ref,
+            binding.subjects.as_deref(),
+        );
+        self.set_binding(Some(namespace), name, read);
+        Ok(())
+    }
+
+    /// Takes a ClusterRoleBinding in.
+    pub fn apply_cluster_role_binding(
+        &mut self,
+        binding: &v1::ClusterRoleBinding,
+    ) -> Result<(), Ignored> {
+        let name = binding.metadata.name.as_deref().ok_or(Ignored::NoName)?;
+        let read = Binding::read(None, &binding.role_ref, binding.subjects.as_deref());
+        self.set_binding(None, name, read);
+        Ok(())
+    }
+
+    /// Forgets a role; the namespace is `None` for a ClusterRole.
+    pub fn delete_role(&mut self, namespace: Option<&str>, name: &str) {
+        self.set_role(namespace, name, Vec::new());
+    }
+
+    /// Forgets a binding; the namespace is `None` for a ClusterRoleBinding.
+    pub fn delete_binding(&mut self, namespace: Option<&str>, name: &str) {
+        let scope = namespace.map(Arc::from);
+        if let Some(bindings) = self.bindings.get_mut(&scope)
+            && bindings.remove(name).is_some()
+        {
+            if bindings.is_empty() {
+                self.bindings.remove(&scope);
+            }
+            self.dirty.insert(scope);
+        }
+    }
+
+    /// Forgets every role of one sort that `keep` does not name: what a fresh list of them is missing was deleted.
+    pub fn retain_roles(&mut self, cluster: bool, keep: impl Fn(Option<&str>, &str) -> bool) {
+        let gone: Vec<_> = self
+            .roles
+            .keys()
+            .filter(|(namespace, name)| {
+                namespace.is_none() == cluster && !keep(namespace.as_deref(), name)
+            })
+            .cloned()
+            .collect();
+        for (namespace, name) in gone {
+            self.delete_role(namespace.as_deref(), &name);
+        }
+    }
+
+    /// Forgets every binding of one sort that `keep` does not name.
+    pub fn retain_bindings(&mut self, cluster: bool, keep: impl Fn(Option<&str>, &str) -> bool) {
+        let gone: Vec<_> = self
+            .bindings
+            .iter()
+            .filter(|(namespace, _)| namespace.is_none() == cluster)
+            .flat_map(|(namespace, held)| held.keys().map(move |name| (namespace, name)))
+            .filter(|(namespace, name)| !keep(namespace.as_deref(), name))
+            .map(|(namespace, name)| (namespace.clone(), name.clone()))
+            .collect();
+        for (namespace, name) in gone {
+            self.delete_binding(namespace.as_deref(), &name);
+        }
+    }
+
+    /// The rights as they now stand. Only what changed since the last call is built anew, the rest is shared.
+    pub fn compile(&mut self) -> Rights {
+        for scope in std::mem::take(&mut self.dirty) {
+            let built = self
+                .bindings
+                .get(&scope)
+                .map(|held| self.scope(scope.as_ref(), held));
+            self.rights
+                .set(scope.as_ref(), built.filter(|scope| !scope.is_empty()));
+        }
+        self.rights.clone()
+    }
+
+    /// How many bindings are known.
+    pub fn bindings(&self) -> usize {
+        self.bindings.values().map(HashMap::len).sum()
+    }
+
+    fn scope(&self, namespace: Option<&Arc<str>>, held: &HashMap<Arc<str>, Binding>) -> Scope {
+        let mut sorted: Vec<_> = held.iter().collect();
+        sorted.sort_unstable_by_key(|&(name, binding)| (&binding.role, name));
+        let mut scope = Scope::default();
+        for (name, binding) in sorted {
+            if let Some(rules) = self.rules(namespace, &binding.role) {
+                scope.add(namespace, name, binding, rules);
+            }
+        }
+        scope
+    }
+
+    /// The rules behind a binding. A ClusterRoleBinding cannot bind a Role.
+    fn rules(&self, namespace: Option<&Arc<str>>, role: &RoleRef) -> Option<&Arc<[UseRule]>> {
+        let owner = if role.cluster {
+            None
+        } else {
+            Some(namespace?.clone())
+        };
+        self.roles.get(&(owner, role.name.clone()))
+    }
+
+    fn set_role(&mut self, namespace: Option<&str>, name: &str, rules: Vec<UseRule>) {
+        let key = (namespace.map(Arc::from), Arc::<str>::from(name));
+        let unchanged = self
+            .roles
+            .get(&key)
+            .map_or(rules.is_empty(), |held| **held == *rules);
+        if unchanged {
+            return;
+        }
+        if let Some(namespace) = &key.0 {
+            self.dirty.insert(Some(namespace.clone()));
+        } else {
+            let bound = |held: &HashMap<Arc<str>, Binding>| {
+                held.values()
+                    .any(|b| b.role.cluster && *b.role.name == *name)
+            };
+            let touched = self.bindings.iter().filter(|(_, held)| bound(held));
+            self.dirty.extend(touched.map(|(scope, _)| scope.clone()));
+        }
+        if rules.is_empty() {
+            self.roles.remove(&key);
+        } else {
+            self.roles.insert(key, rules.into());
+        }
+    }
+
+    fn set_binding(&mut self, namespace: Option<&str>, name: &str, binding: Binding) {
+        let scope = namespace.map(Arc::from);
+        let held = self.bindings.entry(scope.clone()).or_default();
+        if held.get(name) != Some(&binding) {
+            held.insert(name.into(), binding);
+            self.dirty.insert(scope);
+        }
+    }
+}
+
+impl Binding {
+    /// Reads what the evaluation of a binding looks at (`pkg/registry/rbac/validation/rule.go`, `appliesToUser`).
+    fn read(namespace: Option<&str>, role: &v1::RoleRef, subjects: Option<&[v1::Subject]>) -> Self {
+        let subject = |subject: &v1::Subject| {
+            let name = match &*subject.kind {
+                "Group" | "User" => subject.name.as_str().into(),
+                "ServiceAccount" => {
+                    let own = subject.namespace.as_deref().filter(|own| !own.is_empty());
+                    let home = own.or(namespace)?;
+                    format!("system:serviceaccount:{home}:{}", subject.name).into()
+                }
+                _ => return None,
+            };
+            Some(Subject {
+                group: subject.kind == "Group",
+                name,
+            })
+        };
+        Self {
+            role: RoleRef {
+                cluster: role.kind == "ClusterRole",
+                name: role.name.as_str().into(),
+            },
+            subjects: subjects
+                .unwrap_or_default()
+                .iter()
+                .filter_map(subject)
+                .collect(),
+        }
+    }
+}
+
+fn use_rules(rules: Option<&[PolicyRule]>) -> Vec<UseRule> {
+    let list = |texts: Option<&[String]>| {
+        texts
+            .unwrap_or_default()
+            .iter()
+            .map(|text| text.as_str().into())
+            .collect()
+    };
+    rules
+        .unwrap_or_default()
+        .iter()
+        .filter(|rule| rule.verbs.iter().any(|verb| verb == "use" || verb == "*"))
+        .map(|rule| UseRule {
+            groups: list(rule.api_groups.as_deref()),
+            resources: list(rule.resources.as_deref()),
+            names: list(rule.resource_names.as_deref()),
+        })
+        .filter(|rule| !rule.groups.is_empty() && !rule.resources.is_empty())
+        .collect()
+}
