@@ -38,6 +38,7 @@ impl Binaries {
     }
 
     fn in_assets(dir: PathBuf) -> Result<Self, Error> {
+        let dir = std::path::absolute(&dir).map_err(Error::io("find", &dir))?;
         let missing: Vec<_> = PROGRAMS
             .iter()
             .map(|(name, _)| *name)

@@ -240,7 +240,7 @@ impl ControlPlane {
     }
 
     /// Waits for the service account `default`, which the controller manager makes; without it no pod is accepted.
-    fn has_default_account(&self, namespace: &str) -> Result<(), Error> {
+    pub(crate) fn has_default_account(&self, namespace: &str) -> Result<(), Error> {
         let start = Instant::now();
         loop {
             match self.run(&[
