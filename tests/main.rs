@@ -6,3 +6,5 @@
     reason = "shared with the example and the benches, which use other parts"
 )]
 mod controlplane;
+#[cfg(test)]
+mod deploy;
