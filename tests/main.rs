@@ -6,3 +6,7 @@
     reason = "shared with the example and the benches, which use other parts"
 )]
 mod controlplane;
+#[cfg(test)]
+mod generated;
+#[cfg(test)]
+mod rooms;
