@@ -8,3 +8,7 @@
 mod controlplane;
 #[cfg(test)]
 mod deploy;
+#[cfg(test)]
+mod generated;
+#[cfg(test)]
+mod rooms;
