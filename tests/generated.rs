@@ -8,12 +8,14 @@ fn generated_files_are_up_to_date() {
         ("config", "docs/configuration.yaml"),
         ("config-schema", "docs/configuration.schema.json"),
     ] {
-        let made = Command::new(env!("CARGO_BIN_EXE_usher")).args(["generate", what]).output().unwrap();
+        let made = Command::new(env!("CARGO_BIN_EXE_usher"))
+            .args(["generate", what])
+            .output()
+            .unwrap();
         assert!(made.status.success());
-        let kept = std::fs::read_to_string(
-            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file),
-        )
-        .unwrap();
+        let kept =
+            std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file))
+                .unwrap();
         assert_eq!(
             String::from_utf8(made.stdout).unwrap(),
             kept,

@@ -20,7 +20,17 @@ const ROOMS: [&str; 12] = [
 /// The rooms that decide: no waiting, no input or output, no Kubernetes client, no HTTP.
 const PURE: usize = 5;
 const OUTSIDE: [&str; 11] = [
-    "async ", ".await", "tokio", "kube::", "hyper", "axum", "std::fs", "std::net", "std::env", "std::time", "std::thread",
+    "async ",
+    ".await",
+    "tokio",
+    "kube::",
+    "hyper",
+    "axum",
+    "std::fs",
+    "std::net",
+    "std::env",
+    "std::time",
+    "std::thread",
 ];
 
 #[test]
@@ -35,8 +45,10 @@ fn rooms_know_only_those_before_them() {
                     continue;
                 }
                 for known in code.split("crate::").skip(1) {
-                    let name: String =
-                        known.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                    let name: String = known
+                        .chars()
+                        .take_while(|c| c.is_alphanumeric() || *c == '_')
+                        .collect();
                     let at = ROOMS.iter().position(|room| *room == name);
                     assert!(
                         at.is_some_and(|at| at <= place),
@@ -71,7 +83,12 @@ fn every_room_is_in_the_list() {
 
 /// A room is a folder, or one file.
 fn files(source: &Path, room: &str) -> Vec<(String, String)> {
-    let read = |path: &Path| (path.display().to_string(), fs::read_to_string(path).unwrap());
+    let read = |path: &Path| {
+        (
+            path.display().to_string(),
+            fs::read_to_string(path).unwrap(),
+        )
+    };
     let single = source.join(format!("{room}.rs"));
     if single.exists() {
         return vec![read(&single)];
