@@ -9,6 +9,8 @@ mod cluster;
 )]
 mod controlplane;
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 mod generated;
 #[cfg(test)]
 mod rooms;
