@@ -6,3 +6,14 @@
     reason = "shared with the example and the benches, which use other parts"
 )]
 mod controlplane;
+
+#[cfg(test)]
+mod random;
+#[cfg(test)]
+mod rbac_model;
+#[cfg(test)]
+mod rbac_world;
+#[cfg(test)]
+mod reference_model;
+#[cfg(test)]
+mod toleration_model;
