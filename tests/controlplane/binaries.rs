@@ -25,7 +25,7 @@ pub(crate) struct Binaries(PathBuf);
 impl Binaries {
     /// Takes the programs from `assets` (the value of `KUBEBUILDER_ASSETS`) if given, else from the cache below
     /// `target`, which the first caller fills with `go build` (about four minutes on two cores) while others wait.
-    pub(crate) fn find(assets: Option<PathBuf>, target: &Path) -> Result<Self, Error> {
+    pub(crate) fn find(assets: Option<&Path>, target: &Path) -> Result<Self, Error> {
         match assets {
             Some(dir) => Self::in_assets(dir),
             None => Self::built(target),
@@ -37,8 +37,8 @@ impl Binaries {
         self.0.join(name)
     }
 
-    fn in_assets(dir: PathBuf) -> Result<Self, Error> {
-        let dir = std::path::absolute(&dir).map_err(Error::io("find", &dir))?;
+    fn in_assets(dir: &Path) -> Result<Self, Error> {
+        let dir = std::path::absolute(dir).map_err(Error::io("find", dir))?;
         let missing: Vec<_> = PROGRAMS
             .iter()
             .map(|(name, _)| *name)

@@ -76,10 +76,8 @@ impl ControlPlane {
     /// Boots a control plane on free ports and returns when ordinary users can work with it.
     pub(crate) fn start(options: Options) -> Result<Self, Error> {
         let target = target_dir();
-        let binaries = Binaries::find(
-            std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from),
-            &target,
-        )?;
+        let assets = std::env::var_os("KUBEBUILDER_ASSETS");
+        let binaries = Binaries::find(assets.as_deref().map(Path::new), &target)?;
         let dir = RunDir::create(&target)?;
         let pki = Pki::create(&dir.path().join("pki"))?;
         let pair = pki.client("admin", "admin", Some("system:masters"))?;

@@ -246,7 +246,7 @@ fn missing_programs_are_named() {
     for name in ["etcd", "kube-apiserver", "kubectl"] {
         fs::write(dir.path().join(name), "").unwrap();
     }
-    let error = Binaries::find(Some(dir.path().to_owned()), Path::new("unused"))
+    let error = Binaries::find(Some(dir.path()), Path::new("unused"))
         .unwrap_err()
         .to_string();
     assert!(error.contains("lacks kube-controller-manager:"), "{error}");

@@ -64,7 +64,7 @@ impl<'a> UsherProcess<'a> {
     pub(crate) fn start(plane: &'a ControlPlane, options: &UsherOptions) -> Result<Self, Error> {
         let name = plane.file("usher");
         let pair = plane.pki.server(&name, &["127.0.0.1"])?;
-        // The identity that deploy/ gives Usher has exactly these rights there; here it is the administrator's.
+        let kubeconfig = kubeconfig_with_its_rights(plane)?;
         let [port, health] = free_ports()?;
         let mut command = Command::new(&options.binary);
         command
@@ -72,7 +72,7 @@ impl<'a> UsherProcess<'a> {
             .arg("--config")
             .arg(&options.config)
             .arg("--kubeconfig")
-            .arg(plane.kubeconfig());
+            .arg(kubeconfig);
         command
             .arg("--bind")
             .arg(format!("127.0.0.1:{port}"))
@@ -134,6 +134,19 @@ impl<'a> UsherProcess<'a> {
         let path = self.process.log();
         fs::read_to_string(path).map_err(Error::io("read", path))
     }
+}
+
+/// Usher acts here with exactly the rights that deploy/ gives it, so that every test shows that they are enough.
+fn kubeconfig_with_its_rights(plane: &ControlPlane) -> Result<PathBuf, Error> {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    for file in ["namespace.yaml", "rbac.yaml"] {
+        let file = deploy.join(file).display().to_string();
+        plane.run(&["apply", "--server-side", "-f", &file])?;
+    }
+    plane.kubeconfig_for(
+        "system:serviceaccount:usher-system:usher",
+        &["system:serviceaccounts:usher-system"],
+    )
 }
 
 impl Drop for UsherProcess<'_> {
