@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 #[expect(
     dead_code,
     reason = "shared with the example and the benches, which use other parts"
@@ -13,4 +15,18 @@ mod deploy;
 #[cfg(test)]
 mod generated;
 #[cfg(test)]
+mod random;
+#[cfg(test)]
+mod rbac_model;
+#[cfg(test)]
+mod rbac_world;
+#[cfg(test)]
+mod reference_model;
+#[cfg(test)]
 mod rooms;
+#[cfg(test)]
+mod scenarios;
+#[cfg(test)]
+mod stage;
+#[cfg(test)]
+mod toleration_model;
