@@ -8,6 +8,7 @@ pub mod catalogue;
 pub mod cli;
 pub mod cluster;
 pub mod engine;
+pub mod manifest;
 pub mod reference;
 pub mod review;
 pub mod rights;
