@@ -11,5 +11,6 @@ pub mod config;
 pub mod engine;
 pub mod manifest;
 pub mod reference;
+pub mod report;
 pub mod review;
 pub mod rights;

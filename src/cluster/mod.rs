@@ -1,9 +1,11 @@
 //! What the engine cannot know by itself: rights and facts, from a live cluster or from files.
 
+mod given;
 mod offline;
 
 use std::{sync::Arc, time::Instant};
 
+pub use given::Given;
 pub use offline::Offline;
 
 use crate::{

@@ -17,8 +17,8 @@ mod tests;
 pub use compose::Documents;
 pub use files::{Input, inputs};
 pub use node::{Entry, Node, Place, Value};
-pub use object::{Content, Object, contents};
-pub use scalar::Number;
+pub use object::{Content, Found, Object, contents, read};
+pub use scalar::{Number, is_plain};
 pub use source::{Position, Source};
 
 /// What is wrong with an input, and where.

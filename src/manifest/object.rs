@@ -1,4 +1,4 @@
-use super::{BadManifest, Entry, Node, Source, Value};
+use super::{BadManifest, Entry, Input, Node, Source, Value};
 
 /// A Kubernetes object in a document.
 #[derive(Clone, Copy, Debug)]
@@ -126,4 +126,49 @@ impl<'n> Object<'n, '_> {
             .rsplit_once('/')
             .map_or(self.api_version, |(_, version)| version)
     }
+}
+
+/// What was found in an input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Objects.
+    pub objects: usize,
+    /// Documents that are input for a tool, or that a folder holds for another reason.
+    pub others: usize,
+}
+
+/// Reads an input object by object; only one document is in memory at a time.
+///
+/// A named file, and standard input, must hold objects. In a folder a file that has none at all, as the values of a
+/// chart, is passed over; one that has objects and something else is an error.
+pub fn read<E: From<BadManifest>>(
+    input: &Input,
+    mut take: impl FnMut(&Source, &Object<'_, '_>) -> Result<(), E>,
+) -> Result<Found, E> {
+    let source = input.read()?;
+    let mut found = Found::default();
+    let mut foreign = None;
+    for document in source.documents() {
+        let document = document?;
+        match contents(&document, &source)? {
+            Content::Build => found.others += 1,
+            Content::Foreign => {
+                found.others += 1;
+                foreign.get_or_insert(document.place);
+            }
+            Content::Objects(objects) => {
+                found.objects += objects.len();
+                for object in &objects {
+                    take(&source, object)?;
+                }
+            }
+        }
+        if let Some(place) = foreign
+            && (found.objects > 0 || !matches!(input, Input::Found(_)))
+        {
+            let what = "no Kubernetes object: it has neither apiVersion nor kind";
+            return Err(source.error(place.position(), what).into());
+        }
+    }
+    Ok(found)
 }

@@ -39,6 +39,15 @@ impl fmt::Display for Number {
     }
 }
 
+/// Whether a text can stand in YAML without quotes and is text to every reader.
+pub fn is_plain(text: &str) -> bool {
+    let inner =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/');
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.bytes().all(inner)
+        && matches!(resolve(Cow::Borrowed(text)), Ok(Scalar::Text(_)))
+}
+
 /// Reads a scalar. `tag` is the part behind `!!`, or `!` for a tag of anybody else's.
 pub(super) fn read<'t>(
     text: Cow<'t, str>,
