@@ -8,7 +8,7 @@ use super::{
     facts::{Facts, Need},
     policy::{Mode, Policy},
     request::{Operation, Request},
-    verdict::{Finding, Outcome, Passed, Verdict},
+    verdict::{Finding, Passed, Verdict},
 };
 use crate::{
     catalogue::{BadObject, Catalogue, Kind, PodSpec, at, parse},
@@ -144,6 +144,10 @@ fn ask<'a>(
 ) -> Judgement<'a> {
     let mode = |check| world.policy.modes.of(check, &request.namespace);
     let mut asker = Asker::new(request, world, facts, kind, spec);
+    let finding = |reference: Reference<'a>, outcome| {
+        let mode = mode(reference.check);
+        Finding::new(request, world, reference, outcome, mode)
+    };
     let mut findings = Vec::new();
     let mut class_refused = false;
     for reference in spec.references(&kind.pod_spec.dotted) {
@@ -155,28 +159,24 @@ fn ask<'a>(
         if mode(check) == Mode::Off || placed {
             continue;
         }
-        let outcome = asker.answer(&reference);
-        class_refused |= check == Check::RuntimeClasses
-            && mode(check) == Mode::Enforce
-            && !matches!(outcome, Some(Outcome::Allowed(_)));
-        findings.extend(outcome.map(|outcome| (reference, outcome)));
+        let answered = asker.answer(&reference).map(|o| finding(reference, o));
+        class_refused |=
+            check == Check::RuntimeClasses && answered.as_ref().is_none_or(Finding::refuses);
+        findings.extend(answered);
     }
     // Nothing is said about a class that may not be used.
     if !spec.runtime_class().is_empty() && mode(Check::Tolerations) != Mode::Off && !class_refused {
-        findings.extend(asker.class_tolerations(&kind.pod_spec.dotted));
+        let brought = asker.class_tolerations(&kind.pod_spec.dotted);
+        findings.extend(brought.into_iter().map(|(r, outcome)| finding(r, outcome)));
     }
     let needs = asker.needs();
     if !needs.is_empty() {
         return Judgement::Needs(needs);
     }
-    let finding = |(reference, outcome): (Reference<'a>, Outcome)| {
-        let mode = mode(reference.check);
-        Finding::new(request, world, reference, outcome, mode)
-    };
     Judgement::Verdict(Verdict {
         request,
         passed: None,
         broken: None,
-        findings: findings.into_iter().map(finding).collect(),
+        findings,
     })
 }
