@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use super::{
     answer::Asker,
     facts::{Need, ObjectRef},
+    judge::TOLERATIONS,
     request::{Operation, Request},
 };
 use crate::{
@@ -75,22 +76,22 @@ struct OwnerReference<'a> {
     controller: Option<bool>,
 }
 
-/// The node whose kubelet shows one of its static pods with this request. Annotation, identity and node must agree.
+/// The node whose kubelet shows one of its static pods with this request. Annotation, identity and node must agree,
+/// and a static pod runs as no account (`plugin/pkg/admission/serviceaccount`).
 pub(super) fn mirror<'a>(
     request: &'a Request<'a>,
     kind: &Kind,
     spec: &PodSpec<'a>,
 ) -> Option<&'a str> {
     let node = request.requester.node()?;
-    if request.operation != Operation::Create || !kind.is_pod() || **spec.node() != *node {
+    let placed = kind.is_pod() && **spec.node() == *node;
+    if request.operation != Operation::Create || !placed || !spec.names_no_account() {
         return None;
     }
     let object: Object<'_> = parse(request.object?).ok()?;
-    let mirror = Text::from("kubernetes.io/config.mirror");
-    object
-        .metadata
-        .annotations?
-        .contains_key(&mirror)
+    let annotations = object.metadata.annotations?;
+    annotations
+        .contains_key("kubernetes.io/config.mirror")
         .then_some(node)
 }
 
@@ -188,10 +189,8 @@ impl<'f> Maker<'f> {
         };
         let same = match (&reference.target, reference.check) {
             (Target::Taints(toleration), _) => {
-                template
-                    .tolerations()
-                    .iter()
-                    .any(|held| held.same(toleration))
+                let held = template.tolerations().iter().take(TOLERATIONS);
+                held.into_iter().any(|held| held.same(toleration))
                     || asker.kind.is_pod() && added(asker, controller, template, toleration)?
             }
             (Target::Object { name, .. }, Check::ServiceAccounts) => *name == template.account().1,
@@ -227,8 +226,8 @@ fn added<'a: 'f, 'f>(
     });
     let for_resource = *toleration.operator == *"Exists"
         && *toleration.effect == *"NoSchedule"
-        && toleration.key.contains('/')
-        && asker.spec.requests(&toleration.key).unwrap_or(false);
+        && toleration.seconds.is_none()
+        && asker.requests(&toleration.key);
     if by_controller || for_resource {
         return Some(true);
     }

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use jiff::civil::Date;
 use serde_json::value::RawValue;
 
@@ -8,13 +6,16 @@ use super::{
     facts::{Facts, Need},
     policy::{Mode, Policy},
     request::{Operation, Request},
-    verdict::{Finding, Passed, Verdict},
+    verdict::{Finding, Outcome, Passed, Verdict},
 };
 use crate::{
-    catalogue::{BadObject, Catalogue, Kind, PodSpec, at, parse},
-    reference::{Check, Reference, Text},
+    catalogue::{BadObject, Catalogue, Kind, PodSpec, at, fields, parse},
+    reference::{Check, Reference},
     rights::Rights,
 };
+
+/// How many tolerations of a pod are looked at. Nobody writes so many; more would be work without bound.
+pub(super) const TOLERATIONS: usize = 1000;
 
 /// What a request is judged by: one snapshot, the same for the whole request.
 #[derive(Clone, Copy, Debug)]
@@ -75,12 +76,21 @@ fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<
             )));
         }
     }
+    if request.kind.kind.is_empty() {
+        return Err(Stop::Broken("the request names no kind".to_owned()));
+    }
     let kind = world
         .catalogue
         .find(&request.kind.group, &request.kind.kind)
         .ok_or(Stop::Passed(Passed::Kind))?;
     if !kind.governs(&request.subresource) {
         return Err(Stop::Passed(Passed::Subresource));
+    }
+    if request.namespace.is_empty() {
+        return Err(Stop::Broken("the request names no namespace".to_owned()));
+    }
+    if world.policy.excludes(&request.namespace) {
+        return Err(Stop::Passed(Passed::Namespace));
     }
     if *kind.version != *request.kind.version {
         return Err(Stop::Broken(format!(
@@ -90,12 +100,6 @@ fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<
     }
     if request.requester.username.is_empty() {
         return Err(Stop::Broken("the request names no user".to_owned()));
-    }
-    if request.namespace.is_empty() {
-        return Err(Stop::Broken("the request names no namespace".to_owned()));
-    }
-    if world.policy.excludes(&request.namespace) {
-        return Err(Stop::Passed(Passed::Namespace));
     }
     let missing = |what: &str| Stop::Broken(format!("the request has no {what}"));
     let object = request.object.ok_or_else(|| missing("object"))?;
@@ -124,11 +128,10 @@ fn unchanged(new: &RawValue, old: &RawValue, free: &[Box<str>]) -> Result<bool, 
     if free.is_empty() {
         return Ok(false);
     }
-    let mut new: BTreeMap<Text<'_>, &RawValue> = parse(new)?;
-    let mut old: BTreeMap<Text<'_>, &RawValue> = parse(old)?;
+    let (mut new, mut old) = (fields(new)?, fields(old)?);
     for field in free {
-        new.remove(&Text::from(&**field));
-        old.remove(&Text::from(&**field));
+        new.remove(&**field);
+        old.remove(&**field);
     }
     let texts = |(left, right): (&&RawValue, &&RawValue)| left.get() == right.get();
     Ok(new.keys().eq(old.keys()) && new.values().zip(old.values()).all(texts))
@@ -159,7 +162,14 @@ fn ask<'a>(
         if mode(check) == Mode::Off || placed {
             continue;
         }
-        let answered = asker.answer(&reference).map(|o| finding(reference, o));
+        let outcome = match reference.path.index {
+            Some(index) if index > TOLERATIONS => continue,
+            Some(TOLERATIONS) => Some(Outcome::Unknown(format!(
+                "no more than {TOLERATIONS} tolerations are looked at"
+            ))),
+            _ => asker.answer(&reference),
+        };
+        let answered = outcome.map(|outcome| finding(reference, outcome));
         class_refused |=
             check == Check::RuntimeClasses && answered.as_ref().is_none_or(Finding::refuses);
         findings.extend(answered);
