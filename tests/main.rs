@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 #[expect(
     dead_code,
     reason = "shared with the example and the benches, which use other parts"
@@ -22,5 +24,9 @@ mod rbac_world;
 mod reference_model;
 #[cfg(test)]
 mod rooms;
+#[cfg(test)]
+mod scenarios;
+#[cfg(test)]
+mod stage;
 #[cfg(test)]
 mod toleration_model;

@@ -1,4 +1,4 @@
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 use serde::Deserialize;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     catalogue::{Kind, PodSpec, parse},
-    reference::{Check, Path, Question, Reference, Resource, Target, Toleration},
+    reference::{Check, Path, Question, Reference, Resource, Target, Text, Toleration},
     rights::Grant,
 };
 
@@ -25,6 +25,7 @@ pub(super) struct Asker<'a, 'f> {
     pub(super) spec: &'f PodSpec<'a>,
     mirror: Option<&'a str>,
     maker: Option<Maker<'f>>,
+    extended: Option<HashSet<Text<'a>>>,
     needs: Vec<Need>,
 }
 
@@ -44,6 +45,7 @@ impl<'a, 'f> Asker<'a, 'f> {
             spec,
             mirror: mirror(request, kind, spec),
             maker: None,
+            extended: None,
             needs: Vec::new(),
         }
     }
@@ -270,6 +272,14 @@ impl<'a, 'f> Asker<'a, 'f> {
             }
         }
         (!pending).then(|| error.map_or(Ok(None), Err))
+    }
+
+    /// Whether a container requests this extended resource. What cannot be read requests none.
+    pub(super) fn requests(&mut self, resource: &str) -> bool {
+        let spec = self.spec;
+        self.extended
+            .get_or_insert_with(|| spec.extended_resources().unwrap_or_default())
+            .contains(resource)
     }
 
     /// Whether a controller only carries out what the owner's template says.
