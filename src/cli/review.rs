@@ -91,6 +91,7 @@ impl<W: Write> Answers<'_, W> {
                     let what = error.to_string();
                     let place = format!(" at line {} column {}", error.line(), error.column());
                     let what = format!("not JSON: {}", what.replacen(&place, "", 1));
+                    self.count += 1;
                     return self.say(name, error.line(), error.column(), &what);
                 }
             };
