@@ -14,3 +14,5 @@ pub mod reference;
 pub mod report;
 pub mod review;
 pub mod rights;
+pub mod server;
+pub mod telemetry;

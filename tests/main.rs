@@ -15,4 +15,14 @@ mod deploy;
 #[cfg(test)]
 mod generated;
 #[cfg(test)]
+mod random;
+#[cfg(test)]
+mod rbac_model;
+#[cfg(test)]
+mod rbac_world;
+#[cfg(test)]
+mod reference_model;
+#[cfg(test)]
 mod rooms;
+#[cfg(test)]
+mod toleration_model;

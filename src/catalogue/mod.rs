@@ -2,6 +2,7 @@
 
 mod podspec;
 mod seek;
+mod strict;
 
 use std::collections::HashMap;
 
@@ -9,6 +10,7 @@ use serde::Deserialize;
 
 pub use podspec::PodSpec;
 pub use seek::{BadObject, at, parse};
+pub(crate) use strict::Strict;
 
 /// Every kind that holds references, and every controller that makes one of them for another.
 #[derive(Debug)]

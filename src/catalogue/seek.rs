@@ -6,6 +6,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
+use super::strict::Strict;
 use crate::reference::Text;
 
 /// A part of an object is not what the API says it is.
@@ -25,7 +26,8 @@ impl BadObject {
 /// Reads an object as a view: only the fields that the view names, borrowed from the text. What the view does not
 /// name is skipped, however deep it nests.
 pub fn parse<'a, T: Deserialize<'a>>(object: &'a RawValue) -> Result<T, BadObject> {
-    Ok(serde_json::from_str(object.get())?)
+    let json = &mut serde_json::Deserializer::from_str(object.get());
+    Ok(T::deserialize(Strict(json))?)
 }
 
 /// Reads the part of an object at a path of keys. `None` if a key on the way is absent or `null`; an error if it
@@ -38,7 +40,8 @@ pub fn at<'a, T: Deserialize<'a>>(
         keys,
         found: PhantomData,
     };
-    Ok(seek.deserialize(&mut serde_json::Deserializer::from_str(object.get()))?)
+    let json = &mut serde_json::Deserializer::from_str(object.get());
+    Ok(seek.deserialize(Strict(json))?)
 }
 
 struct Seek<'k, T> {
@@ -118,9 +121,50 @@ mod tests {
         assert!(seek(r#"{"a":[1]}"#, "a.b").is_err());
         assert!(seek(r#"{"a":{"b":"x"}}"#, "a.b").is_err());
         assert!(
+            seek(r#"{"a":null,"a":{"b":1}}"#, "a.b")
+                .unwrap_err()
+                .contains("twice")
+        );
+        assert!(
             seek(r#"{"a":{"b":1},"a":{}}"#, "a.b")
                 .unwrap_err()
                 .contains("twice")
         );
+    }
+
+    #[test]
+    fn a_list_is_never_an_object() {
+        #[derive(Debug, Deserialize)]
+        struct View<'a> {
+            #[serde(borrow)]
+            name: Text<'a>,
+            #[serde(borrow, default)]
+            held: Option<Vec<View<'a>>>,
+            #[serde(default)]
+            inner: Option<Box<View<'a>>>,
+        }
+
+        let good: &RawValue = serde_json::from_str(
+            r#"{"name":"a","held":[{"name":"b"}],"inner":{"name":"c","x":[["y"]]}}"#,
+        )
+        .unwrap();
+        let view: View<'_> = parse(good).unwrap();
+        assert_eq!(&*view.name, "a");
+        assert_eq!(&*view.held.unwrap()[0].name, "b");
+        assert_eq!(&*view.inner.unwrap().name, "c");
+        for json in [
+            r#"["a"]"#,
+            r#"{"name":"a","held":[["b"]]}"#,
+            r#"{"name":"a","held":{"name":"b"}}"#,
+            r#"{"name":"a","inner":["b"]}"#,
+            r#"{"name":["a"]}"#,
+        ] {
+            let object: &RawValue = serde_json::from_str(json).unwrap();
+            let why = parse::<View<'_>>(object).unwrap_err().to_string();
+            assert!(why.contains("invalid type"), "{json}: {why}");
+            let keys: Box<str> = "a".into();
+            let outer = RawValue::from_string(format!(r#"{{"a":{json}}}"#)).unwrap();
+            assert!(at::<View<'_>>(&outer, &[keys]).is_err(), "{json}");
+        }
     }
 }

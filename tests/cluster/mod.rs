@@ -9,7 +9,8 @@ use std::{
     sync::OnceLock,
 };
 
-use crate::controlplane::{UsherProcess, feed, plane, with_usher};
+use crate::controlplane::usher::{UsherProcess, with_usher};
+use crate::controlplane::{feed, plane};
 
 /// The nine kinds, each with a pod spec at `SPEC`.
 const KINDS: [(&str, &str); 9] = [

@@ -191,8 +191,9 @@ impl Boot<'_> {
         kubectl
             .arg("--kubeconfig")
             .arg(self.admin)
-            .args(["get", "--raw", path])
             .env("HOME", self.dir);
+        // The API server holds its port long before it answers there. If it never will, that is to be seen soon.
+        kubectl.args(["--request-timeout", "2s", "get", "--raw", path]);
         match kubectl.output() {
             Ok(output) if output.status.success() => {
                 Ok(String::from_utf8_lossy(&output.stdout).into_owned())

@@ -252,3 +252,45 @@ fn missing_programs_are_named() {
     assert!(error.contains("lacks kube-controller-manager:"), "{error}");
     assert!(error.contains("install Go"), "{error}");
 }
+
+#[test]
+fn a_port_that_somebody_took_first_is_told_from_other_failures() {
+    // The folder of the shared plane's run is there for the length of the test run.
+    let dir = tempfile::tempdir_in(plane().dir()).unwrap();
+    let pki = Pki::create(&dir.path().join("pki")).unwrap();
+    let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let taken = taken.local_addr().unwrap().port();
+    let [apiserver, etcd, etcd_peer] = free_ports().unwrap();
+    let pair = pki.client("admin", "admin", None).unwrap();
+    let admin = dir.path().join("admin.kubeconfig");
+    write_json(&admin, &kubeconfig(apiserver, &pki, &pair, &json!({}))).unwrap();
+    let free = Ports {
+        apiserver,
+        etcd,
+        etcd_peer,
+    };
+    let mut boot = Boot {
+        dir: dir.path(),
+        binaries: &plane().binaries,
+        pki: &pki,
+        ports: Ports {
+            etcd: taken,
+            ..free
+        },
+        options: &Options::default(),
+        admin: &admin,
+    };
+    let error = boot.run().unwrap_err();
+    assert!(error.is_port_clash(), "{error}");
+    let wrong = Options {
+        apiserver_args: vec!["--no-such-flag".to_owned()],
+        ..Options::default()
+    };
+    boot.ports = free;
+    boot.options = &wrong;
+    let error = boot.run().unwrap_err();
+    assert!(
+        !error.is_port_clash() && error.to_string().contains("no-such-flag"),
+        "{error}"
+    );
+}

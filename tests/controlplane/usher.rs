@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+/// The name of a webhook, and of the label of the only object that it concerns.
+const PROBE: &str = "probe.usher.dev";
+
 /// How Usher is to be started and registered.
 #[derive(Debug, Clone)]
 pub(crate) struct UsherOptions {
@@ -87,31 +90,24 @@ impl<'a> UsherProcess<'a> {
             .args(&options.args)
             .envs(options.env.iter().map(|(key, value)| (key, value)));
 
-        // Registered before it runs: as long as nobody listens, the API server refuses whatever it should ask Usher
-        // about, and so shows that it has seen the registration.
-        let registration = Registration::read(&name, port, plane.ca_pem(), &options.namespaces)?;
-        registration.create(plane)?;
         let log = plane.dir().join("log").join(&name);
-        let process = registration
-            .wait_until_seen(plane)
-            .and_then(|()| Supervised::spawn("usher", &command, &log, Farewell::Terminate))
-            .and_then(|mut process| {
-                process.wait_for("/readyz of usher", LIMIT, || ready(health))?;
-                Ok(process)
-            });
-        match process {
-            Ok(process) => Ok(Self {
-                plane,
-                registration: name,
-                process,
-                port,
-                health,
-            }),
-            Err(error) => {
-                drop(unregister(plane, &name));
-                Err(error)
-            }
-        }
+        let mut process = Supervised::spawn("usher", &command, &log, Farewell::Terminate)?;
+        process.wait_for("/readyz of usher", LIMIT, || ready(health))?;
+        // From here on, dropping it takes the registration away, should it not come into force.
+        let usher = Self {
+            plane,
+            registration: name,
+            process,
+            port,
+            health,
+        };
+        let registration = Registration {
+            name: &usher.registration,
+            port,
+            namespaces: &options.namespaces,
+        };
+        registration.bring_into_force(plane)?;
+        Ok(usher)
     }
 
     /// The port of the webhook (HTTPS).
@@ -166,101 +162,94 @@ fn unregister(plane: &ControlPlane, name: &str) -> Result<String, Error> {
 }
 
 /// A webhook registration, made of the manifest that users install.
-struct Registration {
-    manifest: Value,
+struct Registration<'a> {
+    name: &'a str,
     port: u16,
-    probe_namespace: String,
+    namespaces: &'a [String],
 }
 
-impl Registration {
-    fn read(name: &str, port: u16, ca_pem: &str, namespaces: &[String]) -> Result<Self, Error> {
+impl Registration<'_> {
+    /// The manifest, with our address in place of the service, and a second webhook that shows when both are in force.
+    fn manifest(&self, ca_pem: &str) -> Result<Value, Error> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("webhook-config/validating.yaml");
         let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
         let wrong = |reason: String| Error::Manifest {
             path: path.clone(),
             reason,
         };
+        let lacks = |what: &str| wrong(format!("it has no {what}"));
         let mut manifest: Value =
             serde_saphyr::from_str(&text).map_err(|error| wrong(error.to_string()))?;
         // A byte string is base64 in JSON.
         let ca = json!(k8s_openapi::ByteString(ca_pem.as_bytes().to_vec()));
-        let lacks = |what: &str| wrong(format!("it has no {what}"));
-        *manifest
-            .pointer_mut("/metadata/name")
-            .ok_or_else(|| lacks("metadata.name"))? = json!(name);
-        let webhooks = manifest
-            .pointer_mut("/webhooks")
-            .and_then(Value::as_array_mut)
-            .ok_or_else(|| lacks("webhooks"))?;
-        for webhook in webhooks {
-            let service = webhook
-                .pointer("/clientConfig/service")
-                .ok_or_else(|| lacks("clientConfig.service"))?;
-            let path = service
-                .pointer("/path")
-                .and_then(Value::as_str)
-                .ok_or_else(|| lacks("clientConfig.service.path"))?;
-            let url = format!("https://127.0.0.1:{port}{path}");
-            let client = webhook
-                .pointer_mut("/clientConfig")
-                .ok_or_else(|| lacks("clientConfig"))?;
-            *client = json!({"url": url, "caBundle": ca});
-            if !namespaces.is_empty() {
-                let only = json!({"key": "kubernetes.io/metadata.name", "operator": "In", "values": namespaces});
-                let terms = webhook
-                    .pointer_mut("/namespaceSelector/matchExpressions")
-                    .and_then(Value::as_array_mut);
-                terms
-                    .ok_or_else(|| lacks("namespaceSelector.matchExpressions"))?
-                    .push(only);
+        let name = manifest.pointer_mut("/metadata/name");
+        *name.ok_or_else(|| lacks("metadata.name"))? = json!(self.name);
+        let webhooks = manifest.pointer_mut("/webhooks");
+        let webhooks = webhooks.and_then(Value::as_array_mut);
+        let webhooks = webhooks.ok_or_else(|| lacks("webhooks"))?;
+        for webhook in webhooks.iter_mut() {
+            let path = webhook.pointer("/clientConfig/service/path");
+            let path = path.and_then(Value::as_str);
+            let path = path.ok_or_else(|| lacks("clientConfig.service.path"))?;
+            let url = format!("https://127.0.0.1:{}{path}", self.port);
+            let client = webhook.pointer_mut("/clientConfig");
+            *client.ok_or_else(|| lacks("clientConfig"))? = json!({"url": url, "caBundle": ca});
+            if !self.namespaces.is_empty() {
+                let terms = webhook.pointer_mut("/namespaceSelector/matchExpressions");
+                let terms = terms.and_then(Value::as_array_mut);
+                let terms = terms.ok_or_else(|| lacks("namespaceSelector.matchExpressions"))?;
+                terms.push(json!({
+                    "key": "kubernetes.io/metadata.name",
+                    "operator": "In",
+                    "values": self.namespaces,
+                }));
             }
         }
-        let probe_namespace = namespaces
-            .first()
-            .map_or_else(|| "default".to_owned(), Clone::clone);
-        Ok(Self {
-            manifest,
-            port,
-            probe_namespace,
+        webhooks.push(self.probe());
+        Ok(manifest)
+    }
+
+    /// A webhook at a place where nobody listens. It concerns only the object that [`Self::bring_into_force`] tries to create.
+    fn probe(&self) -> Value {
+        json!({
+            "name": PROBE,
+            "clientConfig": {"url": "https://127.0.0.1:1/"},
+            "rules": [{
+                "operations": ["CREATE"],
+                "apiGroups": [""],
+                "apiVersions": ["v1"],
+                "resources": ["configmaps"],
+            }],
+            "objectSelector": {"matchLabels": {PROBE: self.name}},
+            "failurePolicy": "Fail",
+            "sideEffects": "None",
+            "admissionReviewVersions": ["v1"],
         })
     }
 
-    fn create(&self, plane: &ControlPlane) -> Result<(), Error> {
-        let output = feed(
-            plane.kubectl().args(["create", "-f", "-"]),
-            &self.manifest.to_string(),
-        )?;
-        super::succeed(&["create", "-f", "-"], &output).map(drop)
-    }
-
-    /// The API server learns of a registration through a watch, a moment after it has stored it.
-    fn wait_until_seen(&self, plane: &ControlPlane) -> Result<(), Error> {
-        // A pod template is the smallest object that Usher is asked about and that needs nothing else to exist.
-        let probe = json!({
+    /// Creates the registration and waits until the API server heeds it. It learns of it through a watch, a moment after
+    /// it has stored it; from then on it refuses the object that concerns the probe.
+    fn bring_into_force(&self, plane: &ControlPlane) -> Result<(), Error> {
+        let create = ["create", "-f", "-"];
+        let manifest = self.manifest(plane.ca_pem())?.to_string();
+        super::succeed(&create, &feed(plane.kubectl().args(create), &manifest)?)?;
+        let trial = json!({
             "apiVersion": "v1",
-            "kind": "PodTemplate",
-            "metadata": {"generateName": "probe-"},
-            "template": {"spec": {"containers": [{"name": "probe", "image": "probe"}]}},
+            "kind": "ConfigMap",
+            "metadata": {"name": self.name, "labels": {PROBE: self.name}},
         });
-        let path = format!(
-            "/api/v1/namespaces/{}/podtemplates?dryRun=All",
-            self.probe_namespace
-        );
-        let address = format!("https://127.0.0.1:{}/", self.port);
+        let path = "/api/v1/namespaces/default/configmaps?dryRun=All";
+        let try_it = ["create", "--raw", path, "-f", "-"];
         let start = Instant::now();
         loop {
-            let output = feed(
-                plane.kubectl().args(["create", "--raw", &path, "-f", "-"]),
-                &probe.to_string(),
-            )?;
+            let output = feed(plane.kubectl().args(try_it), &trial.to_string())?;
             let said = String::from_utf8_lossy(&output.stderr);
-            if said.contains("failed calling webhook") && said.contains(&address) {
+            if said.contains(&format!("failed calling webhook \"{PROBE}\"")) {
                 return Ok(());
             }
             if start.elapsed() > LIMIT {
-                let args = format!("create --raw {path} (until it is sent to {address})");
                 return Err(Error::Kubectl {
-                    args,
+                    args: format!("{} (until {PROBE} refuses it)", try_it.join(" ")),
                     stderr: said.into_owned(),
                 });
             }
