@@ -156,7 +156,7 @@ fn manifests_may_come_from_standard_input() {
     assert_eq!(refused.status.code(), Some(1));
     assert!(text(&refused.stdout).starts_with("stdin:3:28: refused: jane may not use"));
     assert_eq!(check(b"").status.code(), Some(2));
-    let pods = [&b"{\"apiVersion\":\"v1\",\"kind\":\"Pod\"}"[..]; 3].concat();
+    let pods = [&b"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"spec\":{}}"[..]; 3].concat();
     let allowed = check(&pods);
     assert_eq!(
         text(&allowed.stdout),
@@ -245,7 +245,7 @@ fn a_reader_who_has_enough_is_no_error() {
 fn reports_agree() {
     let dir = tempfile::tempdir().unwrap();
     let rbac = write(dir.path(), "rbac.yaml", NOBODY);
-    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: n}\nspec:\n  serviceAccountName: x\n  tolerations:\n  - operator: Exists\n";
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: team-a}\nspec:\n  serviceAccountName: x\n  tolerations:\n  - operator: Exists\n";
     let manifest = write(dir.path(), "pod.yaml", pod);
     let check = [
         "check", &manifest, "--rbac", &rbac, "--as", "jane", "--format", "json",
@@ -265,7 +265,7 @@ fn reports_agree() {
         "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
         "request": {
             "uid": "u", "kind": {"group": "", "version": "v1", "kind": "Pod"}, "operation": "CREATE",
-            "namespace": "n", "userInfo": {"username": "jane", "groups": ["system:authenticated"]},
+            "namespace": "team-a", "userInfo": {"username": "jane", "groups": ["system:authenticated"]},
             "object": {"apiVersion": "v1", "kind": "Pod", "spec": {"serviceAccountName": "x", "tolerations": [{"operator": "Exists"}]}},
         },
     });
@@ -277,5 +277,70 @@ fn reports_agree() {
             message.contains(finding["message"].as_str().unwrap()),
             "{message}"
         );
+    }
+}
+
+#[test]
+fn reviews_are_answered_in_their_order() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/review.in/");
+    let at = |file: &str| format!("{folder}{file}");
+    let answer = |file: &str| usher(&["review", &at(file), "--rbac", &at("rbac.yaml")], b"");
+    let allowed = |uid: u8| {
+        format!(
+            r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{{"uid":"{uid}","allowed":true}}}}"#
+        )
+    };
+    let many = answer("many.jsonl");
+    let lines: Vec<String> = text(&many.stdout).lines().map(str::to_owned).collect();
+    assert_eq!(many.status.code(), Some(1));
+    assert_eq!((&lines[0], &lines[2]), (&allowed(1), &allowed(3)));
+    assert!(
+        lines[1].contains(r#""uid":"2","allowed":false"#),
+        "{}",
+        lines[1]
+    );
+    assert!(
+        lines[1].contains(r#"jane may not use node \"n1\""#),
+        "{}",
+        lines[1]
+    );
+    let list = answer("list.json");
+    assert_eq!(text(&list.stdout).lines().collect::<Vec<_>>(), lines[..2]);
+    let bad = answer("bad.jsonl");
+    assert_eq!(bad.status.code(), Some(2));
+    let refused = text(&bad.stdout);
+    assert!(
+        refused.contains(r#""uid":"4","allowed":false"#),
+        "{refused}"
+    );
+    assert!(refused.contains(r#""code":400"#), "{refused}");
+    assert!(refused.ends_with(&(allowed(1) + "\n")), "{refused}");
+    let said = text(&bad.stderr);
+    assert!(
+        said.contains("bad.jsonl:2:3: review 2: the body is \"Pod\""),
+        "{said}"
+    );
+    assert!(
+        said.contains("bad.jsonl:5:1: review 4: not JSON: EOF"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_a_manifest_says_cannot_command_the_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    let rbac = write(dir.path(), "rbac.yaml", NOBODY);
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: \"a\\e[2J\"}\nspec: {serviceAccountName: \"b\\e[31m\\u202e\"}\n";
+    for input in [pod.to_owned(), pod.replace("Pod", "\"\\e]0;x\"")] {
+        for format in ["text", "json"] {
+            let check = [
+                "check", "-", "--rbac", &rbac, "--as", "jane", "--format", format,
+            ];
+            let output = usher(&check, input.as_bytes());
+            let said = text(&output.stdout) + &text(&output.stderr);
+            let harmful =
+                |c: char| (c.is_control() && c != '\n') || (c == '\u{202e}' && format == "text");
+            assert!(!said.contains(harmful), "{said:?}");
+        }
     }
 }
