@@ -1,6 +1,8 @@
 //! The integration tests: one program, so that one real control plane serves them all.
 
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod contract;

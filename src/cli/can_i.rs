@@ -23,11 +23,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   usher can-i use serviceaccounts/deployer -n team-a --as jane --as-group team-a
-  usher can-i use tolerations.usher.dev/nvidia.com/gpu:NoSchedule --rbac platform/rbac --as jane -n team-a
+  usher can-i use tolerations.usher.dev/nvidia.com/gpu:NoSchedule --as jane --rbac platform/rbac
 
-Types: serviceaccounts (sa), tolerations.usher.dev, nodes (no), priorityclasses (pc), runtimeclasses.
-Counted as the webhook counts: also what everybody may use (the baseline), an account's use of itself,
-and a wider grant of a toleration. Exit status: 0 yes, 1 no, 2 an error.
+Types: serviceaccounts (sa), tolerations.usher.dev, nodes (no), priorityclasses (pc) and
+runtimeclasses. As in the webhook, what everybody may use (the baseline), an account's use of
+itself, and a wider grant of a toleration count. Exit status: 0 yes, 1 no, 2 an error.
 As a kubectl plugin: link usher as kubectl-usher into the PATH, then \"kubectl usher can-i …\".")]
 pub(super) struct Args {
     /// The verb: use. For others there is kubectl auth can-i.
@@ -190,7 +190,7 @@ fn note(policy: &Policy, target: &Named, namespace: &str) {
     } else if mode != Mode::Enforce {
         let mode = format!("{mode:?}").to_lowercase();
         eprintln!(
-            "note: {} is in mode {mode} there, so that nothing is refused",
+            "note: the check {} is in mode {mode} in namespace \"{namespace}\": nothing is refused",
             target.check
         );
     }

@@ -14,13 +14,14 @@ use crate::{
 };
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(group(clap::ArgGroup::new("scope").required(true)), after_help = "Examples:
   usher grant serviceaccounts/deployer -n team-a --to group:team-a | kubectl apply -f -
-  usher grant tolerations.usher.dev/gpu:NoSchedule -n team-a --to serviceaccount:team-a/ci --to user:jane
+  usher grant tolerations.usher.dev/gpu:NoSchedule --cluster --to serviceaccount:team-a/ci
 
-Types: serviceaccounts (sa), tolerations.usher.dev, nodes (no), priorityclasses (pc), runtimeclasses.
+Types: serviceaccounts (sa), tolerations.usher.dev, nodes (no), priorityclasses (pc) and
+runtimeclasses.
 A toleration is named by its taints: key=value:Effect, key=value, key:Effect, key, *:Effect or *.
-Applied again, a grant of the same name replaces the first one's holders: give them all, or --name.
+A grant of the same name replaces the holders of the one before: give them all, or a --name.
 As a kubectl plugin: link usher as kubectl-usher into the PATH, then \"kubectl usher grant …\".")]
 pub(super) struct Args {
     /// What to use.
@@ -30,10 +31,10 @@ pub(super) struct Args {
     #[arg(long, required = true, value_name = "HOLDER")]
     to: Vec<Holder>,
     /// The namespace in which the grant holds.
-    #[arg(short, long, value_name = "NS", required_unless_present = "cluster")]
+    #[arg(short, long, value_name = "NS", group = "scope")]
     namespace: Option<String>,
     /// Grant it in every namespace, with a ClusterRole.
-    #[arg(long, conflicts_with = "namespace")]
+    #[arg(long, group = "scope")]
     cluster: bool,
     /// Name of role and binding. Without it: one made of what is granted.
     #[arg(long)]

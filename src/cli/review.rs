@@ -17,9 +17,9 @@ const LARGEST: u64 = 256 << 20;
   usher review request.json --rbac platform/rbac
   usher review recorded.jsonl --rbac rbac.yaml --objects owners.yaml --config usher.yaml
 
-One answer a line, in the order of the reviews, byte by byte what the webhook would send. A fact that
-is in none of the files is not known, and what is not known is refused. Exit status: 0 all allowed,
-1 something is refused, 2 an input cannot be read or the command is wrong.")]
+One answer a line, in the order of the reviews, byte by byte what the webhook would send. A fact
+that is in none of the files is not known, and what is not known is refused. Exit status:
+0 all allowed, 1 something is refused, 2 an input cannot be read or the command is wrong.")]
 pub(super) struct Args {
     /// AdmissionReviews as JSON: one, several one after the other, or a list; - is standard input.
     #[arg(value_name = "FILE", default_value = "-")]
@@ -91,7 +91,8 @@ impl<W: Write> Answers<'_, W> {
                     let what = error.to_string();
                     let place = format!(" at line {} column {}", error.line(), error.column());
                     let what = format!("not JSON: {}", what.replacen(&place, "", 1));
-                    return self.say(name, error.line(), error.column(), &what);
+                    self.count += 1;
+                    return self.say(name, error.line(), error.column().max(1), &what);
                 }
             };
             let start = stream.byte_offset() - document.get().len();

@@ -43,7 +43,10 @@ impl Given {
             _ => Ok(()),
         };
         taken.map_err(|ignored| {
-            let what = format!("{} {}: {ignored}", object.kind, object.name);
+            let what = format!(
+                "{} \"{}\": {ignored}: write it into metadata",
+                object.kind, object.name
+            );
             source.error(object.node.place.position(), what)
         })
     }

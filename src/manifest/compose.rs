@@ -134,10 +134,21 @@ impl<'t> Iterator for Documents<'t> {
                 Err((place, what)) => {
                     self.parser = None;
                     self.parts = Vec::new().into_iter();
+                    let what = self.template(place).unwrap_or(what);
                     return Some(Err(self.source.error(place.position(), what)));
                 }
             }
         }
+    }
+}
+
+impl Documents<'_> {
+    /// Says so, if what cannot be read is the template of a manifest.
+    fn template(&self, place: Place) -> Option<String> {
+        let start = usize::try_from(place.start).ok()?;
+        let text = self.source.text().get(start.checked_sub(1)?..)?;
+        let what = "\"{{\": this is a template, render it first";
+        (text.starts_with("{{") || text.starts_with(" {{")).then(|| what.to_owned())
     }
 }
 
@@ -404,7 +415,13 @@ impl<'t> Composer<'t> {
                 "a directive (%) changes how the rest is read: remove it".to_owned()
             }
             ErrorKind::UnknownAnchor => "there is no such anchor before this alias".to_owned(),
-            kind => format!("not readable as YAML: {kind}"),
+            ErrorKind::TabNotAllowed
+            | ErrorKind::TabInBlockIndentation
+            | ErrorKind::TabInIndentation
+            | ErrorKind::TabInPlainScalar => {
+                "not readable: a tab, where YAML wants spaces".to_owned()
+            }
+            kind => format!("not readable: {kind}"),
         };
         (self.place(&Span::empty(*error.marker())), what)
     }

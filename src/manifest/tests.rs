@@ -133,14 +133,15 @@ fn what_cannot_be_read_is_an_error_where_it_stands() {
         ("v: !!int abc", "\"abc\" is no !!int"),
         ("a: b\n# c\u{2028}d: e", "f:2:4: line break U+2028"),
         ("%YAML 1.2\n---\na: b", "f:1:1: a directive"),
-        ("a: [b", "f:1:4: not readable as YAML: unclosed bracket '['"),
+        ("a: [b", "f:1:4: not readable: unclosed bracket '['"),
         (
             "a: b: c",
-            "f:1:5: not readable as YAML: mapping values are not allowed",
+            "f:1:5: not readable: mapping values are not allowed",
         ),
-        ("a:\n\t- b", "f:2:2: not readable as YAML"),
-        ("v: {\n\ta: 1}", "f:2:2: not readable as YAML: tabs"), // kubectl takes this one
-        ("a: @b", "not readable as YAML"),
+        ("a:\n\t- b", "f:2:2: not readable"),
+        ("v: {\n\ta: 1}", "f:2:2: not readable: a tab"), // kubectl takes this one
+        ("a: {{ .Values.a }}", "f:1:5: \"{{\": this is a template"),
+        ("a: @b", "not readable"),
     ] {
         let bad = documents(yaml).unwrap_err();
         assert!(bad.contains(error), "{yaml}: {bad}");

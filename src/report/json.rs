@@ -160,7 +160,10 @@ fn found<'j>(finding: &'j Finding<'_>, place: Place) -> Found<'j> {
     Found {
         check: finding.reference.check.name(),
         path: finding.reference.path.to_string(),
-        target: format!("{resource}/{}", finding.target()),
+        target: match finding.outcome {
+            Outcome::Malformed(_) => resource.to_string(),
+            _ => format!("{resource}/{}", finding.target()),
+        },
         outcome: finding.outcome.word(),
         mode: finding.mode,
         grant,

@@ -17,7 +17,7 @@ use crate::{
 /// Columns of a screen.
 const WIDTH: usize = 100;
 /// The most that is shown of a line before and behind what matters, in characters.
-const AROUND: usize = 60;
+const AROUND: usize = 150;
 
 /// Findings for people: place, what, the source line with the field marked, and what would make it pass.
 #[derive(Clone, Copy, Debug)]

@@ -44,9 +44,9 @@ async fn of_cluster(args: &Args, world: &World) -> Result<(String, Answer), Fail
                 .await
                 .map_err(bad)?
         }
-        None => Config::infer()
-            .await
-            .map_err(|error| format!("no cluster to ask, and no --rbac files: {error}"))?,
+        None => Config::infer().await.map_err(|error| {
+            format!("no cluster to ask: name files with --rbac or --kubeconfig ({error})")
+        })?,
     };
     let namespace = args
         .namespace
