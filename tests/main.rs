@@ -3,8 +3,6 @@
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
-mod contract;
-#[cfg(test)]
 #[expect(
     dead_code,
     reason = "shared with the example and the benches, which use other parts"
@@ -26,9 +24,5 @@ mod rbac_world;
 mod reference_model;
 #[cfg(test)]
 mod rooms;
-#[cfg(test)]
-mod scenarios;
-#[cfg(test)]
-mod stage;
 #[cfg(test)]
 mod toleration_model;

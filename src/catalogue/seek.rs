@@ -14,6 +14,15 @@ use crate::reference::Text;
 #[error("the object cannot be read: {0}")]
 pub struct BadObject(#[from] serde_json::Error);
 
+impl BadObject {
+    /// What is wrong, and how many bytes of the text lead up to it, if the text is one line.
+    pub fn detail(&self) -> (String, usize) {
+        let (what, line, column) = (self.0.to_string(), self.0.line(), self.0.column());
+        let place = format!(" at line {line} column {column}");
+        (what.replacen(&place, "", 1), column)
+    }
+}
+
 /// Reads an object as a view: only the fields that the view names, borrowed from the text. What the view does not
 /// name is skipped, however deep it nests.
 pub fn parse<'a, T: Deserialize<'a>>(object: &'a RawValue) -> Result<T, BadObject> {

@@ -240,6 +240,20 @@ fn target_name<'t>(target: &'t Target<'_>) -> Cow<'t, str> {
     }
 }
 
+/// In words.
+impl fmt::Display for Passed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kind => "the kind names nothing that is asked about",
+            Self::Namespace => "the namespace is excluded",
+            Self::NoPodSpec => "there is no pod spec",
+            Self::Operation => "the operation uses nothing",
+            Self::Subresource => "the subresource cannot change the pod spec",
+            Self::Unchanged => "nothing that decides has changed",
+        })
+    }
+}
+
 /// One line: who, what, where.
 impl fmt::Display for Finding<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
