@@ -17,6 +17,8 @@ mod deploy;
 #[cfg(test)]
 mod generated;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod random;
 #[cfg(test)]
 mod rbac_model;

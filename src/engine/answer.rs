@@ -24,7 +24,8 @@ pub(super) struct Asker<'a, 'f> {
     pub(super) kind: &'a Kind,
     pub(super) spec: &'f PodSpec<'a>,
     mirror: Option<&'a str>,
-    maker: Option<Maker<'f>>,
+    /// Found out once; `None` inside while facts are missing.
+    maker: Option<Option<Maker<'f>>>,
     extended: Option<HashSet<Text<'a>>>,
     needs: Vec<Need>,
 }
@@ -286,9 +287,11 @@ impl<'a, 'f> Asker<'a, 'f> {
     fn by_maker(&mut self, reference: &Reference<'a>) -> Option<CarriedOut> {
         let maker = match self.maker.take() {
             Some(known) => known,
-            None => Maker::find(self)?,
+            None => Maker::find(self),
         };
-        let outcome = maker.carries_out(self, reference);
+        let outcome = maker
+            .as_ref()
+            .and_then(|maker| maker.carries_out(self, reference));
         self.maker = Some(maker);
         outcome
     }

@@ -17,6 +17,9 @@ use crate::{
 /// How many tolerations of a pod are looked at. Nobody writes so many; more would be work without bound.
 pub(super) const TOLERATIONS: usize = 1000;
 
+/// How many groups a requester may be in; every question asks about each of them.
+const GROUPS: usize = 5000;
+
 /// What a request is judged by: one snapshot, the same for the whole request.
 #[derive(Clone, Copy, Debug)]
 pub struct World<'a> {
@@ -100,6 +103,11 @@ fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<
     }
     if request.requester.username.is_empty() {
         return Err(Stop::Broken("the request names no user".to_owned()));
+    }
+    if request.requester.groups.len() > GROUPS {
+        return Err(Stop::Broken(format!(
+            "the requester is in more than {GROUPS} groups"
+        )));
     }
     let missing = |what: &str| Stop::Broken(format!("the request has no {what}"));
     let object = request.object.ok_or_else(|| missing("object"))?;
