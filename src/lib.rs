@@ -7,6 +7,7 @@
 pub mod catalogue;
 pub mod cli;
 pub mod cluster;
+pub mod config;
 pub mod engine;
 pub mod reference;
 pub mod review;

@@ -1,6 +1,6 @@
 use std::{
     borrow::Cow,
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     fmt::{self, Write as _},
 };
 
@@ -126,20 +126,21 @@ impl<'a> Verdict<'a> {
         if let Some(why) = &self.broken {
             return format!("usher cannot judge this request: {why}");
         }
-        let mut lines: Vec<String> = Vec::new();
+        let mut lines = Vec::new();
+        let mut known = HashSet::new();
         let mut missing = BTreeSet::new();
         for finding in self.at(Mode::Enforce) {
             let line = finding.to_string();
-            if !lines.contains(&line) && lines.len() < LISTED {
+            if known.insert(line.clone()) && lines.len() < LISTED {
                 lines.push(line);
             }
             missing.extend(finding.missing());
         }
-        let refused = self.at(Mode::Enforce).count();
+        let more = known.len() - lines.len();
         let mut message = lines.join("\n");
-        if refused > lines.len() && lines.len() == LISTED {
+        if more > 0 {
             // Writing to a String cannot fail.
-            let _ = write!(message, "\nand {} more", refused - lines.len());
+            let _ = write!(message, "\nand {more} more");
         }
         for (index, question) in missing.iter().take(LISTED).enumerate() {
             let head = if index == 0 { "\nneeds: " } else { "\n       " };
