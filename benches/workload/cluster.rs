@@ -4,8 +4,10 @@ use k8s_openapi::{
 };
 use usher::rights::{Rbac, Rights};
 
-/// The namespace that every review and question is about.
-pub(crate) const HOME: &str = "team-a";
+/// The namespace of review `n`, and of the binding that lets it pass.
+pub(crate) fn namespace(n: usize) -> String {
+    format!("team-{}", n / 100)
+}
 
 /// The user who sends review `n`.
 pub(crate) fn user(n: usize) -> String {
@@ -32,11 +34,11 @@ pub(crate) fn account(n: usize) -> String {
 /// How the bindings of a cluster lie.
 #[derive(Clone, Copy)]
 pub(crate) enum Layout {
-    /// A thousand in each namespace, each for its own user.
+    /// A hundred in each namespace, each for its own user and account.
     Spread,
-    /// All at home and for user 0, each for another account.
+    /// All in one namespace and for user 0, each for another account.
     OneUser,
-    /// All at home and through one cluster role for account 0, each for its own user.
+    /// All in one namespace and through one cluster role for account 0, each for its own user.
     OneRole,
 }
 
@@ -53,12 +55,10 @@ pub(crate) struct Held {
 impl Layout {
     /// What binding `n` gives.
     pub(crate) fn held(self, n: usize) -> Held {
-        let home = HOME.to_owned();
         let (namespace, user, account) = match self {
-            Self::Spread if n >= 1000 => (format!("{HOME}-{}", n / 1000), n, n),
-            Self::Spread => (home, n, n),
-            Self::OneUser => (home, 0, n),
-            Self::OneRole => (home, n, 0),
+            Self::Spread => (namespace(n), n, n),
+            Self::OneUser => (namespace(0), 0, n),
+            Self::OneRole => (namespace(0), n, 0),
         };
         Held {
             namespace,
@@ -109,7 +109,8 @@ impl Layout {
     }
 }
 
-fn rules(n: usize) -> Vec<PolicyRule> {
+/// Rules that let account `n` be used, and its taint tolerated.
+pub(crate) fn rules(n: usize) -> Vec<PolicyRule> {
     let rule = |group: &str, resource: &str, name: String| PolicyRule {
         api_groups: Some(vec![group.to_owned()]),
         resources: Some(vec![resource.to_owned()]),
@@ -127,7 +128,8 @@ fn rules(n: usize) -> Vec<PolicyRule> {
     ]
 }
 
-fn named(name: &str, namespace: Option<&str>) -> ObjectMeta {
+/// The metadata of an object that has only a name.
+pub(crate) fn named(name: &str, namespace: Option<&str>) -> ObjectMeta {
     ObjectMeta {
         name: Some(name.to_owned()),
         namespace: namespace.map(str::to_owned),

@@ -54,7 +54,7 @@ impl Review {
                 "requestKind": kind,
                 "requestResource": resource,
                 "name": format!("shop-{n}"),
-                "namespace": super::cluster::HOME,
+                "namespace": super::cluster::namespace(n),
                 "operation": if self.update { "UPDATE" } else { "CREATE" },
                 "userInfo": {
                     "username": super::cluster::user(n),
@@ -84,7 +84,7 @@ impl Review {
             "apiVersion": "v1",
             "metadata": {
                 "name": format!("shop-{n}"),
-                "namespace": super::cluster::HOME,
+                "namespace": super::cluster::namespace(n),
                 "uid": format!("4309856c-15cc-4644-b44f-{n:012x}"),
                 "creationTimestamp": "2026-11-21T02:43:32Z",
                 "labels": {"app.kubernetes.io/name": "shop", "app.kubernetes.io/part-of": "store", "release": release},
