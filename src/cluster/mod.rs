@@ -1,9 +1,20 @@
 //! What the engine cannot know by itself: rights and facts, from a live cluster or from files.
 
+mod call;
+mod connect;
+mod index;
+mod live;
+mod metrics;
+mod object;
 mod offline;
+mod review;
+mod stored;
+mod watch;
 
 use std::{sync::Arc, time::Instant};
 
+pub use connect::{ConnectError, client, connect};
+pub use live::{Live, Watches};
 pub use offline::Offline;
 
 use crate::{

@@ -89,10 +89,10 @@ pub fn refuse(uid: &str, why: &str, code: u16) -> Vec<u8> {
         status: Some(Status {
             outcome: "Failure",
             message: why,
-            reason: if code == 400 {
-                "BadRequest"
-            } else {
-                "InternalError"
+            reason: match code {
+                400 => "BadRequest",
+                503 => "ServiceUnavailable",
+                _ => "InternalError",
             },
             code,
         }),

@@ -1,0 +1,130 @@
+use std::{convert::Infallible, sync::Arc, time::Instant};
+
+use futures_util::future::join_all;
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
+use kube::Client;
+use prometheus_client::registry::Registry;
+use serde_json::value::RawValue;
+use tokio::{sync::Semaphore, task::JoinSet, time::timeout_at};
+
+use super::{
+    Backend, NotReady,
+    index::{Age, Index},
+    metrics::LiveMetrics,
+    object,
+    review::Reviews,
+    watch,
+};
+use crate::{
+    engine::{FactError, Facts, Need, ObjectRef},
+    reference::{Question, Requester},
+    rights::Rights,
+};
+
+/// Facts that are gathered for one request.
+const FACTS: usize = 64;
+/// Objects that are read at once, over all requests.
+const READING: usize = 32;
+
+/// Rights and facts from a running cluster.
+#[derive(Clone)]
+pub struct Live {
+    client: Client,
+    index: Arc<Index>,
+    reviews: Reviews,
+    reading: Arc<Semaphore>,
+    metrics: LiveMetrics,
+}
+
+/// The watches behind a [`Live`]. They end when this is dropped.
+#[derive(Debug)]
+pub struct Watches(JoinSet<Infallible>);
+
+impl Live {
+    /// Starts the watches of roles and bindings. What is counted is added to the registry.
+    pub fn start(client: Client, registry: &mut Registry) -> (Self, Watches) {
+        let metrics = LiveMetrics::default();
+        metrics.register(registry);
+        let index = Arc::new(Index::new(metrics.clone()));
+        registry.register_collector(Box::new(Age(index.clone())));
+        let mut watches = JoinSet::new();
+        watches.spawn(watch::follow::<ClusterRole>(client.clone(), index.clone()));
+        watches.spawn(watch::follow::<ClusterRoleBinding>(
+            client.clone(),
+            index.clone(),
+        ));
+        watches.spawn(watch::follow::<Role>(client.clone(), index.clone()));
+        watches.spawn(watch::follow::<RoleBinding>(client.clone(), index.clone()));
+        let live = Self {
+            reviews: Reviews::new(client.clone(), metrics.clone()),
+            client,
+            index,
+            reading: Arc::new(Semaphore::new(READING)),
+            metrics,
+        };
+        (live, Watches(watches))
+    }
+
+    async fn look(&self, at: &ObjectRef) -> Result<Option<Box<RawValue>>, FactError> {
+        // Never closed, and if it were, more at once would do no harm.
+        let _permit = self.reading.acquire().await;
+        object::fetch(&self.client, at).await
+    }
+}
+
+/// What came of a need.
+enum Found {
+    Object(ObjectRef, Result<Option<Box<RawValue>>, FactError>),
+    Review(Question<'static>, Result<Option<String>, FactError>),
+}
+
+impl Backend for Live {
+    fn rights(&self) -> Result<Arc<Rights>, NotReady> {
+        self.index.rights()
+    }
+
+    async fn gather(
+        &self,
+        requester: &Requester<'_>,
+        needs: Vec<Need>,
+        facts: &mut Facts,
+        deadline: Instant,
+    ) {
+        if facts.len() + needs.len() > FACTS {
+            for need in needs {
+                facts.failed(need, FactError::TooMany(FACTS));
+            }
+            return;
+        }
+        let deadline = deadline.into();
+        let find = |need| async move {
+            match need {
+                Need::Object(at) => {
+                    let found = timeout_at(deadline, self.look(&at)).await;
+                    let found = found.unwrap_or(Err(FactError::Deadline));
+                    self.metrics.read(&found);
+                    Found::Object(at, found)
+                }
+                Need::Review(question) => {
+                    let asked = self.reviews.ask(requester, &question);
+                    let answer = timeout_at(deadline, asked).await;
+                    let answer = answer.unwrap_or(Err(FactError::Deadline));
+                    Found::Review(question, answer)
+                }
+            }
+        };
+        for found in join_all(needs.into_iter().map(find)).await {
+            match found {
+                Found::Object(at, found) => facts.object(at, found),
+                Found::Review(question, answer) => facts.review(question, answer),
+            }
+        }
+    }
+}
+
+impl Watches {
+    /// Comes back when one of the watches has ended, which none ever should.
+    pub async fn ended(&mut self) {
+        self.0.join_next().await;
+    }
+}

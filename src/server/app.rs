@@ -1,0 +1,69 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use arc_swap::ArcSwap;
+
+use super::{metrics::Metrics, refusals::Refusals};
+use crate::{catalogue::Catalogue, cluster::Backend, engine::Policy};
+
+/// What all requests share.
+#[derive(Debug)]
+pub struct App<B> {
+    pub(super) catalogue: Catalogue,
+    pub(super) backend: B,
+    pub(super) refusals: Refusals,
+    policy: ArcSwap<Policy>,
+    metrics: Arc<Metrics>,
+    draining: AtomicBool,
+}
+
+impl<B> App<B> {
+    /// Puts together what a request is judged by.
+    pub fn new(catalogue: Catalogue, policy: Policy, backend: B, metrics: Arc<Metrics>) -> Self {
+        Self {
+            catalogue,
+            backend,
+            refusals: Refusals::default(),
+            policy: ArcSwap::from_pointee(policy),
+            metrics,
+            draining: AtomicBool::default(),
+        }
+    }
+
+    /// The configuration in force.
+    pub fn policy(&self) -> Arc<Policy> {
+        self.policy.load_full()
+    }
+
+    /// Puts another configuration in force, for every request from now on.
+    pub fn set_policy(&self, policy: Policy) {
+        self.policy.store(Arc::new(policy));
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Begins the end: not ready from now on, and every answer asks the client to use another connection next time.
+    /// Requests are answered as before.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+impl<B: Backend> App<B> {
+    /// Whether requests can be judged, or why not.
+    pub fn ready(&self) -> Result<(), String> {
+        if self.is_draining() {
+            return Err("draining".to_owned());
+        }
+        self.backend.rights().map(drop).map_err(|not| not.0)
+    }
+}

@@ -1,0 +1,271 @@
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+use super::listener::Refused;
+use crate::{
+    engine::{Mode, Verdict},
+    reference::Check,
+};
+
+/// Upper bounds of the review durations, in seconds: from 10 µs (an answer from the index) to 10 s (one that waited
+/// for the API server until the deadline).
+const DURATIONS: [f64; 19] = [
+    0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025,
+    0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+
+/// What the process counts, and all that it shows at `/metrics`. Every counter that a request touches is looked up
+/// once, at the start.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    requests: [[Counter; 3]; 2],
+    findings: Vec<(Check, &'static str, Mode, Counter)>,
+    pub(super) seconds: Histogram,
+    pub(super) panics: Counter,
+    pub(super) unlogged: Counter,
+    pub(super) connections: Gauge,
+    pub(super) accept_errors: Counter,
+    refused: Family<Reason, Counter>,
+    pub(super) configuration: Reloaded,
+    pub(super) certificate: Reloaded,
+    pub(super) expiry: Gauge,
+}
+
+/// Which of the two webhooks was called.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Hook {
+    Mutate,
+    Validate,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ended {
+    Allowed,
+    /// It could not be judged.
+    Error,
+    Refused,
+}
+
+/// How often a file was read anew.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reloaded {
+    family: Family<Outcome, Counter>,
+    valid: Gauge,
+}
+
+#[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Request {
+    path: &'static str,
+    verdict: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Found {
+    check: &'static str,
+    outcome: &'static str,
+    mode: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Outcome {
+    result: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Reason {
+    reason: &'static str,
+}
+
+const OUTCOMES: [&str; 4] = ["allowed", "denied", "malformed", "unknown"];
+const MODES: [(Mode, &str); 3] = [
+    (Mode::Audit, "audit"),
+    (Mode::Enforce, "enforce"),
+    (Mode::Warn, "warn"),
+];
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let requests = Family::<Request, Counter>::default();
+        let request = |path, verdict| requests.get_or_create_owned(&Request { path, verdict });
+        let verdicts = |path| ["allowed", "error", "refused"].map(|verdict| request(path, verdict));
+        let findings = Family::<Found, Counter>::default();
+        let known = Check::ALL
+            .into_iter()
+            .flat_map(|check| OUTCOMES.map(|outcome| (check, outcome)))
+            .flat_map(|(check, outcome)| MODES.map(|(mode, word)| (check, outcome, mode, word)))
+            .map(|(check, outcome, mode, word)| {
+                let labels = Found {
+                    check: check.name(),
+                    outcome,
+                    mode: word,
+                };
+                (check, outcome, mode, findings.get_or_create_owned(&labels))
+            })
+            .collect();
+        let metrics = Self {
+            registry: Mutex::new(Registry::with_prefix("usher")),
+            requests: [verdicts("mutate"), verdicts("validate")],
+            findings: known,
+            seconds: Histogram::new(DURATIONS),
+            panics: Counter::default(),
+            unlogged: Counter::default(),
+            connections: Gauge::default(),
+            accept_errors: Counter::default(),
+            refused: Family::default(),
+            configuration: Reloaded::new(),
+            certificate: Reloaded::new(),
+            expiry: Gauge::default(),
+        };
+        for reason in Refused::ALL {
+            metrics.refused.get_or_create_owned(&reason.labels());
+        }
+        metrics.register(|registry| metrics.fill(registry, requests, findings));
+        metrics
+    }
+}
+
+impl Metrics {
+    /// Lets another room add what it counts.
+    pub fn register<T>(&self, add: impl FnOnce(&mut Registry) -> T) -> T {
+        add(&mut self.lock())
+    }
+
+    /// Everything, in the OpenMetrics text format.
+    pub(super) fn text(&self) -> String {
+        let mut out = String::new();
+        // Writing to a String cannot fail.
+        let _ = text::encode(&mut out, &self.lock());
+        out
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Registry> {
+        // A registry is whole between two calls, whatever panicked.
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn ended(&self, hook: Hook, ended: Ended) {
+        let [mutate, validate] = &self.requests;
+        let [allowed, error, refused] = match hook {
+            Hook::Mutate => mutate,
+            Hook::Validate => validate,
+        };
+        match ended {
+            Ended::Allowed => allowed.inc(),
+            Ended::Error => error.inc(),
+            Ended::Refused => refused.inc(),
+        };
+    }
+
+    pub(super) fn verdict(&self, verdict: &Verdict<'_>) {
+        for finding in &verdict.findings {
+            let word = finding.outcome.word();
+            let known = self.findings.iter().find(|(check, outcome, mode, _)| {
+                *check == finding.reference.check && *mode == finding.mode && *outcome == word
+            });
+            if let Some((.., counter)) = known {
+                counter.inc();
+            }
+        }
+    }
+
+    pub(super) fn refused(&self, reason: Refused) {
+        self.refused.get_or_create_owned(&reason.labels()).inc();
+    }
+
+    fn fill(
+        &self,
+        registry: &mut Registry,
+        requests: Family<Request, Counter>,
+        findings: Family<Found, Counter>,
+    ) {
+        registry.register("requests", "Requests, by verdict", requests);
+        registry.register("findings", "References that were asked about", findings);
+        registry.register(
+            "review_duration_seconds",
+            "Time from the whole request to the whole answer",
+            self.seconds.clone(),
+        );
+        registry.register(
+            "panics",
+            "Requests that ended in a panic, and were refused",
+            self.panics.clone(),
+        );
+        registry.register(
+            "unlogged_refusals",
+            "Refusals that were left out of the log",
+            self.unlogged.clone(),
+        );
+        registry.register(
+            "connections",
+            "Open connections of the webhook port",
+            self.connections.clone(),
+        );
+        registry.register(
+            "connections_refused",
+            "Connections that the server ended for a reason",
+            self.refused.clone(),
+        );
+        registry.register(
+            "accept_errors",
+            "Connections that the system could not hand over",
+            self.accept_errors.clone(),
+        );
+        registry.register(
+            "configuration_loads",
+            "Configuration files read",
+            self.configuration.family.clone(),
+        );
+        registry.register(
+            "configuration_valid",
+            "Whether the configuration file, as it is now, is in force",
+            self.configuration.valid.clone(),
+        );
+        registry.register(
+            "certificate_loads",
+            "Certificates read",
+            self.certificate.family.clone(),
+        );
+        registry.register(
+            "certificate_valid",
+            "Whether the certificate files, as they are now, are in use",
+            self.certificate.valid.clone(),
+        );
+        registry.register(
+            "certificate_expiry_timestamp_seconds",
+            "When the certificate in use expires",
+            self.expiry.clone(),
+        );
+    }
+}
+
+impl Reloaded {
+    fn new() -> Self {
+        let reloaded = Self::default();
+        for result in ["failed", "loaded"] {
+            reloaded.family.get_or_create_owned(&Outcome { result });
+        }
+        reloaded
+    }
+
+    /// Notes that a file was read, and whether it is in force now.
+    pub(super) fn note(&self, loaded: bool) {
+        let result = if loaded { "loaded" } else { "failed" };
+        self.family.get_or_create_owned(&Outcome { result }).inc();
+        self.valid.set(loaded.into());
+    }
+}
+
+impl Refused {
+    fn labels(self) -> Reason {
+        Reason {
+            reason: self.word(),
+        }
+    }
+}

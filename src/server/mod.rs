@@ -1,0 +1,27 @@
+//! Serves the webhook: HTTPS for the API server, a second plain port for health and metrics.
+//!
+//! The accept loop is our own, because no ready one has all that a webhook needs: a limit of connections at which
+//! idle ones give way, a time limit for the handshake and for half-sent requests, a certificate that is swapped
+//! without a restart, and a drain that loses no request.
+
+mod app;
+mod body;
+mod connections;
+mod deadline;
+mod handlers;
+mod health;
+mod listener;
+mod metrics;
+mod refusals;
+mod reload;
+mod tls;
+
+pub use app::App;
+pub use connections::Limits;
+pub use deadline::duration;
+pub use handlers::router;
+pub use health::router as health_router;
+pub use listener::Listener;
+pub use metrics::Metrics;
+pub use reload::follow_configuration;
+pub use tls::{BadCertificate, Certificates};
