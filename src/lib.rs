@@ -7,8 +7,11 @@
 pub mod catalogue;
 pub mod cli;
 pub mod cluster;
+pub mod config;
 pub mod engine;
+pub mod manifest;
 pub mod reference;
+pub mod report;
 pub mod review;
 pub mod rights;
 pub mod server;

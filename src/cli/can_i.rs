@@ -1,8 +1,197 @@
-use super::{Exit, Failure};
+mod live;
+
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use futures_util::FutureExt as _;
+use serde_json::{Value, json};
+
+use super::{Exit, Failure, named::Named, world};
+use crate::{
+    cluster::{self, Backend},
+    engine::{self, Authorizer, KindRef, Mode, Modes, Operation, Outcome, Policy, Request},
+    reference::{Check, Requester, Toleration},
+    report::printable,
+};
+
+/// How long the API server may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+#[command(after_help = "Examples:
+  usher can-i use serviceaccounts/deployer -n team-a --as jane --as-group team-a
+  usher can-i use tolerations.usher.dev/nvidia.com/gpu:NoSchedule --as jane --rbac platform/rbac
 
-pub(super) fn run(_: &Args) -> Result<Exit, Failure> {
-    Err("not built yet".into())
+Types: serviceaccounts (sa), tolerations.usher.dev, nodes (no), priorityclasses (pc) and
+runtimeclasses. As in the webhook, what everybody may use (the baseline), an account's use of
+itself, and a wider grant of a toleration count. Exit status: 0 yes, 1 no, 2 an error.
+As a kubectl plugin: link usher as kubectl-usher into the PATH, then \"kubectl usher can-i …\".")]
+pub(super) struct Args {
+    /// The verb: use. For others there is kubectl auth can-i.
+    #[arg(value_parser = ["use"])]
+    verb: String,
+    /// What to use.
+    #[arg(value_name = "TYPE[.GROUP]/NAME")]
+    target: Named,
+    /// The namespace of the object that would name it. Without it: default, or that of the kubeconfig.
+    #[arg(short, long, value_name = "NS")]
+    namespace: Option<String>,
+    /// Who would use it. Without it: you yourself, as the cluster knows you.
+    #[arg(long = "as", value_name = "USER")]
+    user: Option<String>,
+    /// A group that the user is in; may be given several times. Those that the API server adds itself are added.
+    #[arg(long = "as-group", value_name = "GROUP", requires = "user")]
+    groups: Vec<String>,
+    /// Print nothing.
+    #[arg(short, long)]
+    quiet: bool,
+    /// Which cluster to ask, if --rbac is not given. Without it: KUBECONFIG, ~/.kube/config, or the pod's own.
+    #[arg(long, value_name = "FILE", conflicts_with = "rbac")]
+    kubeconfig: Option<PathBuf>,
+    #[command(flatten)]
+    world: world::WorldArgs,
+}
+
+pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
+    let world = args.world.load()?;
+    let (namespace, answer) = if args.world.rbac.is_empty() {
+        live::ask(args, &world)?
+    } else {
+        let user = args
+            .user
+            .as_deref()
+            .ok_or("--as is missing: files do not say who you are")?;
+        let requester = Requester::named(user, args.groups.iter().map(String::as_str));
+        let namespace = args.namespace.as_deref().unwrap_or("default");
+        let answer = answer(
+            &args.target,
+            namespace,
+            requester,
+            &world,
+            &world.offline,
+            Authorizer::Rbac,
+        )
+        .now_or_never()
+        .ok_or("it would have to wait")??;
+        (namespace.to_owned(), answer)
+    };
+    if !args.quiet {
+        if args.world.config.is_some() {
+            note(&world.policy, &args.target, &namespace);
+        }
+        let (word, why) = match &answer {
+            Answer::No(why) => ("no", why),
+            Answer::Yes(why) => ("yes", why),
+        };
+        writeln!(io::stdout(), "{word}   {}", printable(why))?;
+    }
+    Ok(Exit::of(matches!(answer, Answer::Yes(_))))
+}
+
+enum Answer {
+    /// No, and what would be needed.
+    No(String),
+    /// Yes, and by which grant.
+    Yes(String),
+}
+
+/// Lets the engine judge an object that names the target and nothing else. Modes and exemptions are left out: the
+/// question is about the right.
+async fn answer(
+    target: &Named,
+    namespace: &str,
+    requester: Requester<'_>,
+    world: &world::World,
+    backend: &impl Backend,
+    authorizer: Authorizer,
+) -> Result<Answer, Failure> {
+    let mode = |check| {
+        if check == target.check {
+            Mode::Enforce
+        } else {
+            Mode::Off
+        }
+    };
+    let policy = Policy {
+        authorizer,
+        modes: Modes {
+            default: Check::ALL.map(|check| (check, mode(check))).into(),
+            namespaces: Vec::new(),
+        },
+        excluded_namespaces: Vec::new(),
+        exemptions: Vec::new(),
+        ..world.policy.clone()
+    };
+    let object = json!({"template": {"spec": pod_spec(target)?}});
+    let object = serde_json::value::to_raw_value(&object)?;
+    let request = Request {
+        uid: "".into(),
+        operation: Operation::Create,
+        kind: KindRef {
+            group: "".into(),
+            version: "v1".into(),
+            kind: "PodTemplate".into(),
+        },
+        subresource: "".into(),
+        namespace: namespace.into(),
+        name: "".into(),
+        requester,
+        object: Some(&object),
+        old: None,
+        dry_run: true,
+    };
+    let rights = backend.rights()?;
+    let view = engine::World {
+        policy: &policy,
+        rights: &rights,
+        ..world.view()
+    };
+    let deadline = Instant::now() + PATIENCE;
+    let verdict = cluster::decide(&request, &view, backend, deadline).await;
+    let finding = verdict.findings.first();
+    match finding.map(|finding| &finding.outcome) {
+        Some(Outcome::Allowed(grant)) => Ok(Answer::Yes(grant.to_string())),
+        Some(Outcome::Denied { missing, .. }) => Ok(Answer::No(format!("needs {missing}"))),
+        Some(Outcome::Malformed(why) | Outcome::Unknown(why)) => Err(why.clone().into()),
+        None => Err(verdict.message().into()),
+    }
+}
+
+fn pod_spec(target: &Named) -> Result<Value, Failure> {
+    let name = &*target.name;
+    Ok(match target.check {
+        Check::Nodes => json!({ "nodeName": name }),
+        Check::PriorityClasses => json!({ "priorityClassName": name }),
+        Check::RuntimeClasses => json!({ "runtimeClassName": name }),
+        Check::ServiceAccounts => json!({ "serviceAccountName": name }),
+        Check::Tolerations => {
+            let Toleration {
+                key,
+                operator,
+                value,
+                effect,
+                ..
+            } = Toleration::named(name)?;
+            json!({"tolerations": [{
+                "key": &*key, "operator": &*operator, "value": &*value, "effect": &*effect
+            }]})
+        }
+    })
+}
+
+/// What the configuration makes of the answer.
+fn note(policy: &Policy, target: &Named, namespace: &str) {
+    let mode = policy.modes.of(target.check, namespace);
+    if policy.excludes(namespace) {
+        eprintln!("note: objects in namespace \"{namespace}\" are not judged (excludedNamespaces)");
+    } else if mode != Mode::Enforce {
+        let mode = format!("{mode:?}").to_lowercase();
+        eprintln!(
+            "note: the check {} is in mode {mode} in namespace \"{namespace}\": nothing is refused",
+            target.check
+        );
+    }
 }

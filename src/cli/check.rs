@@ -1,8 +1,236 @@
-use super::{Exit, Failure};
+use std::{
+    io::{self, BufWriter, IsTerminal as _, Write},
+    path::PathBuf,
+    time::Instant,
+};
+
+use clap::ValueEnum;
+
+use super::{Exit, Failure, world};
+use crate::{
+    engine::{KindRef, Operation, Request},
+    manifest::{self, BadManifest, Object, Source},
+    reference::Requester,
+    report::{Json, Judged, Tally, Text, printable},
+};
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+#[command(after_help = "Examples:
+  usher check deploy/ --rbac platform/rbac --as system:serviceaccount:flux-system:team-a
+  kustomize build . | usher check - --rbac rbac.yaml --as jane --as-group team-a -n team-a
 
-pub(super) fn run(_: &Args) -> Result<Exit, Failure> {
-    Err("not built yet".into())
+Every object is judged as if it were created now. Exit status: 0 allowed, 1 something is refused,
+2 an input cannot be read or the command is wrong.")]
+pub(super) struct Args {
+    /// Manifests: files, folders (.yaml, .yml and .json in them), or - for standard input.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Who would create them: a user name, system:serviceaccount:NAMESPACE:NAME for a service account.
+    #[arg(long = "as", value_name = "USER")]
+    user: String,
+    /// A group that the user is in; may be given several times. Those that the API server adds itself are added.
+    #[arg(long = "as-group", value_name = "GROUP")]
+    groups: Vec<String>,
+    /// Namespace of objects that name none.
+    #[arg(short, long, value_name = "NS", default_value = "default")]
+    namespace: String,
+    /// How to print the findings.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Print also findings that have no effect: audited and exempted ones.
+    #[arg(short, long)]
+    verbose: bool,
+    #[command(flatten)]
+    world: world::WorldArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    Json,
+    Text,
+}
+
+pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
+    if args.world.rbac.is_empty() && args.world.config.is_none() {
+        return Err("--rbac is missing: without roles and bindings nobody may use anything".into());
+    }
+    let world = args.world.load()?;
+    let inputs = manifest::inputs(&args.paths)?;
+    let out = io::stdout();
+    let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+    let to = BufWriter::new(out.lock());
+    let printer = match args.format {
+        Format::Json => Printer::Json(Json::new(to)?),
+        Format::Text => {
+            let text = Text {
+                colour,
+                verbose: args.verbose,
+            };
+            Printer::Text(text, to, false)
+        }
+    };
+    let groups = args.groups.iter().map(String::as_str);
+    let mut check = Check {
+        namespace: &args.namespace,
+        requester: Requester::named(&args.user, groups),
+        world: &world,
+        tally: Tally::default(),
+        printer,
+    };
+    let mut progress = Progress::new();
+    for (index, input) in inputs.iter().enumerate() {
+        progress.at(index, inputs.len());
+        let found = manifest::read(input, |source, object| check.object(source, object));
+        check.tally.files += 1;
+        match found {
+            Ok(found) => check.tally.skipped += usize::from(found.objects == 0),
+            Err(Stop::Bad(bad)) => {
+                progress.clear();
+                check.tally.errors += 1;
+                check.printer.error(&bad)?;
+            }
+            Err(Stop::Write(error)) => return Err(error.into()),
+        }
+    }
+    progress.clear();
+    let tally = check.tally;
+    check.printer.finish(&tally)?;
+    if tally.errors > 0 {
+        return Ok(Exit::Unread);
+    }
+    if tally.objects == 0 {
+        return Err("there is no Kubernetes object in what was given".into());
+    }
+    Ok(Exit::of(!tally.is_refused()))
+}
+
+struct Check<'a, W> {
+    namespace: &'a str,
+    requester: Requester<'a>,
+    world: &'a world::World,
+    tally: Tally,
+    printer: Printer<W>,
+}
+
+impl<W: Write> Check<'_, W> {
+    /// Judges an object as if it were created now.
+    fn object(&mut self, source: &Source, object: &Object<'_, '_>) -> Result<(), Stop> {
+        let catalogue = &self.world.catalogue;
+        if catalogue.find(object.group(), object.kind).is_none() {
+            self.tally.objects += 1;
+            return Ok(());
+        }
+        let json = object.node.to_json().map_err(io::Error::from)?;
+        let namespace = if object.namespace.is_empty() {
+            self.namespace
+        } else {
+            object.namespace
+        };
+        let request = Request {
+            uid: "".into(),
+            operation: Operation::Create,
+            kind: KindRef {
+                group: object.group().into(),
+                version: object.version().into(),
+                kind: object.kind.into(),
+            },
+            subresource: "".into(),
+            namespace: namespace.into(),
+            name: object.name.into(),
+            requester: self.requester.clone(),
+            object: Some(&json),
+            old: None,
+            dry_run: true,
+        };
+        let view = self.world.view();
+        let verdict = self.world.decide(&request, &view);
+        if !self.tally.add(&verdict) {
+            return Ok(());
+        }
+        let judged = Judged {
+            source,
+            object,
+            namespace,
+            verdict: &verdict,
+        };
+        match &mut self.printer {
+            Printer::Json(json) => json.object(&judged, catalogue)?,
+            Printer::Text(text, to, spoke) => *spoke |= text.object(to, &judged, catalogue)?,
+        }
+        Ok(())
+    }
+}
+
+/// Why an input is not read to its end.
+enum Stop {
+    Bad(BadManifest),
+    Write(io::Error),
+}
+
+impl From<BadManifest> for Stop {
+    fn from(bad: BadManifest) -> Self {
+        Self::Bad(bad)
+    }
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Write(error)
+    }
+}
+
+enum Printer<W> {
+    Json(Json<W>),
+    /// The last part: whether anything was said.
+    Text(Text, W, bool),
+}
+
+impl<W: Write> Printer<W> {
+    fn error(&mut self, bad: &BadManifest) -> io::Result<()> {
+        match self {
+            Self::Json(json) => json.error(bad),
+            // What was found before comes before the error, also where both go to one terminal.
+            Self::Text(_, to, _) => to.flush()?,
+        }
+        eprintln!("error: {}", printable(&bad.to_string()));
+        Ok(())
+    }
+
+    fn finish(self, tally: &Tally) -> io::Result<()> {
+        match self {
+            Self::Json(json) => json.finish(tally),
+            Self::Text(_, mut to, spoke) => {
+                if spoke {
+                    writeln!(to)?;
+                }
+                writeln!(to, "{tally}")?;
+                to.flush()
+            }
+        }
+    }
+}
+
+/// How far it is, for somebody who waits: only on a terminal that shows nothing else.
+struct Progress(Option<Instant>);
+
+impl Progress {
+    fn new() -> Self {
+        let watched = io::stderr().is_terminal() && !io::stdout().is_terminal();
+        Self(watched.then(Instant::now))
+    }
+
+    fn at(&mut self, done: usize, all: usize) {
+        if let Some(last) = &mut self.0
+            && last.elapsed().as_millis() > 100
+        {
+            *last = Instant::now();
+            eprint!("\r{done} of {all} files");
+        }
+    }
+
+    fn clear(&self) {
+        if self.0.is_some() {
+            eprint!("\r\x1b[K");
+        }
+    }
 }

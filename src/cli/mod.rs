@@ -1,6 +1,6 @@
 //! The command line: one file per command. Results go to standard output, everything else to standard error.
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -9,8 +9,12 @@ mod check;
 mod demo;
 mod generate;
 mod grant;
+mod named;
 mod review;
 mod serve;
+mod world;
+
+use crate::report::printable;
 
 /// May this requester use what this object names? The cluster's own RBAC answers.
 #[derive(Debug, Parser)]
@@ -51,6 +55,18 @@ enum Exit {
     Allowed,
     /// Something is refused: exit status 1.
     Refused,
+    /// Some input could not be read, which has been said: exit status 2.
+    Unread,
+}
+
+impl Exit {
+    fn of(allowed: bool) -> Self {
+        if allowed {
+            Self::Allowed
+        } else {
+            Self::Refused
+        }
+    }
 }
 
 /// Why a command could not do its work: one message for people. Exit status 2.
@@ -70,9 +86,28 @@ pub fn run() -> ExitCode {
     match done {
         Ok(Exit::Allowed) => ExitCode::SUCCESS,
         Ok(Exit::Refused) => ExitCode::from(1),
+        Ok(Exit::Unread) => ExitCode::from(2),
+        // The reader has enough: `usher check … | head`.
+        Err(failure) if is_broken_pipe(&*failure) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            eprintln!("error: {}", printable(&failure.to_string()));
             ExitCode::from(2)
         }
+    }
+}
+
+fn is_broken_pipe(failure: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    failure
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
     }
 }

@@ -1,9 +1,5 @@
 use std::{
-    future,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-    thread::available_parallelism,
+    future, net::SocketAddr, path::PathBuf, sync::Arc, thread::available_parallelism,
     time::Duration,
 };
 
@@ -15,6 +11,7 @@ use super::{Exit, Failure};
 use crate::{
     catalogue::Catalogue,
     cluster::{self, Live},
+    config,
     engine::Policy,
     server::{
         App, Certificates, Limits, Listener, Metrics, duration, follow_configuration,
@@ -124,7 +121,7 @@ pub(super) fn run(args: Args) -> Result<Exit, Failure> {
 async fn serve(args: Args) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let policy = match &args.config {
-        Some(path) => load(path)?,
+        Some(path) => config::load(path)?,
         None => Policy::default(),
     };
     let catalogue = Catalogue::embedded()?;
@@ -153,7 +150,7 @@ async fn serve(args: Args) -> Result<(), Failure> {
     let health = tokio::spawn(health.serve(health_router(app.clone()), CancellationToken::new()));
     let configuration = async {
         match &args.config {
-            Some(path) => follow_configuration(&app, path, load, CONFIGURATION).await,
+            Some(path) => follow_configuration(&app, path, config::load, CONFIGURATION).await,
             None => future::pending().await,
         }
     };
@@ -201,13 +198,4 @@ impl Signals {
             _ = self.terminate.recv() => {}
         }
     }
-}
-
-/// Reads a configuration file.
-fn load(path: &Path) -> Result<Policy, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    Err(format!(
-        "a configuration of {} bytes cannot be read yet",
-        text.len()
-    ))
 }

@@ -2,6 +2,7 @@
 
 mod call;
 mod connect;
+mod given;
 mod index;
 mod live;
 mod metrics;
@@ -14,6 +15,7 @@ mod watch;
 use std::{sync::Arc, time::Instant};
 
 pub use connect::{ConnectError, client, connect};
+pub use given::Given;
 pub use live::{Live, Watches};
 pub use offline::Offline;
 

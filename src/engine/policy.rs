@@ -96,12 +96,17 @@ pub struct Baseline {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct BoundedToleration {
     /// The key of the taint.
+    #[serde(deserialize_with = "legal::key")]
     pub key: String,
     /// The value of the taint; left out, every value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
     /// The effect of the taint: NoSchedule, PreferNoSchedule or NoExecute; left out, every effect.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "legal::effect",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub effect: Option<String>,
     /// The longest `tolerationSeconds` in seconds; left out, for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -161,7 +166,7 @@ pub struct Exemption {
     /// Its name, which every use of it is reported under.
     pub name: String,
     /// What it waives.
-    #[serde(rename = "match")]
+    #[serde(rename = "match", deserialize_with = "legal::some_match")]
     pub matches: ExemptionMatch,
     /// Who answers for it.
     pub owner: String,
@@ -383,6 +388,63 @@ impl Exemption {
             && fits(namespaces, namespace)
             && (checks.is_empty() || checks.contains(&check))
             && fits(targets, target)
+    }
+}
+
+/// Values that would read well and mean something else than their author thinks.
+mod legal {
+    use serde::{Deserialize, Deserializer, de::Error};
+
+    use super::ExemptionMatch;
+    use crate::reference::Toleration;
+
+    pub(super) fn key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        let key = String::deserialize(deserializer)?;
+        let named = Toleration {
+            key: key.as_str().into(),
+            ..Toleration::default()
+        };
+        if key.is_empty() || named.names().is_err() {
+            return Err(D::Error::custom(format_args!(
+                "\"{key}\" is not a legal label key"
+            )));
+        }
+        Ok(key)
+    }
+
+    pub(super) fn effect<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<String>, D::Error> {
+        let effect = String::deserialize(deserializer)?;
+        match &*effect {
+            "NoSchedule" | "PreferNoSchedule" | "NoExecute" => Ok(Some(effect)),
+            _ => Err(D::Error::custom(format_args!(
+                "\"{effect}\" is not an effect: NoSchedule, PreferNoSchedule or NoExecute"
+            ))),
+        }
+    }
+
+    pub(super) fn some_match<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<ExemptionMatch, D::Error> {
+        let matches = ExemptionMatch::deserialize(deserializer)?;
+        let ExemptionMatch {
+            users,
+            groups,
+            namespaces,
+            checks,
+            targets,
+        } = &matches;
+        if [users, groups, namespaces, targets]
+            .iter()
+            .all(|list| list.is_empty())
+            && checks.is_empty()
+        {
+            return Err(D::Error::custom(
+                "an exemption without any match would waive everything; name users, groups, namespaces, checks or targets",
+            ));
+        }
+        Ok(matches)
     }
 }
 

@@ -1,6 +1,6 @@
 use std::{
     borrow::Cow,
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     fmt::{self, Write as _},
 };
 
@@ -10,7 +10,7 @@ use super::{
     request::Request,
 };
 use crate::{
-    reference::{Question, Reference, Target},
+    reference::{OneLine, Question, Reference, Target},
     rights::Grant,
 };
 
@@ -110,8 +110,7 @@ impl<'a> Verdict<'a> {
     pub fn at(&self, mode: Mode) -> impl Iterator<Item = &Finding<'a>> {
         self.findings
             .iter()
-            .filter(move |finding| finding.mode == mode && finding.exemption.is_none())
-            .filter(|finding| !finding.outcome.is_allowed())
+            .filter(move |finding| finding.mode == mode && finding.counts())
     }
 
     /// The findings that an exemption waives.
@@ -124,22 +123,29 @@ impl<'a> Verdict<'a> {
     /// What a refused requester reads: a line for each finding, then what to grant. Empty if the request may go on.
     pub fn message(&self) -> String {
         if let Some(why) = &self.broken {
-            return format!("usher cannot judge this request: {why}");
+            let mut message = String::new();
+            // Writing to a String cannot fail.
+            let _ = write!(
+                OneLine(&mut message),
+                "usher cannot judge this request: {why}"
+            );
+            return message;
         }
-        let mut lines: Vec<String> = Vec::new();
+        let mut lines = Vec::new();
+        let mut known = HashSet::new();
         let mut missing = BTreeSet::new();
         for finding in self.at(Mode::Enforce) {
             let line = finding.to_string();
-            if !lines.contains(&line) && lines.len() < LISTED {
+            if known.insert(line.clone()) && lines.len() < LISTED {
                 lines.push(line);
             }
             missing.extend(finding.missing());
         }
-        let refused = self.at(Mode::Enforce).count();
+        let more = known.len() - lines.len();
         let mut message = lines.join("\n");
-        if refused > lines.len() && lines.len() == LISTED {
+        if more > 0 {
             // Writing to a String cannot fail.
-            let _ = write!(message, "\nand {} more", refused - lines.len());
+            let _ = write!(message, "\nand {more} more");
         }
         for (index, question) in missing.iter().take(LISTED).enumerate() {
             let head = if index == 0 { "\nneeds: " } else { "\n       " };
@@ -179,6 +185,16 @@ impl<'a> Finding<'a> {
             mode,
             exemption,
         }
+    }
+
+    /// Whether it is neither allowed nor waived.
+    fn counts(&self) -> bool {
+        !self.outcome.is_allowed() && self.exemption.is_none()
+    }
+
+    /// Whether the request is refused for it.
+    pub(super) fn refuses(&self) -> bool {
+        self.mode == Mode::Enforce && self.counts()
     }
 
     /// The grant that would allow it, if one would.
@@ -224,6 +240,20 @@ fn target_name<'t>(target: &'t Target<'_>) -> Cow<'t, str> {
     }
 }
 
+/// In words.
+impl fmt::Display for Passed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kind => "the kind names nothing that is asked about",
+            Self::Namespace => "the namespace is excluded",
+            Self::NoPodSpec => "there is no pod spec",
+            Self::Operation => "the operation uses nothing",
+            Self::Subresource => "the subresource cannot change the pod spec",
+            Self::Unchanged => "nothing that decides has changed",
+        })
+    }
+}
+
 /// One line: who, what, where.
 impl fmt::Display for Finding<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -235,6 +265,7 @@ impl fmt::Display for Finding<'_> {
             ..
         } = self;
         let path = reference.path;
+        let f = &mut OneLine(f);
         let may = match outcome {
             Outcome::Allowed(_) => "may",
             Outcome::Denied { .. } => "may not",

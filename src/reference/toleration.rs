@@ -35,9 +35,44 @@ pub enum Malformed {
     /// The key is no label key, so that a name made of it could mean something else.
     #[error("toleration has the key \"{0}\", which is not a legal label key")]
     Key(String),
+    /// The text is not one of the forms of [`Toleration::names`].
+    #[error(
+        "\"{0}\" names no set of taints: the forms are key=value:Effect, key=value, key:Effect, key, *:Effect and *"
+    )]
+    Name(String),
     /// The value is no label value, so that a name made of it could mean something else.
     #[error("toleration has the value \"{0}\", which is not a legal label value")]
     Value(String),
+}
+
+impl<'a> Toleration<'a> {
+    /// The toleration of exactly the set of taints that this name stands for: [`Toleration::names`] begins with it.
+    ///
+    /// ```
+    /// use usher::reference::Toleration;
+    /// assert_eq!(Toleration::named("gpu:NoSchedule").unwrap().names().unwrap()[0], "gpu:NoSchedule");
+    /// assert!(Toleration::named("gpu:Never").is_err());
+    /// ```
+    pub fn named(name: &'a str) -> Result<Self, Malformed> {
+        let (taint, effect) = name.split_once(':').unwrap_or((name, ""));
+        let (key, operator, value) = match taint.split_once('=') {
+            Some((key, value)) => (key, "Equal", value),
+            None if taint == "*" => ("", "Exists", ""),
+            None => (taint, "Exists", ""),
+        };
+        let toleration = Self {
+            key: key.into(),
+            operator: operator.into(),
+            value: value.into(),
+            effect: effect.into(),
+            seconds: None,
+        };
+        let names = toleration.names()?;
+        if names.first().is_none_or(|first| **first != *name) {
+            return Err(Malformed::Name(name.to_owned()));
+        }
+        Ok(toleration)
+    }
 }
 
 impl Toleration<'_> {
@@ -54,13 +89,15 @@ impl Toleration<'_> {
 
     /// Whether two tolerations say the same; an operator left out is `Equal`.
     pub fn same(&self, other: &Toleration<'_>) -> bool {
-        let operator =
-            |written: &str| if written.is_empty() { "Equal" } else { written }.to_owned();
-        *self.key == *other.key
-            && *self.value == *other.value
-            && *self.effect == *other.effect
+        fn operator<'t>(toleration: &'t Toleration<'_>) -> &'t str {
+            let written = &*toleration.operator;
+            if written.is_empty() { "Equal" } else { written }
+        }
+        self.key == other.key
+            && self.value == other.value
+            && self.effect == other.effect
             && self.seconds == other.seconds
-            && operator(&self.operator) == operator(&other.operator)
+            && operator(self) == operator(other)
     }
 
     /// The names of all sets of taints that hold this one, the narrowest first: a grant of any of them covers the
@@ -202,6 +239,53 @@ mod tests {
         ] {
             let found = toleration(key, operator, value, effect).names().unwrap();
             assert_eq!(found, names, "{key} {operator} {value} {effect}");
+        }
+    }
+
+    #[test]
+    fn every_name_reads_back() {
+        let all = toleration("example.org/gpu", "Equal", "a.b", "NoExecute")
+            .names()
+            .unwrap();
+        let empty = toleration("k", "", "", "NoSchedule").names().unwrap();
+        assert_eq!(all.len(), 6);
+        for names in [all, empty] {
+            for (index, name) in names.iter().enumerate() {
+                let read = Toleration::named(name).unwrap();
+                assert_eq!(read.names().unwrap()[0], *name);
+                // What a name covers, all wider names cover.
+                for wider in &names[index..] {
+                    let covered = read.names().unwrap().contains(wider);
+                    let key_over_effect =
+                        name.starts_with('*') || !wider.starts_with("*:") || name.contains(':');
+                    let value_over_effect = !(wider.contains(':') && !name.contains(':'));
+                    assert_eq!(
+                        covered,
+                        key_over_effect && value_over_effect,
+                        "{name} {wider}"
+                    );
+                }
+            }
+        }
+        for name in [
+            "",
+            ":",
+            "=",
+            "k:",
+            "k:*",
+            "k:Never",
+            "=v",
+            "*=v",
+            "*:",
+            "**",
+            "k=v=w",
+            "k:NoSchedule:NoSchedule",
+            "a/b/c",
+            "k ",
+            "k=v:",
+            " *",
+        ] {
+            assert!(Toleration::named(name).is_err(), "{name}");
         }
     }
 

@@ -3,6 +3,7 @@ use serde_json::value::RawValue;
 
 use super::{API_VERSION, KIND};
 use crate::{
+    catalogue::Strict,
     engine::{KindRef, Request},
     reference::{Requester, Text},
 };
@@ -56,7 +57,7 @@ struct Wire<'a> {
 
 /// Reads an AdmissionReview. Everything is borrowed from the bytes; the objects inside are not looked into.
 pub fn read(bytes: &[u8]) -> Result<Request<'_>, BadReview> {
-    let review: Review<'_> = serde_json::from_slice(bytes).map_err(|error| BadReview {
+    let review: Review<'_> = parse(bytes).map_err(|error| BadReview {
         uid: uid(bytes),
         why: format!("the body is not an AdmissionReview: {error}"),
     })?;
@@ -101,8 +102,15 @@ fn uid(bytes: &[u8]) -> Option<String> {
         #[serde(borrow)]
         uid: Text<'a>,
     }
-    let outer: Outer<'_> = serde_json::from_slice(bytes).ok()?;
+    let outer: Outer<'_> = parse(bytes).ok()?;
     Some(outer.request.uid.to_string()).filter(|uid| !uid.is_empty())
+}
+
+fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> serde_json::Result<T> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let parsed = T::deserialize(Strict(&mut json))?;
+    json.end()?;
+    Ok(parsed)
 }
 
 #[cfg(test)]
@@ -134,6 +142,26 @@ mod tests {
                 r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","kind":{},"operation":7,"userInfo":{}}}"#,
                 Some("u"),
                 "expected text",
+            ),
+            (
+                r#"["admission.k8s.io/v1","AdmissionReview",{"uid":"u"}]"#,
+                None,
+                "invalid type",
+            ),
+            (
+                r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","kind":["","v1","Pod"],"operation":"CREATE","userInfo":{}}}"#,
+                Some("u"),
+                "invalid type",
+            ),
+            (
+                r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","kind":{},"operation":"CREATE","userInfo":["jane"]}}"#,
+                Some("u"),
+                "invalid type",
+            ),
+            (
+                r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"} {}"#,
+                None,
+                "trailing",
             ),
         ] {
             let bad = read(body.as_bytes()).unwrap_err();

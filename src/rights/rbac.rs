@@ -72,6 +72,9 @@ pub enum Ignored {
     /// Role or RoleBinding without a namespace.
     #[error("it has no namespace")]
     NoNamespace,
+    /// The role that it binds is neither a Role nor a ClusterRole.
+    #[error("it binds something that is no role")]
+    NoRole,
 }
 
 impl Rbac {
@@ -107,8 +110,7 @@ impl Rbac {
             &binding.role_ref,
             binding.subjects.as_deref(),
         );
-        self.set_binding(Some(namespace), name, read);
-        Ok(())
+        self.set_binding(Some(namespace), name, read)
     }
 
     /// Takes a ClusterRoleBinding in.
@@ -118,8 +120,7 @@ impl Rbac {
     ) -> Result<(), Ignored> {
         let name = binding.metadata.name.as_deref().ok_or(Ignored::NoName)?;
         let read = Binding::read(None, &binding.role_ref, binding.subjects.as_deref());
-        self.set_binding(None, name, read);
-        Ok(())
+        self.set_binding(None, name, read)
     }
 
     /// Forgets a role; the namespace is `None` for a ClusterRole.
@@ -236,7 +237,16 @@ impl Rbac {
         }
     }
 
-    fn set_binding(&mut self, namespace: Option<&str>, name: &str, mut binding: Binding) {
+    fn set_binding(
+        &mut self,
+        namespace: Option<&str>,
+        name: &str,
+        binding: Option<Binding>,
+    ) -> Result<(), Ignored> {
+        let Some(mut binding) = binding else {
+            self.delete_binding(namespace, name);
+            return Err(Ignored::NoRole);
+        };
         let scope = namespace.map(Arc::from);
         match self.names.get(&binding.role.name) {
             Some(known) => binding.role.name = known.clone(),
@@ -249,12 +259,23 @@ impl Rbac {
             held.insert(name.into(), binding);
             self.dirty.insert(scope);
         }
+        Ok(())
     }
 }
 
 impl Binding {
-    /// Reads what the evaluation of a binding looks at (`pkg/registry/rbac/validation/rule.go`, `appliesToUser`).
-    fn read(namespace: Option<&str>, role: &v1::RoleRef, subjects: Option<&[v1::Subject]>) -> Self {
+    /// Reads what the evaluation of a binding looks at (`pkg/registry/rbac/validation/rule.go`: `appliesToUser`,
+    /// `GetRoleReferenceRules`); `None` if it binds no role.
+    fn read(
+        namespace: Option<&str>,
+        role: &v1::RoleRef,
+        subjects: Option<&[v1::Subject]>,
+    ) -> Option<Self> {
+        let cluster = match &*role.kind {
+            "ClusterRole" => true,
+            "Role" => false,
+            _ => return None,
+        };
         let subject = |subject: &v1::Subject| {
             let name = match &*subject.kind {
                 "Group" | "User" => subject.name.as_str().into(),
@@ -270,9 +291,9 @@ impl Binding {
                 name,
             })
         };
-        Self {
+        Some(Self {
             role: RoleRef {
-                cluster: role.kind == "ClusterRole",
+                cluster,
                 name: role.name.as_str().into(),
             },
             subjects: subjects
@@ -280,7 +301,7 @@ impl Binding {
                 .iter()
                 .filter_map(subject)
                 .collect(),
-        }
+        })
     }
 }
 

@@ -84,6 +84,19 @@ impl Certificates {
         })
     }
 
+    /// Takes a PEM chain and its PEM key from memory. There are no files to [follow](Self::follow).
+    pub fn of_pem(certificate: Vec<u8>, key: Vec<u8>) -> Result<Self, BadCertificate> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let memory = Path::new("memory");
+        let current = Files { certificate, key }.parse(memory, memory, &provider)?;
+        Ok(Self {
+            certificate: memory.to_owned(),
+            key: memory.to_owned(),
+            provider,
+            current: ArcSwap::from_pointee(current),
+        })
+    }
+
     /// Looks at the files every so often, and takes a changed pair into use. A bad one is logged and counted, and the
     /// last good one stays. Never ends.
     pub async fn follow(&self, every: Duration, metrics: &Metrics) -> Infallible {

@@ -1,0 +1,153 @@
+use std::str::FromStr;
+
+use crate::reference::{Check, Malformed, Resource, Toleration};
+
+/// Something that can be used, as the command line names it: `TYPE[.GROUP]/NAME`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) check: Check,
+    pub(super) resource: Resource,
+    pub(super) name: String,
+}
+
+/// The text names nothing that can be used.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum BadName {
+    /// A name that no object has.
+    #[error(
+        "no {0} can be called \"{1}\"; names are lower case letters, digits, \"-\" and \".\", and RBAC knows no \
+         patterns in them"
+    )]
+    Name(&'static str, String),
+    /// Only a type, or only a name.
+    #[error("write TYPE/NAME, as serviceaccounts/deployer")]
+    Slash,
+    /// The name of a toleration is none.
+    #[error(transparent)]
+    Toleration(#[from] Malformed),
+    /// Nothing that a question can be about.
+    #[error(
+        "nothing asks about \"{0}\"; the types are serviceaccounts (sa), tolerations.usher.dev, nodes (no), \
+         priorityclasses.scheduling.k8s.io (pc) and runtimeclasses.node.k8s.io"
+    )]
+    Type(String),
+}
+
+/// Types with their short names, as `kubectl api-resources` has them.
+const TYPES: [(Check, Resource, &str); 5] = [
+    (Check::ServiceAccounts, Resource::SERVICE_ACCOUNTS, "sa"),
+    (Check::Tolerations, Resource::TOLERATIONS, "tolerations"),
+    (Check::Nodes, Resource::NODES, "no"),
+    (Check::PriorityClasses, Resource::PRIORITY_CLASSES, "pc"),
+    (
+        Check::RuntimeClasses,
+        Resource::RUNTIME_CLASSES,
+        "runtimeclasses",
+    ),
+];
+
+impl FromStr for Named {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        // The name of a toleration may hold slashes, a type never does.
+        let (written, name) = text.split_once('/').ok_or(BadName::Slash)?;
+        let kind = written.to_ascii_lowercase();
+        let (bare, group) = kind.split_once('.').unwrap_or((&kind, ""));
+        let is_meant = |(_, resource, short): &&(Check, Resource, &str)| {
+            (bare == resource.name || bare == resource.singular || bare == *short)
+                && (group.is_empty() || group == resource.group)
+        };
+        let (check, resource, _) = TYPES
+            .iter()
+            .find(is_meant)
+            .ok_or_else(|| BadName::Type(written.to_owned()))?;
+        if *check == Check::Tolerations {
+            Toleration::named(name)?;
+        } else if !is_object_name(name) {
+            return Err(BadName::Name(resource.singular, name.to_owned()));
+        }
+        Ok(Self {
+            check: *check,
+            resource: *resource,
+            name: name.to_owned(),
+        })
+    }
+}
+
+/// `k8s.io/apimachinery/pkg/util/validation.IsDNS1123Subdomain`, which the names of all these kinds must pass.
+pub(super) fn is_object_name(name: &str) -> bool {
+    let inner = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+    name.len() <= 253
+        && name.split('.').all(|part| {
+            !part.is_empty()
+                && part.bytes().all(inner)
+                && !part.starts_with('-')
+                && !part.ends_with('-')
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_read_as_kubectl_reads_them() {
+        for (text, resource, name) in [
+            ("serviceaccounts/a", Resource::SERVICE_ACCOUNTS, "a"),
+            ("serviceaccount/a.b", Resource::SERVICE_ACCOUNTS, "a.b"),
+            ("sa/a", Resource::SERVICE_ACCOUNTS, "a"),
+            ("ServiceAccounts/a", Resource::SERVICE_ACCOUNTS, "a"),
+            ("tolerations.usher.dev/*", Resource::TOLERATIONS, "*"),
+            (
+                "tolerations/nvidia.com/gpu=a:NoSchedule",
+                Resource::TOLERATIONS,
+                "nvidia.com/gpu=a:NoSchedule",
+            ),
+            (
+                "toleration/*:NoExecute",
+                Resource::TOLERATIONS,
+                "*:NoExecute",
+            ),
+            ("no/n1", Resource::NODES, "n1"),
+            ("node/n1", Resource::NODES, "n1"),
+            ("nodes/n1", Resource::NODES, "n1"),
+            ("pc/high", Resource::PRIORITY_CLASSES, "high"),
+            (
+                "priorityclasses.scheduling.k8s.io/high",
+                Resource::PRIORITY_CLASSES,
+                "high",
+            ),
+            (
+                "runtimeclass.node.k8s.io/gvisor",
+                Resource::RUNTIME_CLASSES,
+                "gvisor",
+            ),
+            ("runtimeclasses/gvisor", Resource::RUNTIME_CLASSES, "gvisor"),
+        ] {
+            let named: Named = text.parse().unwrap();
+            assert_eq!((named.resource, &*named.name), (resource, name), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_can_use_is_an_error() {
+        for (text, error) in [
+            ("deployer", "write TYPE/NAME"),
+            ("secrets/a", "nothing asks about \"secrets\""),
+            (
+                "serviceaccounts.apps/a",
+                "nothing asks about \"serviceaccounts.apps\"",
+            ),
+            ("sa/", "can be called \"\""),
+            ("sa/*", "can be called \"*\""),
+            ("sa/team-a/deployer", "can be called \"team-a/deployer\""),
+            ("no/N1", "can be called"),
+            ("tolerations/", "names no set of taints"),
+            ("tolerations/k:Never", "effect"),
+        ] {
+            let bad = Named::from_str(text).unwrap_err().to_string();
+            assert!(bad.contains(error), "{text}: {bad}");
+        }
+    }
+}

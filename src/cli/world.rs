@@ -1,0 +1,91 @@
+use std::{path::PathBuf, sync::Arc, time::Instant};
+
+use futures_util::FutureExt as _;
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::Failure;
+use crate::{
+    catalogue::Catalogue,
+    cluster::{self, Backend as _, Given, Offline},
+    config,
+    engine::{self, Authorizer, Policy, Request, Verdict},
+    manifest,
+    rights::Rights,
+};
+
+/// What is judged by, where there is no cluster to ask.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "What is judged by")]
+pub(super) struct WorldArgs {
+    /// Roles and bindings of the cluster: files and folders of manifests. Other kinds in them are passed over.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(super) rbac: Vec<PathBuf>,
+    /// Configuration file. Without one the defaults hold (usher generate config).
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Manifests that stand for what the cluster holds: owners, runtime classes, priority classes.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(super) objects: Vec<PathBuf>,
+}
+
+/// All that a verdict rests on, but the request.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) catalogue: Catalogue,
+    pub(super) policy: Policy,
+    pub(super) offline: Offline,
+    pub(super) rights: Arc<Rights>,
+    today: jiff::civil::Date,
+}
+
+impl WorldArgs {
+    /// Reads everything.
+    pub(super) fn load(&self) -> Result<World, Failure> {
+        let catalogue = Catalogue::embedded()?;
+        let mut policy = match &self.config {
+            Some(file) => config::load(file)?,
+            None => Policy::default(),
+        };
+        policy.authorizer = Authorizer::Rbac;
+        let mut given = Given::default();
+        for input in manifest::inputs(&self.rbac)? {
+            manifest::read(&input, |source, object| given.rbac(source, object))?;
+        }
+        for input in manifest::inputs(&self.objects)? {
+            manifest::read(&input, |source, object| {
+                given.object(source, object, &catalogue)
+            })?;
+        }
+        let offline = given.offline();
+        Ok(World {
+            rights: offline.rights()?,
+            catalogue,
+            policy,
+            offline,
+            today: Timestamp::now().to_zoned(TimeZone::UTC).date(),
+        })
+    }
+}
+
+impl World {
+    /// The verdict. Nothing is waited for: what was not given is not known.
+    pub(super) fn decide<'a>(
+        &'a self,
+        request: &'a Request<'a>,
+        view: &engine::World<'a>,
+    ) -> Verdict<'a> {
+        cluster::decide(request, view, &self.offline, Instant::now())
+            .now_or_never()
+            .unwrap_or_else(|| Verdict::broken(request, "it would have to wait".to_owned()))
+    }
+
+    /// As the engine takes it.
+    pub(super) fn view(&self) -> engine::World<'_> {
+        engine::World {
+            catalogue: &self.catalogue,
+            policy: &self.policy,
+            rights: &self.rights,
+            today: self.today,
+        }
+    }
+}

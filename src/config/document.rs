@@ -1,0 +1,248 @@
+//! What is generated from the types: the schema, and the default configuration with its explanations.
+
+use std::fmt::Write as _;
+
+use schemars::{Schema, schema_for};
+use serde_json::Value;
+use serde_saphyr::{MessageFormatter, UserMessageFormatter};
+
+use super::Configuration;
+
+/// Width of the explanations.
+const WIDTH: usize = 100;
+/// Longest entry of a list that is written in one line.
+const LINE: usize = 96;
+/// The message of a YAML error, without the place, which is told apart.
+pub(super) fn plain(error: &serde_saphyr::Error) -> String {
+    let message = UserMessageFormatter
+        .format_message(error.without_snippet())
+        .into_owned();
+    message.replace('`', "\"")
+}
+
+/// The JSON Schema (2020-12) of the configuration.
+pub fn schema() -> Schema {
+    schema_for!(Configuration)
+}
+
+/// The default configuration as YAML, every key explained. Reading it gives the default again.
+pub fn commented() -> String {
+    let schema = schema();
+    let text = |key: &str| match schema.get(key) {
+        Some(Value::String(text)) => text.as_str(),
+        _ => "",
+    };
+    let defaults = serde_json::to_value(Configuration::default()).unwrap_or_default();
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let mut out = String::new();
+    comment(&mut out, "", text("description"));
+    comment(
+        &mut out,
+        "",
+        "Every key may be left out; what stands here is what holds then. Write only what differs.",
+    );
+    for (key, property) in properties.into_iter().flatten() {
+        out.push('\n');
+        comment(&mut out, "", described(property));
+        let _ = write!(out, "{key}:");
+        yaml(&mut out, defaults.get(key).unwrap_or(&Value::Null), 0);
+        for example in list(property, "examples") {
+            let mut lines = format!("{key}:");
+            yaml(&mut lines, example, 0);
+            for line in lines.lines() {
+                let _ = writeln!(out, "# {line}");
+            }
+        }
+    }
+    out
+}
+
+fn described(property: &Value) -> &str {
+    property
+        .get("description")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+fn list<'v>(property: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {
+    property
+        .get(key)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+}
+
+/// Explanations as comment lines of at most [`WIDTH`] characters.
+fn comment(out: &mut String, indent: &str, text: &str) {
+    let mut line = format!("{indent}#");
+    for word in text.split_whitespace() {
+        if line.len() + word.len() + 1 > WIDTH {
+            let _ = writeln!(out, "{line}");
+            line = format!("{indent}#");
+        }
+        let _ = write!(line, " {word}");
+    }
+    let _ = writeln!(out, "{line}");
+}
+
+/// A value in block style behind `key:` or `-`; what fits one line stays in one.
+fn yaml(out: &mut String, value: &Value, depth: usize) {
+    let indent = "  ".repeat(depth);
+    match value {
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            out.push('\n');
+            for item in items {
+                let line = format!("{indent}  - {}", flow(item));
+                match item {
+                    Value::Object(entries) if line.len() > LINE => {
+                        for (at, (key, value)) in entries.iter().enumerate() {
+                            let dash = if at == 0 { "-" } else { " " };
+                            let _ = writeln!(out, "{indent}  {dash} {key}: {}", flow(value));
+                        }
+                    }
+                    _ => {
+                        let _ = writeln!(out, "{line}");
+                    }
+                }
+            }
+        }
+        Value::Object(entries) if !entries.is_empty() => {
+            out.push('\n');
+            for (key, value) in entries {
+                let _ = write!(out, "{indent}  {key}:");
+                yaml(out, value, depth + 1);
+            }
+        }
+        _ => {
+            let _ = writeln!(out, " {}", flow(value));
+        }
+    }
+}
+
+/// A value in flow style, with quotes only where YAML needs them.
+fn flow(value: &Value) -> String {
+    match value {
+        Value::String(text) if is_plain(text) => text.clone(),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(flow).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Object(entries) => {
+            let entries: Vec<String> = entries
+                .iter()
+                .map(|(key, value)| format!("{key}: {}", flow(value)))
+                .collect();
+            format!("{{{}}}", entries.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Whether YAML reads the text back as it stands, in flow style too.
+fn is_plain(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || " -_./+@".contains(c))
+        && !text.ends_with(' ')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{ConfigError, parse};
+
+    #[test]
+    fn the_commented_default_is_the_default() {
+        let text = commented();
+        let read: Configuration = serde_saphyr::from_str(&text).unwrap();
+        let value = |configuration| serde_json::to_value(configuration).unwrap();
+        assert_eq!(value(read), value(Configuration::default()), "{text}");
+        let schema = schema();
+        for key in schema
+            .get("properties")
+            .unwrap()
+            .as_object()
+            .unwrap()
+            .keys()
+        {
+            assert!(text.contains(&format!("\n{key}:")), "{key}");
+        }
+        assert!(
+            text.lines().all(|line| line.chars().count() <= WIDTH),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_examples_are_legal() {
+        let schema = schema();
+        for (key, property) in schema.get("properties").unwrap().as_object().unwrap() {
+            for example in list(property, "examples") {
+                let mut text = format!("{key}:");
+                yaml(&mut text, example, 0);
+                parse(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_its_place() {
+        for (text, at, why) in [
+            ("unknown: 1", (1, 1), "unknown"),
+            ("checks:\n  nodes: enfroce", (2, 10), "enfroce"),
+            ("checks: {bogus: warn}", (1, 10), "bogus"),
+            ("apiVersion: v1", (1, 13), "v1"),
+            (
+                "namespaces:\n- match: [\"a b\"]\n  checks: {}",
+                (2, 11),
+                "blank",
+            ),
+            (
+                "baseline:\n  tolerations:\n  - {key: \"\"}",
+                (3, 11),
+                "label key",
+            ),
+            (
+                "baseline:\n  tolerations:\n  - {key: a, effect: NoSchedul}",
+                (3, 22),
+                "NoSchedul",
+            ),
+            (
+                "baseline:\n  tolerations:\n  - {key: a, maxSeconds: x}",
+                (3, 26),
+                "i64",
+            ),
+            ("checks: {}\nchecks: {}", (2, 1), "duplicate"),
+            ("checks: {a", (1, 9), "unclosed"),
+            (
+                "checks: {}\n---\nchecks: {}",
+                (3, 1),
+                "single YAML document",
+            ),
+            (
+                "exemptions:\n- name: a\n  match: {}\n  owner: o\n  reason: r\n  expires: 2027-01-31",
+                (3, 10),
+                "everything",
+            ),
+            (
+                "exemptions:\n- name: a\n  match: {users: [x]}\n  owner: o\n  reason: r\n  expires: 2027-13-31",
+                (6, 12),
+                "month",
+            ),
+        ] {
+            match parse(text) {
+                Err(ConfigError::Bad {
+                    line,
+                    column,
+                    why: said,
+                }) => {
+                    assert_eq!((line, column), at, "{text}: {said}");
+                    assert!(said.contains(why), "{text}: {said}");
+                    assert!(!said.contains('\n') && !said.contains('`'), "{said}");
+                }
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+    }
+}

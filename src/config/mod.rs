@@ -1,0 +1,218 @@
+//! The configuration file: one YAML document, read into a [`Policy`]. Every key may be left out; a key that is not
+//! known, or a value that is not legal, is refused with its line and column.
+
+mod document;
+
+use std::{collections::BTreeMap, fs, io, path::Path};
+
+use jiff::civil::Date;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use document::{commented, schema};
+
+use crate::{
+    engine::{Authorizer, Baseline, Exemption, GrantEntry, Mode, Modes, NamespaceModes, Policy},
+    reference::Check,
+    rights::Pattern,
+};
+
+/// Largest configuration that is read, in bytes. A ConfigMap cannot hold more than 1 MiB.
+const LARGEST: u64 = 4 << 20;
+
+/// What Usher judges by.
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Configuration {
+    /// The version of this format.
+    api_version: ApiVersion,
+    /// The kind of this document.
+    kind: Kind,
+    /// Who answers questions. rbac: Usher's index of the cluster's RBAC alone. rbac+review: before a denial counts, an
+    /// access review of the API server is asked; it sees a grant written a moment ago, and other authorizers.
+    /// review: access reviews alone.
+    authorizer: Authorizer,
+    /// The mode of each check: enforce refuses, warn tells the requester, audit writes into the API server's audit log
+    /// only, off does not look.
+    checks: BTreeMap<Check, Mode>,
+    /// Other modes for some namespaces. Of the entries that match, the first that names the check wins.
+    #[schemars(extend("examples" = [[{"match": ["sandbox-*"], "checks": {"tolerations": "warn"}}]]))]
+    namespaces: Vec<NamespaceEntry>,
+    /// Namespaces whose objects are not judged. The webhook registration leaves out the same ones.
+    excluded_namespaces: Vec<Pattern>,
+    /// What everybody may use, without any grant.
+    baseline: Baseline,
+    /// Grants added to RBAC, where names follow a pattern: RBAC has none.
+    #[schemars(extend("examples" = [[{
+        "subjects": [{"group": "team-a"}], "namespaces": ["team-a-*"], "use": {"serviceAccounts": ["ci-*"]}
+    }]]))]
+    grants: Vec<GrantEntry>,
+    /// Waivers. Each names who answers for it, why it is there and when it ends.
+    #[schemars(extend("examples" = [[{
+        "name": "legacy-jenkins",
+        "match": {"users": ["jenkins"], "namespaces": ["ci"], "checks": ["serviceAccounts"], "targets": ["builder"]},
+        "owner": "platform@example.org", "reason": "moves to its own account with ticket 4711", "expires": "2027-01-31"
+    }]]))]
+    exemptions: Vec<Exemption>,
+    /// Who makes objects from what others wrote.
+    controllers: Controllers,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
+enum ApiVersion {
+    #[default]
+    #[serde(rename = "usher.dev/v1alpha1")]
+    V1Alpha1,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
+enum Kind {
+    #[default]
+    Configuration,
+}
+
+/// Other modes for some namespaces.
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+struct NamespaceEntry {
+    /// Which namespaces.
+    #[serde(rename = "match")]
+    matches: Vec<Pattern>,
+    /// Which modes.
+    checks: BTreeMap<Check, Mode>,
+}
+
+/// Who makes objects from what others wrote.
+#[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct Controllers {
+    /// The controllers of Kubernetes itself.
+    #[serde(rename = "kube-controller-manager")]
+    kube_controller_manager: KubeControllerManager,
+}
+
+/// The controllers of Kubernetes itself.
+#[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct KubeControllerManager {
+    /// The one user that all of them share, where the controller manager runs without
+    /// --use-service-account-credentials: system:kube-controller-manager. Left empty, each has its own account.
+    user: String,
+}
+
+/// A configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The text is no configuration. `line` and `column` count from 1; 0 where the place is not known.
+    #[error("{line}:{column}: {why}")]
+    Bad {
+        /// Line of the mistake.
+        line: u64,
+        /// Column of the mistake.
+        column: u64,
+        /// What is wrong.
+        why: String,
+    },
+    /// The same, with the file.
+    #[error("{file}:{source}")]
+    File {
+        /// The file.
+        file: String,
+        /// What is wrong in it.
+        source: Box<ConfigError>,
+    },
+    /// The file cannot be read.
+    #[error("cannot read the configuration {file}: {source}")]
+    Read {
+        /// The file.
+        file: String,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// Reads a configuration file.
+pub fn load(path: &Path) -> Result<Policy, ConfigError> {
+    let file = path.display().to_string();
+    let read = || {
+        if fs::metadata(path)?.len() > LARGEST {
+            return Err(io::Error::other("it is larger than 4 MiB"));
+        }
+        fs::read_to_string(path)
+    };
+    let text = read().map_err(|source| ConfigError::Read {
+        file: file.clone(),
+        source,
+    })?;
+    parse(&text).map_err(|source| ConfigError::File {
+        file,
+        source: Box::new(source),
+    })
+}
+
+/// Reads the text of a configuration. Nothing but comments is the default configuration.
+pub fn parse(text: &str) -> Result<Policy, ConfigError> {
+    let configuration: Option<Configuration> = serde_saphyr::from_str(text).map_err(|error| {
+        let place = error.location();
+        ConfigError::Bad {
+            line: place.map_or(0, |place| place.line()),
+            column: place.map_or(0, |place| place.column()),
+            why: document::plain(&error),
+        }
+    })?;
+    Ok(configuration.unwrap_or_default().into())
+}
+
+impl Default for Configuration {
+    fn default() -> Self {
+        let policy = Policy::default();
+        Self {
+            api_version: ApiVersion::default(),
+            kind: Kind::default(),
+            authorizer: policy.authorizer,
+            checks: policy.modes.default.into_iter().collect(),
+            namespaces: Vec::new(),
+            excluded_namespaces: policy.excluded_namespaces,
+            baseline: policy.baseline,
+            grants: policy.grants,
+            exemptions: policy.exemptions,
+            controllers: Controllers::default(),
+        }
+    }
+}
+
+impl From<Configuration> for Policy {
+    fn from(configuration: Configuration) -> Self {
+        let mut modes = Modes::default();
+        for (check, mode) in &mut modes.default {
+            *mode = configuration.checks.get(check).copied().unwrap_or(*mode);
+        }
+        modes.namespaces = configuration
+            .namespaces
+            .into_iter()
+            .map(|entry| NamespaceModes {
+                matches: entry.matches,
+                checks: entry.checks.into_iter().collect(),
+            })
+            .collect();
+        let shared = configuration.controllers.kube_controller_manager.user;
+        Self {
+            authorizer: configuration.authorizer,
+            modes,
+            excluded_namespaces: configuration.excluded_namespaces,
+            baseline: configuration.baseline,
+            grants: configuration.grants,
+            exemptions: configuration.exemptions,
+            controller_manager: Some(shared).filter(|user| !user.is_empty()),
+        }
+    }
+}
+
+impl Policy {
+    /// The exemptions that no longer count on this day.
+    pub fn expired(&self, today: Date) -> impl Iterator<Item = &Exemption> {
+        self.exemptions
+            .iter()
+            .filter(move |exemption| exemption.expires <= today)
+    }
+}

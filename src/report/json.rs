@@ -1,0 +1,176 @@
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::{Judged, Tally};
+use crate::{
+    catalogue::Catalogue,
+    engine::{Finding, Mode, Outcome},
+    manifest::{BadManifest, Place, Position},
+    reference::{Question, Resource, Target},
+};
+
+/// One JSON document with everything, written piece by piece, so that nothing piles up.
+pub struct Json<W> {
+    to: W,
+    objects: usize,
+    errors: Vec<InputError>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Object<'j> {
+    file: &'j str,
+    line: usize,
+    column: usize,
+    api_version: &'j str,
+    kind: &'j str,
+    namespace: &'j str,
+    name: &'j str,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broken: Option<Broken>,
+    findings: Vec<Found<'j>>,
+}
+
+#[derive(Serialize)]
+struct Broken {
+    message: String,
+    line: usize,
+    column: usize,
+}
+
+#[derive(Serialize)]
+struct Found<'j> {
+    check: &'static str,
+    path: String,
+    target: String,
+    outcome: &'static str,
+    mode: Mode,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grant: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<Missing<'j>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exemption: Option<&'j str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    line: usize,
+    column: usize,
+}
+
+#[derive(Serialize)]
+struct Missing<'j> {
+    verb: &'static str,
+    group: &'static str,
+    resource: &'static str,
+    name: &'j str,
+    namespace: &'j str,
+}
+
+#[derive(Serialize)]
+struct InputError {
+    file: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
+    message: String,
+}
+
+impl<W: Write> Json<W> {
+    /// Starts the document.
+    pub fn new(mut to: W) -> io::Result<Self> {
+        to.write_all(b"{\"objects\":[")?;
+        Ok(Self {
+            to,
+            objects: 0,
+            errors: Vec::new(),
+        })
+    }
+
+    /// Writes an object.
+    pub fn object(&mut self, judged: &Judged<'_>, catalogue: &Catalogue) -> io::Result<()> {
+        let Position { line, column } = judged.object.node.place.position();
+        let broken = judged.broken(catalogue).map(|(message, place)| {
+            let Position { line, column } = place.position();
+            Broken {
+                message,
+                line,
+                column,
+            }
+        });
+        let found = |finding| found(finding, judged.place(finding).0);
+        let object = Object {
+            file: &judged.source.name,
+            line,
+            column,
+            api_version: judged.object.api_version,
+            kind: judged.object.kind,
+            namespace: judged.namespace,
+            name: judged.object.name,
+            allowed: judged.verdict.allowed(),
+            broken,
+            findings: judged.verdict.findings.iter().map(found).collect(),
+        };
+        self.to
+            .write_all(if self.objects == 0 { b"\n" } else { b",\n" })?;
+        self.objects += 1;
+        serde_json::to_writer(&mut self.to, &object).map_err(Into::into)
+    }
+
+    /// Keeps an error for the end.
+    pub fn error(&mut self, bad: &BadManifest) {
+        self.errors.push(InputError {
+            file: bad.file.clone(),
+            line: bad.position.map(|position| position.line),
+            column: bad.position.map(|position| position.column),
+            message: bad.what.clone(),
+        });
+    }
+
+    /// Ends the document.
+    pub fn finish(mut self, tally: &Tally) -> io::Result<()> {
+        self.to.write_all(b"\n],\"errors\":")?;
+        serde_json::to_writer(&mut self.to, &self.errors)?;
+        self.to.write_all(b",\"summary\":")?;
+        serde_json::to_writer(&mut self.to, tally)?;
+        self.to.write_all(b"}\n")?;
+        self.to.flush()
+    }
+}
+
+fn found<'j>(finding: &'j Finding<'_>, place: Place) -> Found<'j> {
+    let Position { line, column } = place.position();
+    let resource = match &finding.reference.target {
+        Target::Object { resource, .. } => *resource,
+        Target::Taints(_) => Resource::TOLERATIONS,
+    };
+    let (grant, message) = match &finding.outcome {
+        Outcome::Allowed(grant) => (Some(grant.to_string()), None),
+        _ => (None, Some(finding.to_string())),
+    };
+    let missing = |question: &'j Question<'static>| Missing {
+        verb: "use",
+        group: question.resource.group,
+        resource: question.resource.name,
+        name: &question.name,
+        namespace: &question.namespace,
+    };
+    Found {
+        check: finding.reference.check.name(),
+        path: finding.reference.path.to_string(),
+        target: match finding.outcome {
+            Outcome::Malformed(_) => resource.to_string(),
+            _ => format!("{resource}/{}", finding.target()),
+        },
+        outcome: finding.outcome.word(),
+        mode: finding.mode,
+        grant,
+        missing: finding.missing().map(missing),
+        exemption: finding.exemption.map(|exemption| &*exemption.name),
+        message,
+        line,
+        column,
+    }
+}

@@ -1,0 +1,202 @@
+use std::{
+    borrow::Cow,
+    fmt::Write as _,
+    io::{self, Write},
+    ops::Range,
+};
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use super::Judged;
+use crate::{
+    catalogue::Catalogue,
+    engine::{Finding, Mode, Outcome},
+    manifest::{Place, Position, Source},
+};
+
+/// Columns of a screen.
+const WIDTH: usize = 100;
+/// The most that is shown of a line before and behind what matters, in characters.
+const AROUND: usize = 150;
+
+/// Findings for people: place, what, the source line with the field marked, and what would make it pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Text {
+    /// Whether the reader is a terminal with colours.
+    pub colour: bool,
+    /// Whether to write also what has no effect: findings in mode audit, and waived ones.
+    pub verbose: bool,
+}
+
+impl Text {
+    /// Writes what there is to say about an object, and tells whether there was anything.
+    pub fn object(
+        &self,
+        to: &mut impl Write,
+        judged: &Judged<'_>,
+        catalogue: &Catalogue,
+    ) -> io::Result<bool> {
+        let mut spoke = false;
+        if let Some((why, place)) = judged.broken(catalogue) {
+            let what = format!("{} {}: {why}", judged.object.kind, judged.object.name);
+            let entry = Entry {
+                place,
+                level: Level::ERROR,
+                word: "refused".to_owned(),
+                remedy: why
+                    .ends_with("expected text")
+                    .then(|| "if text is meant, quote it".to_owned()),
+                what,
+            };
+            self.entry(to, judged.source, &entry)?;
+            spoke = true;
+        }
+        let mut findings: Vec<&Finding<'_>> = judged.verdict.findings.iter().collect();
+        findings.sort_by_key(|finding| judged.place(finding).0.start);
+        for finding in findings {
+            let waived = finding.exemption.map(|exemption| &exemption.name);
+            let (level, word) = match (finding.mode, waived) {
+                _ if finding.outcome.is_allowed() => continue,
+                (_, Some(exemption)) if self.verbose => {
+                    (Level::NOTE, format!("exempted by {exemption}"))
+                }
+                (Mode::Audit, None) if self.verbose => (Level::INFO, "audit".to_owned()),
+                (_, Some(_)) | (Mode::Audit | Mode::Off, _) => continue,
+                (Mode::Warn, None) => (Level::WARNING, "warning".to_owned()),
+                (Mode::Enforce, None) => (Level::ERROR, "refused".to_owned()),
+            };
+            let (place, written) = judged.place(finding);
+            let mut what = finding.to_string();
+            if written {
+                // The line below shows the field.
+                what = what.replacen(&format!(" ({})", finding.reference.path), "", 1);
+            }
+            let entry = Entry {
+                place,
+                level,
+                word,
+                what,
+                remedy: remedy(finding),
+            };
+            self.entry(to, judged.source, &entry)?;
+            spoke = true;
+        }
+        Ok(spoke)
+    }
+
+    fn entry(&self, to: &mut impl Write, source: &Source, entry: &Entry) -> io::Result<()> {
+        let Entry {
+            place,
+            level,
+            word,
+            what,
+            remedy,
+        } = entry;
+        let Position { line, column } = place.position();
+        let (file, what) = (printable(&source.name), printable(what));
+        writeln!(to, "{file}:{line}:{column}: {word}: {what}")?;
+        let remedy = remedy.as_deref().map(printable);
+        let (shown, marked) = line_of(source.text(), *place);
+        let fits = |remedy: &str| {
+            let before = line.to_string().len() + 3;
+            let until = shown
+                .get(..marked.end)
+                .map_or(0, |text| text.chars().count());
+            before + until + 1 + remedy.chars().count() <= WIDTH
+        };
+        let beside = remedy.as_deref().filter(|remedy| fits(remedy));
+        let below = remedy.as_deref().filter(|remedy| !fits(remedy));
+        let annotation = AnnotationKind::Primary.span(marked).label(beside);
+        let mut group = Group::with_level(level.clone()).element(
+            Snippet::source(shown)
+                .line_start(line)
+                .annotation(annotation),
+        );
+        if let Some(remedy) = below {
+            group = group.element(level.clone().no_name().message(remedy));
+        }
+        let renderer = if self.colour {
+            Renderer::styled()
+        } else {
+            Renderer::plain()
+        };
+        writeln!(to, "{}", renderer.term_width(WIDTH).render(&[group]))
+    }
+}
+
+/// What there is to say about one place.
+struct Entry {
+    place: Place,
+    level: Level<'static>,
+    word: String,
+    what: String,
+    remedy: Option<String>,
+}
+
+/// What would make it pass.
+fn remedy(finding: &Finding<'_>) -> Option<String> {
+    match &finding.outcome {
+        Outcome::Denied { missing, .. } => Some(format!("needs {missing}")),
+        Outcome::Unknown(why) if why.ends_with("is not among the given objects") => {
+            Some("give its manifest with --objects".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// The line that a place starts in, cut to what matters, and where in it the place lies.
+fn line_of(text: &str, place: Place) -> (String, Range<usize>) {
+    let byte = |at: u32| usize::try_from(at).unwrap_or(usize::MAX).min(text.len());
+    let (before, after) = text
+        .split_at_checked(byte(place.start))
+        .unwrap_or((text, ""));
+    let inside = text
+        .get(byte(place.start)..byte(place.end))
+        .unwrap_or_default();
+    let line_break = |c: char| c == '\n' || c == '\r';
+    let until_break = |text: &'_ str| text.find(line_break).unwrap_or(text.len());
+    let marked: String = after
+        .get(..until_break(inside).max(1).min(after.len()))
+        .unwrap_or_default()
+        .trim_end()
+        .chars()
+        .take(AROUND)
+        .collect();
+    let start = before.rfind(line_break).map_or(0, |at| at + 1);
+    let before = before.get(start..).unwrap_or_default();
+    let cut = before.char_indices().rev().nth(AROUND).map(|(at, _)| at);
+    let mut shown = String::new();
+    if let Some(cut) = cut {
+        shown.push('…');
+        shown.push_str(before.get(cut..).unwrap_or_default());
+    } else {
+        shown.push_str(before);
+    }
+    let range = shown.len()..shown.len() + marked.len();
+    let behind = after.get(marked.len()..).unwrap_or_default();
+    let behind = behind.get(..until_break(behind)).unwrap_or_default();
+    shown.push_str(&marked);
+    shown.extend(behind.chars().take(AROUND));
+    (shown, range)
+}
+
+/// The text, with whatever could command a terminal written out as an escape.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let unsafe_ = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(unsafe_) {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if unsafe_(c) {
+            // Writing to a String cannot fail.
+            let _ = write!(plain, "{}", c.escape_default());
+        } else {
+            plain.push(c);
+        }
+    }
+    Cow::Owned(plain)
+}

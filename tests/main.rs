@@ -1,0 +1,36 @@
+//! The integration tests: one program, so that one real control plane serves them all.
+
+#[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod cluster;
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+#[expect(
+    dead_code,
+    reason = "shared with the example and the benches, which use other parts"
+)]
+mod controlplane;
+#[cfg(test)]
+mod deploy;
+#[cfg(test)]
+mod generated;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod random;
+#[cfg(test)]
+mod rbac_model;
+#[cfg(test)]
+mod rbac_world;
+#[cfg(test)]
+mod reference_model;
+#[cfg(test)]
+mod rooms;
+#[cfg(test)]
+mod scenarios;
+#[cfg(test)]
+mod stage;
+#[cfg(test)]
+mod toleration_model;
