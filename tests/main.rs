@@ -31,6 +31,8 @@ mod rooms;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
+mod server;
+#[cfg(test)]
 mod stage;
 #[cfg(test)]
 mod toleration_model;
