@@ -16,7 +16,7 @@ use rustls::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{metrics::Metrics, reload};
+use super::{expiry::expiry, metrics::Metrics, reload};
 
 /// The certificate of the webhook, read from two files and read anew when they change.
 ///
@@ -103,8 +103,13 @@ impl Certificates {
         let read = || Files::read(&self.certificate, &self.key).map_err(|error| error.to_string());
         let take = |files: &Files| {
             let parsed = files.parse(&self.certificate, &self.key, &self.provider);
-            self.current
-                .store(Arc::new(parsed.map_err(|error| error.to_string())?));
+            let parsed = parsed.map_err(|error| error.to_string())?;
+            let leaf = parsed.cert.first();
+            let expiry = leaf.and_then(|leaf| expiry(leaf));
+            metrics
+                .expiry
+                .set(expiry.map_or(0, |expiry| expiry.as_second()));
+            self.current.store(Arc::new(parsed));
             Ok(())
         };
         reload::follow(every, &metrics.certificate, "certificate", read, take).await
