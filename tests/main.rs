@@ -5,6 +5,8 @@ mod cli;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 #[expect(
     dead_code,
     reason = "shared with the example and the benches, which use other parts"
@@ -15,6 +17,8 @@ mod deploy;
 #[cfg(test)]
 mod generated;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod random;
 #[cfg(test)]
 mod rbac_model;
@@ -24,5 +28,9 @@ mod rbac_world;
 mod reference_model;
 #[cfg(test)]
 mod rooms;
+#[cfg(test)]
+mod scenarios;
+#[cfg(test)]
+mod stage;
 #[cfg(test)]
 mod toleration_model;

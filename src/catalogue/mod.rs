@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 pub use podspec::PodSpec;
-pub use seek::{BadObject, at, parse};
+pub use seek::{BadObject, at, fields, parse};
 pub(crate) use strict::Strict;
 
 /// Every kind that holds references, and every controller that makes one of them for another.
@@ -33,9 +33,12 @@ pub struct Kind {
     pub resource: Box<str>,
     /// Where its pod spec stands.
     pub pod_spec: Route,
-    /// Subresources that take the whole object and can change the pod spec.
+    /// The part whose change is a use of what it names, if that is more than the pod spec.
     #[serde(default)]
-    subresources: Vec<Box<str>>,
+    governed: Option<Route>,
+    /// Subresources that take the whole object and are known to use nothing. Any other is judged like the object.
+    #[serde(default)]
+    harmless: Vec<Box<str>>,
     /// Fields of the pod spec whose change is no use of anything.
     #[serde(default)]
     pub free: Vec<Box<str>>,
@@ -152,18 +155,19 @@ impl Catalogue {
 }
 
 impl Kind {
+    /// Where the part stands whose change is a use of what it names.
+    pub fn governed(&self) -> &Route {
+        self.governed.as_ref().unwrap_or(&self.pod_spec)
+    }
+
     /// Whether this is the pod itself, not a template of one.
     pub fn is_pod(&self) -> bool {
         self.group.is_empty() && *self.kind == *"Pod"
     }
 
-    /// Whether a request for this subresource (empty: the object itself) can change the pod spec.
+    /// Whether a request for this subresource (empty: the object itself) may use what the pod spec names.
     pub fn governs(&self, subresource: &str) -> bool {
-        subresource.is_empty()
-            || self
-                .subresources
-                .iter()
-                .any(|known| **known == *subresource)
+        !self.harmless.iter().any(|known| **known == *subresource)
     }
 
     /// Group and version, as manifests write them.

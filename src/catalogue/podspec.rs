@@ -1,3 +1,5 @@
+use std::collections::{HashMap, HashSet};
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -23,6 +25,8 @@ pub struct PodSpec<'a> {
     /// Read only when somebody asks what the containers request.
     #[serde(borrow, default)]
     containers: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    init_containers: Option<&'a RawValue>,
 }
 
 impl<'a> PodSpec<'a> {
@@ -117,9 +121,14 @@ impl<'a> PodSpec<'a> {
         std::iter::once(account).chain(tolerations).chain(others)
     }
 
-    /// Whether some container requests this extended resource. The ExtendedResourceToleration plugin adds a
-    /// toleration for each (`plugin/pkg/admission/extendedresourcetoleration`).
-    pub fn requests(&self, resource: &str) -> Result<bool, BadObject> {
+    /// Whether no account is named at all, neither by field nor by alias.
+    pub fn names_no_account(&self) -> bool {
+        self.service_account_name.is_empty() && self.service_account.is_empty()
+    }
+
+    /// The extended resources that containers request (`pkg/apis/core/helper.IsExtendedResourceName`). The
+    /// ExtendedResourceToleration plugin adds a toleration for each (`plugin/pkg/admission/extendedresourcetoleration`).
+    pub fn extended_resources(&self) -> Result<HashSet<Text<'a>>, BadObject> {
         #[derive(Deserialize)]
         struct Container<'a> {
             #[serde(borrow, default)]
@@ -128,17 +137,26 @@ impl<'a> PodSpec<'a> {
         #[derive(Deserialize)]
         struct Resources<'a> {
             #[serde(borrow, default)]
-            requests: Option<std::collections::HashMap<Text<'a>, &'a RawValue>>,
+            requests: Option<HashMap<Text<'a>, &'a RawValue>>,
         }
 
-        let Some(containers) = self.containers else {
-            return Ok(false);
-        };
-        let containers: Vec<Container<'_>> = parse(containers)?;
-        Ok(containers
-            .iter()
-            .filter_map(|container| container.resources.as_ref()?.requests.as_ref())
-            .any(|requests| requests.contains_key(&Text::from(resource))))
+        let mut extended = HashSet::new();
+        for containers in [self.containers, self.init_containers]
+            .into_iter()
+            .flatten()
+        {
+            let containers: Vec<Container<'a>> = parse(containers)?;
+            let requests = containers
+                .into_iter()
+                .filter_map(|container| container.resources?.requests);
+            let names = requests.flat_map(HashMap::into_keys);
+            extended.extend(names.filter(|name| {
+                name.contains('/')
+                    && !name.contains("kubernetes.io/")
+                    && !name.starts_with("requests.")
+            }));
+        }
+        Ok(extended)
     }
 }
 
@@ -201,10 +219,21 @@ mod tests {
     }
 
     #[test]
-    fn a_request_for_an_extended_resource_is_seen() {
-        let pod = spec(r#"{"containers":[{},{"resources":{"requests":{"nvidia.com/gpu":"1"}}}]}"#);
-        assert!(pod.requests("nvidia.com/gpu").unwrap());
-        assert!(!pod.requests("amd.com/gpu").unwrap());
-        assert!(spec(r#"{"containers":[1]}"#).requests("x").is_err());
+    fn extended_resources_are_those_that_no_node_has_by_nature() {
+        let pod = spec(
+            r#"{"containers":[{},{"resources":null},{"resources":{"requests":{"nvidia.com/gpu":"1","cpu":"1",
+                "node.kubernetes.io/x":"1","requests.a.example/b":"1"},"limits":{"a.example/c":"1"}}}],
+                "initContainers":[{"resources":{"requests":{"amd.com/gpu":"1"}}}]}"#,
+        );
+        let mut names: Vec<_> = pod.extended_resources().unwrap().into_iter().collect();
+        names.sort();
+        assert_eq!(names, ["amd.com/gpu".into(), "nvidia.com/gpu".into()]);
+        for json in [
+            r#"{"containers":[1]}"#,
+            r#"{"initContainers":{}}"#,
+            r#"{"containers":[[null]]}"#,
+        ] {
+            assert!(spec(json).extended_resources().is_err(), "{json}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-use std::{fmt, marker::PhantomData};
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
@@ -44,6 +44,37 @@ pub fn at<'a, T: Deserialize<'a>>(
     Ok(seek.deserialize(Strict(json))?)
 }
 
+/// Takes an object apart, field by field. An error if a field stands there twice.
+pub fn fields(object: &RawValue) -> Result<BTreeMap<Text<'_>, &RawValue>, BadObject> {
+    struct Fields;
+
+    impl<'de> de::Visitor<'de> for Fields {
+        type Value = BTreeMap<Text<'de>, &'de RawValue>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut fields = BTreeMap::new();
+            while let Some((key, value)) = map.next_entry::<Text<'de>, _>()? {
+                if fields.contains_key(&key) {
+                    return Err(twice(&key));
+                }
+                fields.insert(key, value);
+            }
+            Ok(fields)
+        }
+    }
+
+    let json = &mut serde_json::Deserializer::from_str(object.get());
+    Ok(json.deserialize_map(Fields)?)
+}
+
+fn twice<E: de::Error>(key: &str) -> E {
+    E::custom(format_args!("\"{key}\" stands there twice"))
+}
+
 struct Seek<'k, T> {
     keys: &'k [Box<str>],
     found: PhantomData<T>,
@@ -87,9 +118,7 @@ impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Seek<'_, T> {
                 found: PhantomData,
             };
             if found.replace(map.next_value_seed(seek)?).is_some() {
-                return Err(de::Error::custom(format_args!(
-                    "\"{first}\" stands there twice"
-                )));
+                return Err(twice(first));
             }
         }
         Ok(found.flatten())
@@ -130,6 +159,22 @@ mod tests {
                 .unwrap_err()
                 .contains("twice")
         );
+    }
+
+    #[test]
+    fn an_object_is_taken_apart_once() {
+        let take = |json| fields(serde_json::from_str(json).unwrap());
+        let object = take(r#"{"b":[1, 2],"a":null,"":{}}"#).unwrap();
+        let texts: Vec<_> = object.iter().map(|(k, v)| (&**k, v.get())).collect();
+        assert_eq!(texts, [("", "{}"), ("a", "null"), ("b", "[1, 2]")]);
+        for (json, why) in [
+            (r#"{"a":1,"\u0061":1}"#, "twice"),
+            ("[]", "invalid type"),
+            ("null", "invalid type"),
+        ] {
+            let error = take(json).unwrap_err().to_string();
+            assert!(error.contains(why), "{json}: {error}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 use serde::Deserialize;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     catalogue::{Kind, PodSpec, parse},
-    reference::{Check, Path, Question, Reference, Resource, Target, Toleration},
+    reference::{Check, Path, Question, Reference, Resource, Target, Text, Toleration},
     rights::Grant,
 };
 
@@ -24,7 +24,9 @@ pub(super) struct Asker<'a, 'f> {
     pub(super) kind: &'a Kind,
     pub(super) spec: &'f PodSpec<'a>,
     mirror: Option<&'a str>,
-    maker: Option<Maker<'f>>,
+    /// Found out once; `None` inside while facts are missing.
+    maker: Option<Option<Maker<'f>>>,
+    extended: Option<HashSet<Text<'a>>>,
     needs: Vec<Need>,
 }
 
@@ -44,6 +46,7 @@ impl<'a, 'f> Asker<'a, 'f> {
             spec,
             mirror: mirror(request, kind, spec),
             maker: None,
+            extended: None,
             needs: Vec::new(),
         }
     }
@@ -159,9 +162,18 @@ impl<'a, 'f> Asker<'a, 'f> {
             None => return Vec::new(),
             Some(Ok(brought)) => brought,
             Some(Err(error)) => {
-                let why =
-                    format!("the tolerations of runtimeclass \"{class}\" are not known: {error}");
-                return vec![(reference(Toleration::default()), Outcome::Unknown(why))];
+                // Who may tolerate every taint may tolerate whatever the class brings.
+                let every = reference(Toleration::default());
+                return match self.answer(&every) {
+                    None => Vec::new(),
+                    Some(allowed @ Outcome::Allowed(_)) => vec![(every, allowed)],
+                    Some(_) => {
+                        let why = format!(
+                            "the tolerations of runtimeclass \"{class}\" are not known: {error}"
+                        );
+                        vec![(every, Outcome::Unknown(why))]
+                    }
+                };
             }
         };
         let spec = self.spec;
@@ -272,13 +284,23 @@ impl<'a, 'f> Asker<'a, 'f> {
         (!pending).then(|| error.map_or(Ok(None), Err))
     }
 
+    /// Whether a container requests this extended resource. What cannot be read requests none.
+    pub(super) fn requests(&mut self, resource: &str) -> bool {
+        let spec = self.spec;
+        self.extended
+            .get_or_insert_with(|| spec.extended_resources().unwrap_or_default())
+            .contains(resource)
+    }
+
     /// Whether a controller only carries out what the owner's template says.
     fn by_maker(&mut self, reference: &Reference<'a>) -> Option<CarriedOut> {
         let maker = match self.maker.take() {
             Some(known) => known,
-            None => Maker::find(self)?,
+            None => Maker::find(self),
         };
-        let outcome = maker.carries_out(self, reference);
+        let outcome = maker
+            .as_ref()
+            .and_then(|maker| maker.carries_out(self, reference));
         self.maker = Some(maker);
         outcome
     }

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use super::{
     answer::Asker,
     facts::{Need, ObjectRef},
+    judge::TOLERATIONS,
     request::{Operation, Request},
 };
 use crate::{
@@ -75,22 +76,22 @@ struct OwnerReference<'a> {
     controller: Option<bool>,
 }
 
-/// The node whose kubelet shows one of its static pods with this request. Annotation, identity and node must agree.
+/// The node whose kubelet shows one of its static pods with this request. Annotation, identity and node must agree,
+/// and a static pod runs as no account (`plugin/pkg/admission/serviceaccount`).
 pub(super) fn mirror<'a>(
     request: &'a Request<'a>,
     kind: &Kind,
     spec: &PodSpec<'a>,
 ) -> Option<&'a str> {
     let node = request.requester.node()?;
-    if request.operation != Operation::Create || !kind.is_pod() || **spec.node() != *node {
+    let placed = kind.is_pod() && **spec.node() == *node;
+    if request.operation != Operation::Create || !placed || !spec.names_no_account() {
         return None;
     }
     let object: Object<'_> = parse(request.object?).ok()?;
-    let mirror = Text::from("kubernetes.io/config.mirror");
-    object
-        .metadata
-        .annotations?
-        .contains_key(&mirror)
+    let annotations = object.metadata.annotations?;
+    annotations
+        .contains_key("kubernetes.io/config.mirror")
         .then_some(node)
 }
 
@@ -188,11 +189,10 @@ impl<'f> Maker<'f> {
         };
         let same = match (&reference.target, reference.check) {
             (Target::Taints(toleration), _) => {
-                template
-                    .tolerations()
-                    .iter()
-                    .any(|held| held.same(toleration))
-                    || asker.kind.is_pod() && added(asker, controller, template, toleration)?
+                let held = template.tolerations().iter().take(TOLERATIONS);
+                held.into_iter().any(|held| held.same(toleration))
+                    || asker.kind.is_pod() && added(asker, controller, toleration)
+                    || by_class(asker, template, toleration)?
             }
             (Target::Object { name, .. }, Check::ServiceAccounts) => *name == template.account().1,
             (Target::Object { name, .. }, Check::Nodes) => name == template.node(),
@@ -213,13 +213,8 @@ impl<'f> Maker<'f> {
 }
 
 /// Whether Kubernetes itself adds this toleration to a pod of such an owner
-/// (`plugin/pkg/admission/{podtolerationrestriction,extendedresourcetoleration,runtimeclass}`).
-fn added<'a: 'f, 'f>(
-    asker: &mut Asker<'a, 'f>,
-    controller: &Controller,
-    template: &PodSpec<'_>,
-    toleration: &Toleration<'_>,
-) -> Option<bool> {
+/// (`plugin/pkg/admission/{podtolerationrestriction,extendedresourcetoleration}`).
+fn added(asker: &mut Asker<'_, '_>, controller: &Controller, toleration: &Toleration<'_>) -> bool {
     let names = toleration.names().unwrap_or_default();
     let by_controller = names.iter().any(|name| {
         *name == "node.kubernetes.io/memory-pressure:NoSchedule"
@@ -227,11 +222,17 @@ fn added<'a: 'f, 'f>(
     });
     let for_resource = *toleration.operator == *"Exists"
         && *toleration.effect == *"NoSchedule"
-        && toleration.key.contains('/')
-        && asker.spec.requests(&toleration.key).unwrap_or(false);
-    if by_controller || for_resource {
-        return Some(true);
-    }
+        && toleration.seconds.is_none();
+    by_controller || for_resource && asker.requests(&toleration.key)
+}
+
+/// Whether the toleration comes with the runtime class that the template names
+/// (`plugin/pkg/admission/runtimeclass`); `None` while the class is not known.
+fn by_class<'a: 'f, 'f>(
+    asker: &mut Asker<'a, 'f>,
+    template: &PodSpec<'_>,
+    toleration: &Toleration<'_>,
+) -> Option<bool> {
     let class = asker.spec.runtime_class();
     if class.is_empty() || class != template.runtime_class() {
         return Some(false);

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use jiff::civil::Date;
 use serde_json::value::RawValue;
 
@@ -11,10 +9,16 @@ use super::{
     verdict::{Finding, Outcome, Passed, Verdict},
 };
 use crate::{
-    catalogue::{BadObject, Catalogue, Kind, PodSpec, at, parse},
-    reference::{Check, Reference, Text},
+    catalogue::{BadObject, Catalogue, Kind, PodSpec, at, fields},
+    reference::{Check, Reference},
     rights::Rights,
 };
+
+/// How many tolerations of a pod are looked at. Nobody writes so many; more would be work without bound.
+pub(super) const TOLERATIONS: usize = 1000;
+
+/// How many groups a requester may be in; every question asks about each of them.
+const GROUPS: usize = 5000;
 
 /// What a request is judged by: one snapshot, the same for the whole request.
 #[derive(Clone, Copy, Debug)]
@@ -75,12 +79,21 @@ fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<
             )));
         }
     }
+    if request.kind.kind.is_empty() {
+        return Err(Stop::Broken("the request names no kind".to_owned()));
+    }
     let kind = world
         .catalogue
         .find(&request.kind.group, &request.kind.kind)
         .ok_or(Stop::Passed(Passed::Kind))?;
     if !kind.governs(&request.subresource) {
         return Err(Stop::Passed(Passed::Subresource));
+    }
+    if request.namespace.is_empty() {
+        return Err(Stop::Broken("the request names no namespace".to_owned()));
+    }
+    if world.policy.excludes(&request.namespace) {
+        return Err(Stop::Passed(Passed::Namespace));
     }
     if *kind.version != *request.kind.version {
         return Err(Stop::Broken(format!(
@@ -91,11 +104,10 @@ fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<
     if request.requester.username.is_empty() {
         return Err(Stop::Broken("the request names no user".to_owned()));
     }
-    if request.namespace.is_empty() {
-        return Err(Stop::Broken("the request names no namespace".to_owned()));
-    }
-    if world.policy.excludes(&request.namespace) {
-        return Err(Stop::Passed(Passed::Namespace));
+    if request.requester.groups.len() > GROUPS {
+        return Err(Stop::Broken(format!(
+            "the requester is in more than {GROUPS} groups"
+        )));
     }
     let missing = |what: &str| Stop::Broken(format!("the request has no {what}"));
     let object = request.object.ok_or_else(|| missing("object"))?;
@@ -104,18 +116,19 @@ fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<
         let spec = at(object, keys)?.ok_or(Stop::Passed(Passed::NoPodSpec))?;
         return Ok((kind, spec, None));
     }
-    let old = request.old.ok_or_else(|| missing("oldObject"))?;
-    let new: &RawValue = at(object, keys)?.ok_or(Stop::Passed(Passed::NoPodSpec))?;
-    let old: Option<&RawValue> = at(old, keys)?;
-    if let Some(old) = old
+    let before = request.old.ok_or_else(|| missing("oldObject"))?;
+    let part = &kind.governed().keys;
+    let (new, old): (Option<&RawValue>, Option<&RawValue>) = (at(object, part)?, at(before, part)?);
+    if let (Some(new), Some(old)) = (new, old)
         && unchanged(new, old, &kind.free)?
     {
         return Err(Stop::Passed(Passed::Unchanged));
     }
-    Ok((kind, parse(new)?, old.map(parse).transpose()?))
+    let spec = at(object, keys)?.ok_or(Stop::Passed(Passed::NoPodSpec))?;
+    Ok((kind, spec, at(before, keys)?))
 }
 
-/// Whether two pod specs differ in nothing but fields that are free to change. The API server writes both from the
+/// Whether two governed parts differ in nothing but fields that are free to change. The API server writes both from the
 /// same types, so that equal parts are equal text.
 fn unchanged(new: &RawValue, old: &RawValue, free: &[Box<str>]) -> Result<bool, BadObject> {
     if new.get() == old.get() {
@@ -124,11 +137,10 @@ fn unchanged(new: &RawValue, old: &RawValue, free: &[Box<str>]) -> Result<bool, 
     if free.is_empty() {
         return Ok(false);
     }
-    let mut new: BTreeMap<Text<'_>, &RawValue> = parse(new)?;
-    let mut old: BTreeMap<Text<'_>, &RawValue> = parse(old)?;
+    let (mut new, mut old) = (fields(new)?, fields(old)?);
     for field in free {
-        new.remove(&Text::from(&**field));
-        old.remove(&Text::from(&**field));
+        new.remove(&**field);
+        old.remove(&**field);
     }
     let texts = |(left, right): (&&RawValue, &&RawValue)| left.get() == right.get();
     Ok(new.keys().eq(old.keys()) && new.values().zip(old.values()).all(texts))
@@ -144,6 +156,10 @@ fn ask<'a>(
 ) -> Judgement<'a> {
     let mode = |check| world.policy.modes.of(check, &request.namespace);
     let mut asker = Asker::new(request, world, facts, kind, spec);
+    let finding = |reference: Reference<'a>, outcome| {
+        let mode = mode(reference.check);
+        Finding::new(request, world, reference, outcome, mode)
+    };
     let mut findings = Vec::new();
     let mut class_refused = false;
     for reference in spec.references(&kind.pod_spec.dotted) {
@@ -155,28 +171,31 @@ fn ask<'a>(
         if mode(check) == Mode::Off || placed {
             continue;
         }
-        let outcome = asker.answer(&reference);
-        class_refused |= check == Check::RuntimeClasses
-            && mode(check) == Mode::Enforce
-            && !matches!(outcome, Some(Outcome::Allowed(_)));
-        findings.extend(outcome.map(|outcome| (reference, outcome)));
+        let outcome = match reference.path.index {
+            Some(index) if index > TOLERATIONS => continue,
+            Some(TOLERATIONS) => Some(Outcome::Unknown(format!(
+                "no more than {TOLERATIONS} tolerations are looked at"
+            ))),
+            _ => asker.answer(&reference),
+        };
+        let answered = outcome.map(|outcome| finding(reference, outcome));
+        class_refused |=
+            check == Check::RuntimeClasses && answered.as_ref().is_none_or(Finding::refuses);
+        findings.extend(answered);
     }
     // Nothing is said about a class that may not be used.
     if !spec.runtime_class().is_empty() && mode(Check::Tolerations) != Mode::Off && !class_refused {
-        findings.extend(asker.class_tolerations(&kind.pod_spec.dotted));
+        let brought = asker.class_tolerations(&kind.pod_spec.dotted);
+        findings.extend(brought.into_iter().map(|(r, outcome)| finding(r, outcome)));
     }
     let needs = asker.needs();
     if !needs.is_empty() {
         return Judgement::Needs(needs);
     }
-    let finding = |(reference, outcome): (Reference<'a>, Outcome)| {
-        let mode = mode(reference.check);
-        Finding::new(request, world, reference, outcome, mode)
-    };
     Judgement::Verdict(Verdict {
         request,
         passed: None,
         broken: None,
-        findings: findings.into_iter().map(finding).collect(),
+        findings,
     })
 }

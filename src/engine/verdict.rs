@@ -10,7 +10,7 @@ use super::{
     request::Request,
 };
 use crate::{
-    reference::{Question, Reference, Target},
+    reference::{OneLine, Question, Reference, Target},
     rights::Grant,
 };
 
@@ -110,8 +110,7 @@ impl<'a> Verdict<'a> {
     pub fn at(&self, mode: Mode) -> impl Iterator<Item = &Finding<'a>> {
         self.findings
             .iter()
-            .filter(move |finding| finding.mode == mode && finding.exemption.is_none())
-            .filter(|finding| !finding.outcome.is_allowed())
+            .filter(move |finding| finding.mode == mode && finding.counts())
     }
 
     /// The findings that an exemption waives.
@@ -124,7 +123,13 @@ impl<'a> Verdict<'a> {
     /// What a refused requester reads: a line for each finding, then what to grant. Empty if the request may go on.
     pub fn message(&self) -> String {
         if let Some(why) = &self.broken {
-            return format!("usher cannot judge this request: {why}");
+            let mut message = String::new();
+            // Writing to a String cannot fail.
+            let _ = write!(
+                OneLine(&mut message),
+                "usher cannot judge this request: {why}"
+            );
+            return message;
         }
         let mut lines = Vec::new();
         let mut known = HashSet::new();
@@ -180,6 +185,16 @@ impl<'a> Finding<'a> {
             mode,
             exemption,
         }
+    }
+
+    /// Whether it is neither allowed nor waived.
+    fn counts(&self) -> bool {
+        !self.outcome.is_allowed() && self.exemption.is_none()
+    }
+
+    /// Whether the request is refused for it.
+    pub(super) fn refuses(&self) -> bool {
+        self.mode == Mode::Enforce && self.counts()
     }
 
     /// The grant that would allow it, if one would.
@@ -250,6 +265,7 @@ impl fmt::Display for Finding<'_> {
             ..
         } = self;
         let path = reference.path;
+        let f = &mut OneLine(f);
         let may = match outcome {
             Outcome::Allowed(_) => "may",
             Outcome::Denied { .. } => "may not",

@@ -11,6 +11,7 @@ mod toleration;
 pub use check::Check;
 pub use requester::{Account, Requester};
 pub use target::{Question, Resource, Target};
+pub(crate) use text::OneLine;
 pub use text::Text;
 pub use toleration::{Malformed, Toleration};
 

@@ -1,6 +1,9 @@
-use std::{borrow::Cow, fmt};
+use std::{
+    borrow::Cow,
+    fmt::{self, Write as _},
+};
 
-use super::{Text, Toleration};
+use super::{OneLine, Text, Toleration};
 
 /// What a reference names.
 #[derive(Clone, Debug)]
@@ -110,9 +113,11 @@ impl<'a> Question<'a> {
 impl fmt::Display for Question<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
-            f,
+            OneLine(f),
             "verb use on {} \"{}\" in {}",
-            self.resource, self.name, self.namespace
+            self.resource,
+            self.name,
+            self.namespace
         )
     }
 }

@@ -89,13 +89,15 @@ impl Toleration<'_> {
 
     /// Whether two tolerations say the same; an operator left out is `Equal`.
     pub fn same(&self, other: &Toleration<'_>) -> bool {
-        let operator =
-            |written: &str| if written.is_empty() { "Equal" } else { written }.to_owned();
-        *self.key == *other.key
-            && *self.value == *other.value
-            && *self.effect == *other.effect
+        fn operator<'t>(toleration: &'t Toleration<'_>) -> &'t str {
+            let written = &*toleration.operator;
+            if written.is_empty() { "Equal" } else { written }
+        }
+        self.key == other.key
+            && self.value == other.value
+            && self.effect == other.effect
             && self.seconds == other.seconds
-            && operator(&self.operator) == operator(&other.operator)
+            && operator(self) == operator(other)
     }
 
     /// The names of all sets of taints that hold this one, the narrowest first: a grant of any of them covers the

@@ -7,6 +7,8 @@ use crate::engine::{Finding, Mode, Verdict};
 
 /// Longest warning, in characters: what the API server's own documentation advises.
 const WARNING: usize = 120;
+/// Longest message and longest audit annotation, in characters: names are as long as the requester made them.
+const TEXT: usize = 4000;
 /// How many warnings and audit lines one answer carries.
 const LINES: usize = 10;
 
@@ -45,7 +47,7 @@ pub fn respond(verdict: &Verdict<'_>) -> Vec<u8> {
     let message = if verdict.allowed() {
         String::new()
     } else {
-        verdict.message()
+        cut(verdict.message(), TEXT)
     };
     let (reason, code) = match verdict.broken {
         Some(_) => ("BadRequest", 400),
@@ -67,6 +69,17 @@ pub fn respond(verdict: &Verdict<'_>) -> Vec<u8> {
         .waived()
         .map(|(finding, exemption)| format!("{}: {finding}", exemption.name));
     annotate(&mut annotations, "exempted", waived);
+    let mut warnings: Vec<String> = Vec::new();
+    for finding in verdict.at(Mode::Warn) {
+        // A line that a terminal shows whole. Two that are cut may become the same.
+        let warning = cut(finding.to_string(), WARNING);
+        if warnings.len() == LINES {
+            break;
+        }
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
     write(Response {
         uid: &verdict.request.uid,
         allowed: verdict.allowed(),
@@ -77,18 +90,25 @@ pub fn respond(verdict: &Verdict<'_>) -> Vec<u8> {
             code,
         }),
         audit_annotations: annotations,
-        warnings: verdict.at(Mode::Warn).take(LINES).map(warning).collect(),
+        warnings,
     })
 }
 
-/// The AdmissionReview that refuses a request which could not be judged. `code` is an HTTP status from 400 up.
+/// The AdmissionReview that refuses a request which could not be judged. `code` is an HTTP status of an error, 400 to
+/// 599; any other becomes the nearest of them.
 pub fn refuse(uid: &str, why: &str, code: u16) -> Vec<u8> {
+    let code = code.clamp(400, 599);
+    let why = if why.trim().is_empty() {
+        "refused"
+    } else {
+        why
+    };
     write(Response {
         uid,
         allowed: false,
         status: Some(Status {
             outcome: "Failure",
-            message: why,
+            message: &cut(why.to_owned(), TEXT),
             reason: match code {
                 400 => "BadRequest",
                 503 => "ServiceUnavailable",
@@ -123,27 +143,25 @@ fn write(response: Response<'_>) -> Vec<u8> {
 fn annotate(
     annotations: &mut BTreeMap<&'static str, String>,
     key: &'static str,
-    lines: impl Iterator<Item = String>,
+    mut lines: impl Iterator<Item = String>,
 ) {
-    let mut lines: Vec<String> = lines.collect();
-    if lines.is_empty() {
+    let mut first: Vec<String> = lines.by_ref().take(LINES).collect();
+    if first.is_empty() {
         return;
     }
-    let more = lines.len().saturating_sub(LINES);
-    lines.truncate(LINES);
+    let more = lines.count();
     if more > 0 {
-        lines.push(format!("and {more} more"));
+        first.push(format!("and {more} more"));
     }
-    annotations.insert(key, lines.join("; "));
+    annotations.insert(key, cut(first.join("; "), TEXT));
 }
 
-/// A finding in one line that a terminal shows whole.
-fn warning(finding: &Finding<'_>) -> String {
-    let text = finding.to_string();
-    if text.chars().count() <= WARNING {
-        return text;
+/// Shortens a text to so many characters.
+fn cut(mut text: String, most: usize) -> String {
+    if text.chars().count() > most {
+        let end = text.char_indices().nth(most - 1).map(|(end, _)| end);
+        text.truncate(end.unwrap_or_default());
+        text.push('…');
     }
-    let mut cut: String = text.chars().take(WARNING - 1).collect();
-    cut.push('…');
-    cut
+    text
 }

@@ -285,7 +285,13 @@ fn ushers_own_namespace_and_kube_system_are_free() {
         let pod = manifest(
             KINDS[0].1,
             "free",
-            "serviceAccountName: free, tolerations: [{operator: Exists}]",
+            "serviceAccountName: free, tolerations: [{operator: Exists}], \
+             securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}",
+        );
+        // Usher's namespace demands restricted pods (deploy/namespace.yaml).
+        let pod = pod.replace(
+            "image: nginx",
+            "image: nginx, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}",
         );
         let mut command = plane().kubectl_as(&user);
         command.args(["-n", namespace, "create", "-f", "-"]);

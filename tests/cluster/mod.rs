@@ -90,9 +90,29 @@ impl Team {
                 user,
             ])
             .unwrap();
-        plane()
-            .run(&["-n", namespace, "create", "serviceaccount", "deployer"])
-            .unwrap();
+        for args in [
+            ["create", "serviceaccount", "deployer"].as_slice(),
+            // The cluster role does not hold these.
+            &[
+                "create",
+                "role",
+                "more",
+                "--verb=create,patch,update",
+                "--resource=podtemplates,pods/ephemeralcontainers",
+            ],
+            &[
+                "create",
+                "rolebinding",
+                "more",
+                "--role=more",
+                "--user",
+                user,
+            ],
+        ] {
+            plane()
+                .run(&[&["-n", namespace.as_str()], args].concat())
+                .unwrap();
+        }
         team
     }
 

@@ -78,6 +78,7 @@ impl Client {
             .header(HOST, "localhost")
             .header(CONTENT_TYPE, "application/json")
             .body(Body::from(review))?;
+        self.send.ready().await?;
         let answer = self.send.send_request(request).await?;
         let body = to_bytes(Body::new(answer.into_body()), LARGEST).await?;
         Ok(serde_json::from_slice::<Review>(&body)?.response)

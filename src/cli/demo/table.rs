@@ -29,7 +29,10 @@ pub(super) fn print(rows: &[Row]) -> String {
     let who = widest(|row| &row.who, "who");
     let wants = widest(|row| &row.wants, "wants");
     let colour = stdout().is_terminal();
-    let mut out = format!("  {:who$}  {:wants$}  answer      µs  by\n", "who", "wants");
+    let mut out = format!(
+        "  {:who$}  {:wants$}  answer      µs  why\n",
+        "who", "wants"
+    );
     for row in rows {
         let (on, off) = match (colour, &*row.answer) {
             (true, "allowed") => ("\x1b[32m", "\x1b[0m"),

@@ -1,0 +1,3 @@
+module null-webhook
+
+go 1.24

@@ -1,0 +1,184 @@
+use serde_json::{Value, json};
+
+/// A pod as it comes from a user, in the AdmissionReview of an API server.
+#[derive(Clone, Copy)]
+pub(crate) struct Review {
+    /// Which one: user, account, names and uids are made of it.
+    pub(crate) number: usize,
+    /// Environment variables of each of the three containers: they set the size.
+    pub(crate) variables: usize,
+    /// Whether a label of a stored pod is changed; otherwise the pod is new.
+    pub(crate) update: bool,
+}
+
+impl Review {
+    /// A new pod, 9 KB as JSON.
+    pub(crate) const SMALL: Self = Self::sized(10);
+    /// A new pod, 12.5 KB as JSON.
+    pub(crate) const MIDDLE: Self = Self::sized(20);
+    /// A new pod, 184 KB as JSON.
+    pub(crate) const LARGE: Self = Self::sized(534);
+
+    const fn sized(variables: usize) -> Self {
+        Self {
+            number: 0,
+            variables,
+            update: false,
+        }
+    }
+
+    /// As many different reviews of this size as wanted.
+    pub(crate) fn many(self, count: usize) -> Vec<String> {
+        (0..count)
+            .map(|number| Self { number, ..self }.json())
+            .collect()
+    }
+
+    /// The AdmissionReview.
+    pub(crate) fn json(self) -> String {
+        let n = self.number;
+        let old = if self.update {
+            self.pod("before")
+        } else {
+            Value::Null
+        };
+        let kind = json!({"group": "", "version": "v1", "kind": "Pod"});
+        let resource = json!({"group": "", "version": "v1", "resource": "pods"});
+        json!({
+            "kind": "AdmissionReview",
+            "apiVersion": "admission.k8s.io/v1",
+            "request": {
+                "uid": format!("30882d2b-4359-4689-88b4-{n:012x}"),
+                "kind": kind,
+                "resource": resource,
+                "requestKind": kind,
+                "requestResource": resource,
+                "name": format!("shop-{n}"),
+                "namespace": super::cluster::namespace(n),
+                "operation": if self.update { "UPDATE" } else { "CREATE" },
+                "userInfo": {
+                    "username": super::cluster::user(n),
+                    "groups": super::cluster::groups(n),
+                    "extra": {"authentication.kubernetes.io/credential-id": [format!("X509SHA256={n:064x}")]},
+                },
+                "object": self.pod("after"),
+                "oldObject": old,
+                "dryRun": false,
+                "options": {"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1", "fieldManager": "kubectl-create"},
+            },
+        })
+        .to_string()
+    }
+
+    fn pod(self, release: &str) -> Value {
+        let n = self.number;
+        let account = super::cluster::account(n);
+        let names = ["web", "proxy", "exporter"];
+        let containers: Vec<Value> = names.iter().map(|name| self.container(name)).collect();
+        let managed: serde_json::Map<String, Value> = names
+            .iter()
+            .map(|name| (format!("k:{{\"name\":\"{name}\"}}"), self.managed()))
+            .collect();
+        json!({
+            "kind": "Pod",
+            "apiVersion": "v1",
+            "metadata": {
+                "name": format!("shop-{n}"),
+                "namespace": super::cluster::namespace(n),
+                "uid": format!("4309856c-15cc-4644-b44f-{n:012x}"),
+                "creationTimestamp": "2026-11-21T02:43:32Z",
+                "labels": {"app.kubernetes.io/name": "shop", "app.kubernetes.io/part-of": "store", "release": release},
+                "annotations": {"note": "he said \"go\", so we went"},
+                "managedFields": [{
+                    "manager": "kubectl-create", "operation": "Update", "apiVersion": "v1",
+                    "time": "2026-11-21T02:43:32Z", "fieldsType": "FieldsV1",
+                    "fieldsV1": {
+                        "f:metadata": {"f:labels": {".": {}, "f:app.kubernetes.io/name": {}, "f:release": {}}},
+                        "f:spec": {
+                            "f:containers": managed, "f:dnsPolicy": {}, "f:enableServiceLinks": {},
+                            "f:restartPolicy": {}, "f:schedulerName": {}, "f:securityContext": {},
+                            "f:serviceAccount": {}, "f:serviceAccountName": {}, "f:tolerations": {},
+                            "f:terminationGracePeriodSeconds": {},
+                        },
+                    },
+                }],
+            },
+            "spec": {
+                "volumes": [
+                    {"name": "config", "configMap": {"name": "shop", "defaultMode": 420}},
+                    {"name": "kube-api-access-qlgtt", "projected": {"defaultMode": 420, "sources": [
+                        {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+                        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+                        {"downwardAPI": {"items": [{"path": "namespace", "fieldRef":
+                            {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}]}},
+                    ]}},
+                ],
+                "containers": containers,
+                "restartPolicy": "Always",
+                "terminationGracePeriodSeconds": 30,
+                "dnsPolicy": "ClusterFirst",
+                "serviceAccountName": account,
+                "serviceAccount": account,
+                "securityContext": {"runAsNonRoot": true, "fsGroup": 2000},
+                "schedulerName": "default-scheduler",
+                "tolerations": [
+                    {"key": "dedicated", "operator": "Equal", "value": account, "effect": "NoSchedule"},
+                    {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute",
+                        "tolerationSeconds": 300},
+                    {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute",
+                        "tolerationSeconds": 300},
+                ],
+                "priority": 0,
+                "enableServiceLinks": true,
+                "preemptionPolicy": "PreemptLowerPriority",
+            },
+            "status": {"phase": "Pending", "qosClass": "Burstable"},
+        })
+    }
+
+    fn container(self, name: &str) -> Value {
+        let probe = |path: &str| {
+            json!({"httpGet": {"path": path, "port": 8080, "scheme": "HTTP"}, "timeoutSeconds": 1,
+                "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3})
+        };
+        let variables: Vec<Value> = (0..self.variables)
+            .map(|at| json!({"name": format!("SETTING_{at}"), "value": format!("https://{name}-{at}.example.test")}))
+            .collect();
+        json!({
+            "name": name,
+            "image": format!("registry.example.test/store/{name}:1.{}", self.number),
+            "args": ["--listen=:8080", "--config=/etc/shop/config.yaml"],
+            "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
+            "env": variables,
+            "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}},
+            "volumeMounts": [
+                {"name": "config", "mountPath": "/etc/shop"},
+                {"name": "kube-api-access-qlgtt", "readOnly": true,
+                    "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"},
+            ],
+            "livenessProbe": probe("/livez"),
+            "readinessProbe": probe("/readyz"),
+            "terminationMessagePath": "/dev/termination-log",
+            "terminationMessagePolicy": "File",
+            "imagePullPolicy": "IfNotPresent",
+            "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
+        })
+    }
+
+    fn managed(self) -> Value {
+        let variables: serde_json::Map<String, Value> = (0..self.variables)
+            .map(|at| {
+                let key = format!("k:{{\"name\":\"SETTING_{at}\"}}");
+                (key, json!({".": {}, "f:name": {}, "f:value": {}}))
+            })
+            .chain([(".".to_owned(), json!({}))])
+            .collect();
+        json!({
+            ".": {}, "f:args": {}, "f:env": variables, "f:image": {}, "f:imagePullPolicy": {}, "f:name": {},
+            "f:livenessProbe": {".": {}, "f:failureThreshold": {}, "f:httpGet": {".": {}, "f:path": {}}},
+            "f:ports": {".": {}, "k:{\"containerPort\":8080,\"protocol\":\"TCP\"}": {".": {}, "f:name": {}}},
+            "f:resources": {".": {}, "f:limits": {".": {}, "f:memory": {}}, "f:requests": {".": {}, "f:cpu": {}}},
+            "f:terminationMessagePath": {}, "f:terminationMessagePolicy": {}, "f:volumeMounts": {".": {}},
+        })
+    }
+}
