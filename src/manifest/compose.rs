@@ -302,7 +302,10 @@ impl<'t> Composer<'t> {
             return Ok(None);
         };
         let value = match frame.content {
-            Content::List(items) => Value::List(items),
+            Content::List(mut items) => {
+                items.shrink_to_fit();
+                Value::List(items)
+            }
             Content::Map(map) => Value::Map(map.finish()?),
         };
         let place = Place {

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use super::*;
 use crate::reference::{Path, Step};
 
@@ -175,7 +177,7 @@ fn documents_come_one_by_one() {
 #[test]
 fn every_path_has_its_place() {
     let text = "# ä\nkind: Pod\nspec:\n  ä: [1]\n  serviceAccountName: \"ü\"\n  tolerations:\n  - key: a\n    \
-                operator: Exists\n  - {key: b}\n  nodeName: ~\n  hostAliases: *\n".replace("*", "[]");
+                operator: Exists\n  - {key: b}\n  nodeName: ~\n  hostAliases: *\n".replace('*', "[]");
     let source = Source::new("f", text.clone()).unwrap();
     let node = source.documents().next().unwrap().unwrap();
     let path = |base, field, index| Path { base, field, index };
@@ -212,7 +214,7 @@ fn every_path_has_its_place() {
         let Position { line, column } = place.position();
         let range = place.start as usize..place.end as usize;
         assert_eq!((line, column), at, "{path}");
-        assert_eq!(text[range].trim_end(), text_there, "{path}");
+        assert_eq!(text.get(range).unwrap().trim_end(), text_there, "{path}");
         assert_eq!(found, there, "{path}");
     }
     let (root, there) = node.find([Step::Key("nowhere")].into_iter());
@@ -230,7 +232,8 @@ fn json_documents_keep_their_places() {
         .map(|node| {
             let node = node.unwrap();
             let place = node.at("a").unwrap().place;
-            let text = &source.text()[place.start as usize..place.end as usize];
+            let range = place.start as usize..place.end as usize;
+            let text = source.text().get(range).unwrap();
             let Position { line, column } = place.position();
             format!("{text} {line}:{column}")
         })
@@ -281,11 +284,11 @@ fn hostile_documents_end_in_an_error() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..30 {
         let before = vec![format!("*a{}", level - 1); 9].join(", ");
-        bomb += &format!("a{level}: &a{level} [{before}]\n");
+        writeln!(bomb, "a{level}: &a{level} [{before}]").unwrap();
     }
     let mut chain = "a0: &a0 []\n".to_owned();
     for level in 1..300 {
-        chain += &format!("a{level}: &a{level} [*a{}]\n", level - 1);
+        writeln!(chain, "a{level}: &a{level} [*a{}]", level - 1).unwrap();
     }
     let long = format!(
         "a: &a {}\nb: [{}]",
