@@ -162,9 +162,18 @@ impl<'a, 'f> Asker<'a, 'f> {
             None => return Vec::new(),
             Some(Ok(brought)) => brought,
             Some(Err(error)) => {
-                let why =
-                    format!("the tolerations of runtimeclass \"{class}\" are not known: {error}");
-                return vec![(reference(Toleration::default()), Outcome::Unknown(why))];
+                // Who may tolerate every taint may tolerate whatever the class brings.
+                let every = reference(Toleration::default());
+                return match self.answer(&every) {
+                    None => Vec::new(),
+                    Some(allowed @ Outcome::Allowed(_)) => vec![(every, allowed)],
+                    Some(_) => {
+                        let why = format!(
+                            "the tolerations of runtimeclass \"{class}\" are not known: {error}"
+                        );
+                        vec![(every, Outcome::Unknown(why))]
+                    }
+                };
             }
         };
         let spec = self.spec;
