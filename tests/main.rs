@@ -1,6 +1,8 @@
 //! The integration tests: one program, so that one real control plane serves them all.
 
 #[cfg(test)]
+mod captured;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod cluster;

@@ -24,8 +24,8 @@ pub(super) struct Asker<'a, 'f> {
     pub(super) kind: &'a Kind,
     pub(super) spec: &'f PodSpec<'a>,
     mirror: Option<&'a str>,
-    /// Found out once; `None` inside while facts are missing.
-    maker: Option<Option<Maker<'f>>>,
+    /// Found out once.
+    maker: Option<Maker<'f>>,
     extended: Option<HashSet<Text<'a>>>,
     needs: Vec<Need>,
 }
@@ -298,9 +298,7 @@ impl<'a, 'f> Asker<'a, 'f> {
             Some(known) => known,
             None => Maker::find(self),
         };
-        let outcome = maker
-            .as_ref()
-            .and_then(|maker| maker.carries_out(self, reference));
+        let outcome = maker.carries_out(self, reference);
         self.maker = Some(maker);
         outcome
     }
