@@ -137,7 +137,7 @@ async fn serve(args: Args) -> Result<(), Failure> {
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", args.health_bind))?;
     let client = cluster::connect(args.kubeconfig.as_deref()).await?;
-    let (live, mut watches) = metrics.register(|registry| Live::start(client, registry));
+    let (live, watches) = metrics.register(|registry| Live::new(client, registry));
     let app = Arc::new(App::new(catalogue, policy, live, metrics.clone()));
     tracing::info!(
         "serving HTTPS on {}, health and metrics on {}",
@@ -171,7 +171,7 @@ async fn serve(args: Args) -> Result<(), Failure> {
         },
         () = end => tracing::warn!("stopped by a second signal"),
         _ = health => return Err("the health port is no longer served".into()),
-        () = watches.ended() => return Err("a watch of the cluster's rights has ended".into()),
+        never = watches.run() => match never {},
         never = configuration => match never {},
         never = certificates.follow(CERTIFICATE, &metrics) => match never {},
     }

@@ -149,6 +149,8 @@ impl Scope {
                     // The same rule through a second binding answers nothing new. Bindings come sorted by role.
                     let known = |e: &Entry| Arc::ptr_eq(&e.rules, rules) && e.rule == rule;
                     if !entries.last().is_some_and(known) {
+                        // Mostly there is but one, and there are many of these lists.
+                        entries.reserve_exact(1);
                         entries.push(entry());
                     }
                 }
