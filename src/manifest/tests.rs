@@ -99,7 +99,7 @@ fn what_cannot_be_read_is_an_error_where_it_stands() {
     for (yaml, error) in [
         ("{~: a}", "f:1:2: a key may not be empty or null"),
         ("{[a]: b}", "f:1:2: a list or a map cannot be a key"),
-        ("{{a: b}: c}", "f:1:2: a list or a map cannot be a key"),
+        ("{ {a: b}: c}", "f:1:3: a list or a map cannot be a key"),
         (
             "v: {a: 1, a: 2}",
             "f:1:11: the key \"a\" stands there twice",
@@ -298,9 +298,10 @@ fn hostile_documents_end_in_an_error() {
     let deep_flow = format!("a: {}{}", "[".repeat(10_000), "]".repeat(10_000));
     let deep_map = "{a: ".repeat(10_000);
     let deep_json = format!("{}1{}", "{\"a\":".repeat(10_000), "}".repeat(10_000));
-    let deep_block: String = (0..10_000)
-        .map(|depth| format!("{}a:\n", " ".repeat(depth)))
-        .collect();
+    let mut deep_block = String::new();
+    for depth in 0..10_000 {
+        writeln!(deep_block, "{}a:", " ".repeat(depth)).unwrap();
+    }
     let deep_dashes = "- ".repeat(10_000);
     for (text, error) in [
         (bomb, "aliases blow this document up"),
@@ -318,6 +319,7 @@ fn hostile_documents_end_in_an_error() {
     }
     let limits = compose::Limits {
         nodes: 9,
+        anchors: 2,
         aliased: 9,
         depth: 9,
     };
@@ -327,11 +329,16 @@ fn hostile_documents_end_in_an_error() {
         bad.to_string(),
         "f:1:29: one document has more than 9 values: split it"
     );
+    let source = Source::new("f", "[&a 1, &b 2, &c 3]".to_owned()).unwrap();
+    let bad = source.documents_within(limits).next().unwrap().unwrap_err();
+    assert_eq!(
+        bad.to_string(),
+        "f:1:17: one document has more than 2 anchors: split it"
+    );
     // Many keys, and many merged keys, take no time that grows with their square.
     let keys = |letter: char| {
-        (0..100_000)
-            .map(|n| format!("{letter}{n}: 1, "))
-            .collect::<String>()
+        let names: Vec<String> = (0..100_000).map(|n| format!("{letter}{n}: 1")).collect();
+        names.join(", ")
     };
     let merged = format!("a: &a {{{}}}\nb: {{<<: *a, {}}}", keys('a'), keys('b'));
     assert_eq!(documents(&merged).unwrap().len(), 1);
