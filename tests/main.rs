@@ -31,6 +31,8 @@ mod reference_model;
 #[cfg(test)]
 mod rooms;
 #[cfg(test)]
+mod sar;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod stage;
