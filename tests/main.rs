@@ -35,6 +35,8 @@ mod sar;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
+mod server;
+#[cfg(test)]
 mod stage;
 #[cfg(test)]
 mod toleration_model;

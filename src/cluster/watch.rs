@@ -229,8 +229,8 @@ impl Broken {
 impl From<kube::Error> for Broken {
     fn from(error: kube::Error) -> Self {
         let gone = match &error {
-            kube::Error::Api(status) => status.code == 410,
-            // An event that cannot be read would come again and again.
+            // Also what is no status at all: an event that cannot be read would come again and again.
+            kube::Error::Api(status) => status.code < 500 && status.code != 429,
             kube::Error::SerdeError(_) => true,
             _ => false,
         };

@@ -44,6 +44,11 @@ impl<B> App<B> {
         self.policy.store(Arc::new(policy));
     }
 
+    /// Where rights and facts come from.
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+
     /// What is counted.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics

@@ -138,13 +138,14 @@ impl Port {
         /// Pause after the system could not hand over a connection: it mostly has no file descriptors left, and
         /// needs a moment until some are closed.
         const PAUSE: Duration = Duration::from_millis(100);
+        let evicted = || self.metrics.refused(Refused::Evicted);
         loop {
-            let evicted = || self.metrics.refused(Refused::Evicted);
-            let Some(permit) = self.connections.room(evicted).await else {
-                return;
-            };
             match tcp.accept().await {
                 Ok((stream, _)) => {
+                    // Room is made for a connection that is there, not for one that may come.
+                    let Some(permit) = self.connections.room(evicted).await else {
+                        return;
+                    };
                     let place = self.connections.open(permit);
                     tasks.spawn(self.clone().serve(stream, place));
                 }
