@@ -359,7 +359,8 @@ fn the_index_answers_as_the_api_server_does() {
     runtime.block_on(async {
         let client = connect(Some(kubeconfig)).await.unwrap();
         // The watches begin before there is anything of ours, and see it come.
-        let (live, _watches) = Live::start(client.clone(), &mut Registry::default());
+        let (live, watches) = Live::new(client.clone(), &mut Registry::default());
+        drop(tokio::spawn(watches.run()));
         let mut dice = Dice::new(seed());
         let mut worlds: Vec<World> = (0..WORLDS)
             .map(|_| World::random(&mut dice, true))
