@@ -3,7 +3,6 @@
 
 #![expect(
     clippy::cast_precision_loss,
-    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a bench that cannot go on ends, and its figures are small"
 )]
