@@ -17,6 +17,8 @@ mod controlplane;
 #[cfg(test)]
 mod deploy;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod generated;
 #[cfg(test)]
 mod limits;
