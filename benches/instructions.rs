@@ -1,6 +1,14 @@
 //! Instructions of the pure core, counted by callgrind: unlike time they hardly change from run to run, and not at
 //! all with what else the machine does. Without an argument it starts itself under valgrind, case by case.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a bench that cannot go on ends"
+)]
+
+#[expect(dead_code, reason = "shared with benches that use other parts")]
 mod workload;
 
 use std::{hint::black_box, process::Command};

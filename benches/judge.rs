@@ -1,6 +1,12 @@
 //! Time of the pure core: from the bytes of a review to the bytes of the answer, and of single questions. Prints a
 //! table of every figure beside its target.
 
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::unwrap_used,
+    reason = "a bench that cannot go on ends, and its figures are small"
+)]
+
 mod workload;
 
 use std::{hint::black_box, time::Instant};

@@ -1,6 +1,8 @@
 //! How often the hot path allocates: a figure that repeats to the last digit, unlike time.
 
+#[cfg(test)]
 #[path = "../benches/workload/mod.rs"]
+#[expect(dead_code, reason = "shared with the benches, which use other parts")]
 mod workload;
 
 use allocation_counter::measure;

@@ -1,6 +1,8 @@
 //! The integration tests: one program, so that one real control plane serves them all.
 
 #[cfg(test)]
+mod captured;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod cluster;
@@ -15,6 +17,8 @@ mod controlplane;
 #[cfg(test)]
 mod deploy;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod generated;
 #[cfg(test)]
 mod limits;
@@ -28,6 +32,8 @@ mod rbac_world;
 mod reference_model;
 #[cfg(test)]
 mod rooms;
+#[cfg(test)]
+mod sar;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]

@@ -139,6 +139,7 @@ pub(crate) async fn ask(
         .body(Full::new(case.body.clone()))
         .unwrap();
     let failed = |error: hyper::Error| Wrong(error.to_string());
+    sender.ready().await.map_err(failed)?;
     let response = sender.send_request(request).await.map_err(failed)?;
     let status = response.status();
     let body = response

@@ -2,10 +2,22 @@
 //! Rust that reads but does not decide. Usher watches a real API server with ten thousand role bindings. Every server
 //! is a process of its own, every review is another user's with another account, every answer is checked.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a bench that cannot go on ends, and its figures are small"
+)]
+
 mod cluster;
 #[path = "../../tests/controlplane/mod.rs"]
 #[expect(
     dead_code,
+    unused_imports,
     reason = "shared with the tests and the example, which use other parts"
 )]
 mod controlplane;
@@ -14,6 +26,7 @@ mod load;
 mod process;
 mod start;
 mod table;
+#[expect(dead_code, reason = "shared with benches that use other parts")]
 #[path = "../workload/mod.rs"]
 mod workload;
 
@@ -64,7 +77,7 @@ async fn main() {
     if let [address, certificate, key] = &*args.floor {
         floor::serve(address, certificate, key).await;
     }
-    let place = Place::new();
+    let servers = Place::new();
     let plane = cluster::filled().await;
     let rights = cluster::rights_of_usher(&plane);
     let cases = cases(Review::MIDDLE.many(cluster::GRANTS));
@@ -78,10 +91,10 @@ async fn main() {
         })
         .collect();
 
-    let started = start::measure(args.starts, &cases, || place.usher("", &rights)).await;
+    let started = start::measure(args.starts, &cases, || servers.usher("", &rights)).await;
     let idle = started.server.memory();
-    let (null, floor) = (place.null(), place.floor());
-    let refusing = place.usher("authorizer: rbac", &rights);
+    let (null, floor) = (servers.null(), servers.floor());
+    let refusing = servers.usher("authorizer: rbac", &rights);
     let mut contenders = [
         Contender::new("null webhook in Go", null, &cases, true),
         Contender::new("floor: no decision", floor, &cases, true),
@@ -146,7 +159,8 @@ impl Place {
     fn start(&self, command: impl FnOnce(SocketAddr) -> Command) -> (Server, Client) {
         let [port] = controlplane::free_ports().unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let server = Server::start(&mut command(address));
+        let log = self.path(&format!("{port}.log"));
+        let server = Server::start(&command(address), &log);
         (server, Client::new(address, self.certificate.clone()))
     }
 
@@ -182,7 +196,6 @@ impl Place {
         let config = self.path(&format!("usher-{health}.yaml"));
         let head = "apiVersion: usher.dev/v1alpha1\nkind: Configuration\n";
         fs::write(&config, format!("{head}{lines}\n")).unwrap();
-        let log = fs::File::create(self.path(&format!("usher-{health}.log"))).unwrap();
         self.start(|address| {
             let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
             command.arg("serve").arg("--config").arg(config);
@@ -191,7 +204,6 @@ impl Place {
             command.args(["--health-bind", &format!("127.0.0.1:{health}")]);
             command.arg("--tls-cert").arg(self.path("tls.crt"));
             command.arg("--tls-key").arg(self.path("tls.key"));
-            command.stdout(log.try_clone().unwrap()).stderr(log);
             command
         })
     }

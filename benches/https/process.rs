@@ -1,14 +1,11 @@
 //! A server in a process of its own, and what the kernel says of it.
 
-use std::{
-    fs,
-    process::{Child, Command},
-};
+use std::{fs, path::Path, process::Command};
 
-/// A server process. Dropping it ends it.
-pub(crate) struct Server {
-    child: Child,
-}
+use crate::controlplane::child::{Farewell, Supervised};
+
+/// A server process. It ends when this is dropped, and with us however we end.
+pub(crate) struct Server(Supervised);
 
 /// Memory of a process, in MiB.
 #[derive(Clone, Copy)]
@@ -20,17 +17,14 @@ pub(crate) struct Memory {
 }
 
 impl Server {
-    /// Starts it. What it says goes where ours goes.
-    pub(crate) fn start(command: &mut Command) -> Self {
-        let program = command.get_program().to_owned();
-        let child = command.spawn();
-        let child = child.unwrap_or_else(|error| panic!("{}: {error}", program.display()));
-        Self { child }
+    /// Starts it, with what it says in a file.
+    pub(crate) fn start(command: &Command, log: &Path) -> Self {
+        Self(Supervised::spawn("server", command, log, Farewell::Kill).unwrap())
     }
 
     /// Processor time so far, in seconds, of all its threads (`proc_pid_stat(5)`: ticks of 10 ms).
     pub(crate) fn processor(&self) -> f64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.pid())).unwrap();
         // The name of the program, in brackets, may hold anything.
         let (_, fields) = stat.rsplit_once(") ").unwrap();
         let ticks: u32 = fields
@@ -44,7 +38,7 @@ impl Server {
 
     /// Memory as of now.
     pub(crate) fn memory(&self) -> Memory {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.pid())).unwrap();
         let mebibytes = |key: &str| {
             let line = status
                 .lines()
@@ -57,12 +51,5 @@ impl Server {
             resident: mebibytes("VmRSS:"),
             peak: mebibytes("VmHWM:"),
         }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
     }
 }

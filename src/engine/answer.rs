@@ -24,8 +24,8 @@ pub(super) struct Asker<'a, 'f> {
     pub(super) kind: &'a Kind,
     pub(super) spec: &'f PodSpec<'a>,
     mirror: Option<&'a str>,
-    /// Found out once; `None` inside while facts are missing.
-    maker: Option<Option<Maker<'f>>>,
+    /// Found out once.
+    maker: Option<Maker<'f>>,
     extended: Option<HashSet<Text<'a>>>,
     needs: Vec<Need>,
 }
@@ -162,9 +162,18 @@ impl<'a, 'f> Asker<'a, 'f> {
             None => return Vec::new(),
             Some(Ok(brought)) => brought,
             Some(Err(error)) => {
-                let why =
-                    format!("the tolerations of runtimeclass \"{class}\" are not known: {error}");
-                return vec![(reference(Toleration::default()), Outcome::Unknown(why))];
+                // Who may tolerate every taint may tolerate whatever the class brings.
+                let every = reference(Toleration::default());
+                return match self.answer(&every) {
+                    None => Vec::new(),
+                    Some(allowed @ Outcome::Allowed(_)) => vec![(every, allowed)],
+                    Some(_) => {
+                        let why = format!(
+                            "the tolerations of runtimeclass \"{class}\" are not known: {error}"
+                        );
+                        vec![(every, Outcome::Unknown(why))]
+                    }
+                };
             }
         };
         let spec = self.spec;
@@ -289,9 +298,7 @@ impl<'a, 'f> Asker<'a, 'f> {
             Some(known) => known,
             None => Maker::find(self),
         };
-        let outcome = maker
-            .as_ref()
-            .and_then(|maker| maker.carries_out(self, reference));
+        let outcome = maker.carries_out(self, reference);
         self.maker = Some(maker);
         outcome
     }

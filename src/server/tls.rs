@@ -7,6 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use rustls::{
     ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
@@ -106,9 +107,7 @@ impl Certificates {
             let parsed = parsed.map_err(|error| error.to_string())?;
             let leaf = parsed.cert.first();
             let expiry = leaf.and_then(|leaf| expiry(leaf));
-            metrics
-                .expiry
-                .set(expiry.map_or(0, |expiry| expiry.as_second()));
+            metrics.expiry.set(expiry.map_or(0, Timestamp::as_second));
             self.current.store(Arc::new(parsed));
             Ok(())
         };

@@ -7,7 +7,7 @@
 
 mod binaries;
 mod boot;
-mod child;
+pub(crate) mod child;
 mod error;
 mod pki;
 mod rundir;
