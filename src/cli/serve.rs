@@ -3,7 +3,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    runtime::{Builder, Runtime},
+    signal::unix::{Signal, SignalKind, signal},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::level_filters::LevelFilter;
 
@@ -109,16 +112,19 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
 pub(super) fn run(args: Args) -> Result<Exit, Failure> {
     telemetry::init(args.log_level, args.log_format);
     let threads = available_parallelism().map_or(1, usize::from).min(THREADS);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let workers = Builder::new_multi_thread()
         .worker_threads(threads)
         .enable_all()
         .build()?;
-    runtime.block_on(serve(args))?;
+    // All traffic with the API server stays on this thread: what the lists leave behind in the allocator is then
+    // there once, and not once for every worker.
+    let here = Builder::new_current_thread().enable_all().build()?;
+    here.block_on(serve(args, &workers))?;
     Ok(Exit::Allowed)
 }
 
 /// Puts everything together, and holds it together: whatever ends before it should ends the process.
-async fn serve(args: Args) -> Result<(), Failure> {
+async fn serve(args: Args, workers: &Runtime) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let policy = match &args.config {
         Some(path) => config::load(path)?,
@@ -128,12 +134,17 @@ async fn serve(args: Args) -> Result<(), Failure> {
     let certificates = Arc::new(Certificates::load(&args.tls_cert, &args.tls_key)?);
     let metrics = Arc::new(Metrics::default());
     let limits = Limits::default();
-    let bind =
-        |address, certificates| Listener::bind(address, certificates, limits, metrics.clone());
-    let webhook = bind(args.bind, Some(certificates.clone()))
-        .await
+    let listen = Listener::bind(
+        args.bind,
+        Some(certificates.clone()),
+        limits,
+        metrics.clone(),
+    );
+    let webhook = workers
+        .spawn(listen)
+        .await?
         .map_err(|error| format!("cannot listen on {}: {error}", args.bind))?;
-    let health = bind(args.health_bind, None)
+    let health = Listener::bind(args.health_bind, None, limits, metrics.clone())
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", args.health_bind))?;
     let client = cluster::connect(args.kubeconfig.as_deref()).await?;
@@ -146,7 +157,7 @@ async fn serve(args: Args) -> Result<(), Failure> {
     );
 
     let stop = CancellationToken::new();
-    let webhook = tokio::spawn(webhook.serve(router(app.clone(), limits.body), stop.clone()));
+    let webhook = workers.spawn(webhook.serve(router(app.clone(), limits.body), stop.clone()));
     let health = tokio::spawn(health.serve(health_router(app.clone()), CancellationToken::new()));
     let configuration = async {
         match &args.config {

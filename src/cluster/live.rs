@@ -126,8 +126,7 @@ impl Backend for Live {
 impl Watches {
     /// Keeps the rights up to date. Never ends.
     ///
-    /// All four run in this one future, and so on one thread: what the lists leave behind in the allocator stays
-    /// there, and is not kept once for every thread.
+    /// All four run in this one future, and so on one thread.
     pub async fn run(self) -> Infallible {
         let Self { client, index } = self;
         let never = select_all([

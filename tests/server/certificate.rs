@@ -25,6 +25,8 @@ fn served() -> Served<Offline> {
     });
     served.await_metric(LOADED, 1.0);
     served.await_metric(VALID, 1.0);
+    // rcgen's certificates last until the year 4096.
+    assert!(served.metric("usher_certificate_expiry_timestamp_seconds") > 6e10);
     served
 }
 

@@ -33,10 +33,8 @@ fn a_body_that_is_no_review_is_a_bad_request() {
         );
         served.still_serves();
     }
-    assert_eq!(
-        served.metric(r#"usher_requests_total{path="validate",verdict="error"}"#),
-        9.0
-    );
+    let errors = r#"usher_requests_total{path="validate",verdict="error"}"#;
+    served.await_metric(errors, 9.0);
 }
 
 #[test]
