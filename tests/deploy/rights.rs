@@ -102,8 +102,7 @@ fn the_account_has_the_rights_that_usher_needs_and_no_others() {
                 .map(|resource| (format!("{verb} {resource}"), reads)),
         );
         expected.extend(
-            read
-                .iter()
+            read.iter()
                 .map(|resource| (format!("{verb} {resource}"), verb == "get")),
         );
         expected.extend(
