@@ -29,9 +29,8 @@ const CONFIGURATION: Duration = Duration::from_secs(2);
 /// Threads at most: one answers some twenty thousand requests a second, and each costs memory.
 const THREADS: usize = 4;
 
-#[derive(Debug, clap::Args)]
-#[command(
-    long_about = "Run the webhook.\n\n\
+/// What the command does, at length.
+pub(super) const ABOUT: &str = "Run the webhook.\n\n\
         Usher listens on two ports. The first speaks HTTPS and is called by the API server: POST /validate answers \
         AdmissionReviews, POST /mutate lets everything through. The second speaks plain HTTP, for probes and \
         metrics: /livez, /readyz, /metrics.\n\n\
@@ -39,14 +38,15 @@ const THREADS: usize = 4;
         configuration and the certificate anew when their files change; a bad file is logged, and the last good one \
         stays in force.\n\n\
         SIGTERM or SIGINT end it: it is no longer ready from then on, still answers for the time of --drain, \
-        finishes what it has begun, and exits with 0. A second signal ends it at once.",
-    after_help = "Examples:\n  \
+        finishes what it has begun, and exits with 0. A second signal ends it at once.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
         In a pod, with a certificate from a mounted Secret:\n    \
         usher serve --config /etc/usher/usher.yaml --tls-cert /tls/tls.crt --tls-key /tls/tls.key\n\n  \
         On your own machine, against the cluster of a kubeconfig:\n    \
         usher serve --kubeconfig ~/.kube/config --bind 127.0.0.1:8443 --health-bind 127.0.0.1:8081 \\\n      \
-        --tls-cert tls.crt --tls-key tls.key --drain 0"
-)]
+        --tls-cert tls.crt --tls-key tls.key --drain 0")]
 pub(super) struct Args {
     /// Configuration file; without one the defaults hold
     #[arg(long, value_name = "FILE", env = "USHER_CONFIG")]

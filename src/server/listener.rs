@@ -228,7 +228,7 @@ async fn handshake(
     const HANDSHAKE: u8 = 22;
     const PLAIN: &[u8] =
         b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\
-        content-length: 34\r\n\r\nThis port speaks HTTPS, not HTTP.\r\n";
+        content-length: 35\r\n\r\nThis port speaks HTTPS, not HTTP.\r\n";
     let mut first = [0];
     match stream.peek(&mut first).await {
         Ok(0) | Err(_) => Err(None),

@@ -68,7 +68,7 @@ impl<B: Backend> Served<B> {
             .build()
             .unwrap();
         let files = tempfile::tempdir().unwrap();
-        let certificate = mount(files.path(), "..1", |folder| write_certificate(folder));
+        let certificate = mount(files.path(), "..1", write_certificate);
         let (crt, key) = (files.path().join("tls.crt"), files.path().join("tls.key"));
         let certificates = Arc::new(Certificates::load(&crt, &key).unwrap());
         let metrics = Arc::new(Metrics::default());

@@ -71,8 +71,8 @@ impl Usher {
             let log = log.lock().unwrap();
             let at = |words: &str| {
                 let rest = log.split_once(words)?.1;
-                let end = rest.find(|c: char| !c.is_ascii_digit() && !".:".contains(c));
-                rest[..end.unwrap_or(rest.len())].parse().ok()
+                let address = rest.split(|c: char| !c.is_ascii_digit() && !".:".contains(c));
+                address.into_iter().next()?.parse().ok()
             };
             ports = at("serving HTTPS on ").zip(at("health and metrics on "));
             ports.is_some()
