@@ -3,13 +3,14 @@
 
 #![expect(
     clippy::cast_precision_loss,
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a bench that cannot go on ends, and its figures are small"
 )]
 
 mod workload;
 
-use std::{hint::black_box, time::Instant};
+use std::{cell::RefCell, hint::black_box, time::Instant};
 
 use criterion::Criterion;
 use usher::{
@@ -17,7 +18,7 @@ use usher::{
     rights::Rights,
 };
 use workload::{
-    cluster::{Layout, account, groups, user},
+    cluster::{Layout, account, binding, groups, namespace, user},
     judging::Judging,
     review::Review,
 };
@@ -29,9 +30,11 @@ fn main() {
     let mut table = Table {
         criterion: Criterion::default().configure_from_args().without_plots(),
         rows: Vec::new(),
+        growth: Vec::new(),
     };
     reviews(&mut table);
     questions(&mut table);
+    events(&mut table);
     table.criterion.final_summary();
     table.print();
 }
@@ -69,34 +72,40 @@ fn reviews(table: &mut Table) {
     }
 }
 
+/// How many bindings there are when a question is asked.
+const BINDINGS: [usize; 4] = [1, 10, 1000, 100_000];
+
+/// Single questions. The same one again and again finds all that it needs in the cache of the processor, so that its
+/// time must be the same with any number of bindings. Different ones, from all over the bindings, do not.
 fn questions(table: &mut Table) {
-    for (layout, name) in [
-        (Layout::Spread, "spread over users and namespaces"),
-        (Layout::OneUser, "all of one user at home"),
-        (Layout::OneRole, "all through one role"),
+    for (layout, lie) in [
+        (Layout::Spread, "a hundred in a namespace"),
+        (Layout::OneUser, "one user in one namespace"),
+        (Layout::OneRole, "one role in one namespace"),
     ] {
-        let mut one = [None; 2];
-        for bindings in [1, 10, 1000, 100_000] {
-            let rights = layout.rights(bindings);
-            for (hit, one) in [true, false].into_iter().zip(&mut one) {
-                let round: Vec<_> = (0..ROUND)
-                    .map(|n| Asked::of(layout, n * bindings.max(ROUND) / ROUND % bindings, hit))
-                    .collect();
-                let asked: Vec<_> = round.iter().map(Asked::question).collect();
-                let found = if hit { "yes" } else { "no" };
-                let name = format!("{name}, {bindings}, {found}");
-                let ask = |(requester, question): &(Requester<'_>, Question<'_>)| {
-                    let grant = rights.find(requester, question);
-                    assert_eq!(grant.is_some(), hit, "{name}");
-                    grant
-                };
-                let median = table.measure("question", &name, Some(1000.0), &asked, ask);
-                if let Some(few) = *one {
-                    let growth = format!("{name}, against 1 binding");
-                    table.row(growth, median / few, "x", Some(1.5));
-                } else {
-                    *one = Some(median);
+        let rights = BINDINGS.map(|bindings| layout.rights(bindings));
+        for (hit, found) in [(true, "yes"), (false, "no")] {
+            for (round, which) in [(1, "same"), (ROUND, "different")] {
+                let name = format!("{lie}, {which}, {found}");
+                let mut figures = Vec::new();
+                for (bindings, rights) in BINDINGS.into_iter().zip(&rights) {
+                    let round: Vec<_> = (0..round)
+                        .map(|n| Asked::of(layout, n * bindings.max(ROUND) / ROUND % bindings, hit))
+                        .collect();
+                    let asked: Vec<_> = round.iter().map(Asked::question).collect();
+                    let ask = |(requester, question): &(Requester<'_>, Question<'_>)| {
+                        let grant = rights.find(requester, question);
+                        assert_eq!(grant.is_some(), hit, "{name}");
+                        grant
+                    };
+                    figures.push(table.time(
+                        "question",
+                        &format!("{name}, {bindings}"),
+                        &asked,
+                        ask,
+                    ));
                 }
+                table.growth.push((name, figures));
             }
         }
     }
@@ -116,6 +125,23 @@ fn toleration(table: &mut Table, rights: &Rights) {
             let grant = rights.find_any(requester, question, names);
             assert_eq!(grant.is_some(), hit, "{name}");
             grant
+        });
+    }
+}
+
+/// What one changed binding costs until its rights are in force.
+fn events(table: &mut Table) {
+    let changed = [0, 1].map(|user| binding("use-0", &namespace(0), ("Role", "use-0"), user));
+    for (layout, bindings, lie) in [
+        (Layout::Spread, 100_000, "a hundred in each namespace"),
+        (Layout::OneUser, 10_000, "all in its namespace"),
+    ] {
+        let rbac = RefCell::new(layout.rbac(bindings));
+        let name = format!("of {bindings}, {lie}");
+        table.measure("event", &name, None, &changed, |binding| {
+            let mut rbac = rbac.borrow_mut();
+            rbac.apply_role_binding(binding).unwrap();
+            rbac.compile()
         });
     }
 }
@@ -181,11 +207,13 @@ impl Asked {
 /// What was measured.
 struct Table {
     criterion: Criterion,
-    rows: Vec<(String, f64, &'static str, Option<f64>)>,
+    rows: Vec<(String, f64, Option<f64>)>,
+    /// Questions, with their time at each number of bindings.
+    growth: Vec<(String, Vec<f64>)>,
 }
 
 impl Table {
-    /// Measures one call of `work`, over all inputs in turn. Gives the median of criterion's samples, in nanoseconds.
+    /// Measures one call of `work`, over all inputs in turn, for a row of its own. Times are in nanoseconds.
     fn measure<I, O>(
         &mut self,
         group: &str,
@@ -193,7 +221,13 @@ impl Table {
         target: Option<f64>,
         inputs: &[I],
         work: impl Fn(&I) -> O,
-    ) -> f64 {
+    ) {
+        let median = self.time(group, name, inputs, work);
+        self.rows.push((format!("{group}: {name}"), median, target));
+    }
+
+    /// The median of criterion's samples, in nanoseconds; not a number if the filter of the command line leaves it out.
+    fn time<I, O>(&mut self, group: &str, name: &str, inputs: &[I], work: impl Fn(&I) -> O) -> f64 {
         let mut samples = Vec::new();
         let mut turn = inputs.iter().cycle();
         self.criterion
@@ -212,32 +246,37 @@ impl Table {
                 });
             });
         samples.sort_by(f64::total_cmp);
-        let median = samples.get(samples.len() / 2).copied().unwrap_or(f64::NAN);
-        if median.is_finite() {
-            self.row(format!("{group}: {name}"), median, "ns", target);
-        }
-        median
-    }
-
-    fn row(&mut self, name: String, figure: f64, unit: &'static str, target: Option<f64>) {
-        self.rows.push((name, figure, unit, target));
+        samples.get(samples.len() / 2).copied().unwrap_or(f64::NAN)
     }
 
     fn print(&self) {
         println!(
-            "\n{:<72} {:>12} {:>12} {:>7}",
+            "\n{:<52} {:>10} {:>10} {:>6}",
             "what", "median", "at most", "ratio"
         );
-        for (name, figure, unit, target) in &self.rows {
-            let shown = |figure: f64| match *unit {
-                "ns" if figure >= 10_000.0 => format!("{:.1} us", figure / 1000.0),
-                "ns" => format!("{figure:.0} ns"),
-                unit => format!("{figure:.2} {unit}"),
-            };
+        let shown = |time: f64| {
+            if time < 10_000.0 {
+                format!("{time:.0} ns")
+            } else {
+                format!("{:.1} us", time / 1000.0)
+            }
+        };
+        for (name, time, target) in &self.rows {
             let (target, ratio) = target.map_or_else(Default::default, |target| {
-                (shown(target), format!("{:.2}", figure / target))
+                (shown(target), format!("{:.2}", time / target))
             });
-            println!("{name:<72} {:>12} {target:>12} {ratio:>7}", shown(*figure));
+            println!("{name:<52} {:>10} {target:>10} {ratio:>6}", shown(*time));
+        }
+        let [few, .., many] = BINDINGS;
+        println!(
+            "\nquestions, ns (at most 1000; the same one at most 1.5 times as long with {many} as with {few})"
+        );
+        let columns = BINDINGS.map(|bindings| format!("{bindings:>8}")).concat();
+        println!("{:<52} {columns} {:>8}", "bindings", "growth");
+        for (name, times) in &self.growth {
+            let cells: String = times.iter().map(|time| format!("{time:>8.0}")).collect();
+            let growth = times[times.len() - 1] / times[0];
+            println!("{name:<52} {cells} {growth:>7.2}x");
         }
     }
 }

@@ -527,7 +527,8 @@ fn must_be_refused(bytes: &[u8]) -> bool {
     let mirror = request["object"]
         .pointer("/metadata/annotations/kubernetes.io~1config.mirror")
         .is_some();
-    !mirror && !(account_is_free && tolerations_are_free && list && is_empty(&spec["nodeName"]))
+    let is_free = account_is_free && tolerations_are_free && list && is_empty(&spec["nodeName"]);
+    !mirror && !is_free
 }
 
 /// Damages a review anywhere.

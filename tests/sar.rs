@@ -126,7 +126,7 @@ fn own_object<K: Serialize + DeserializeOwned + Resource<DynamicType = ()>>(
     let json = own(&serde_json::to_string(object).unwrap(), world, cluster);
     let mut value: serde_json::Value = serde_json::from_str(&json).unwrap();
     let prefix = |name: &mut serde_json::Value| {
-        *name = format!("sar{world}-{}", name.as_str().unwrap()).into()
+        *name = format!("sar{world}-{}", name.as_str().unwrap()).into();
     };
     if cluster {
         prefix(&mut value["metadata"]["name"]);

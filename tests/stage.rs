@@ -126,7 +126,7 @@ impl Stage {
                 facts.object(at, Ok(found));
             }
             Need::Review(question) if self.no_reviews => {
-                facts.review(question, Err(FactError::Deadline))
+                facts.review(question, Err(FactError::Deadline));
             }
             Need::Review(question) => {
                 let granted = self

@@ -8,7 +8,7 @@ use k8s_openapi::{
     NamespaceResourceScope,
     api::{
         core::v1::Namespace,
-        rbac::v1::{Role, RoleBinding, RoleRef, Subject},
+        rbac::v1::{Role, RoleBinding},
     },
 };
 use kube::{
@@ -20,7 +20,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     controlplane::{ControlPlane, Options},
-    workload::cluster::{named, namespace, rules, user},
+    workload::cluster::{self, named, namespace, rules},
 };
 
 /// Role bindings in all.
@@ -76,25 +76,13 @@ pub(crate) fn rights_of_usher(plane: &ControlPlane) -> PathBuf {
 }
 
 fn binding(n: usize) -> RoleBinding {
-    let (kind, role) = if n < GRANTS {
-        ("Role", format!("use-{n}"))
+    let own = format!("use-{n}");
+    let role = if n < GRANTS {
+        ("Role", &*own)
     } else {
-        ("ClusterRole", "edit".to_owned())
+        ("ClusterRole", "edit")
     };
-    RoleBinding {
-        metadata: named(&format!("bind-{n}"), Some(&namespace(n))),
-        role_ref: RoleRef {
-            api_group: "rbac.authorization.k8s.io".to_owned(),
-            kind: kind.to_owned(),
-            name: role,
-        },
-        subjects: Some(vec![Subject {
-            api_group: Some("rbac.authorization.k8s.io".to_owned()),
-            kind: "User".to_owned(),
-            name: user(n),
-            ..Subject::default()
-        }]),
-    }
+    cluster::binding(&format!("bind-{n}"), &namespace(n), role, n)
 }
 
 async fn create<K>(client: &Client, objects: impl Iterator<Item = K>)

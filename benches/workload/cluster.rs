@@ -69,6 +69,11 @@ impl Layout {
 
     /// The rights of a cluster with this many bindings.
     pub(crate) fn rights(self, bindings: usize) -> Rights {
+        self.rbac(bindings).compile()
+    }
+
+    /// What a cluster with this many bindings says of `use`.
+    pub(crate) fn rbac(self, bindings: usize) -> Rbac {
         let mut rbac = Rbac::default();
         let shared = ClusterRole {
             metadata: named("shared", None),
@@ -90,22 +95,33 @@ impl Layout {
                     ("Role", &*name)
                 }
             };
-            let binding = RoleBinding {
-                metadata: named(&name, Some(&held.namespace)),
-                role_ref: RoleRef {
-                    api_group: "rbac.authorization.k8s.io".to_owned(),
-                    kind: role.0.to_owned(),
-                    name: role.1.to_owned(),
-                },
-                subjects: Some(vec![Subject {
-                    kind: "User".to_owned(),
-                    name: user(held.user),
-                    ..Subject::default()
-                }]),
-            };
+            let binding = binding(&name, &held.namespace, role, held.user);
             rbac.apply_role_binding(&binding).unwrap();
         }
-        rbac.compile()
+        rbac
+    }
+}
+
+/// A role binding of one user; the role is a kind and a name.
+pub(crate) fn binding(
+    name: &str,
+    namespace: &str,
+    (kind, role): (&str, &str),
+    holder: usize,
+) -> RoleBinding {
+    RoleBinding {
+        metadata: named(name, Some(namespace)),
+        role_ref: RoleRef {
+            api_group: "rbac.authorization.k8s.io".to_owned(),
+            kind: kind.to_owned(),
+            name: role.to_owned(),
+        },
+        subjects: Some(vec![Subject {
+            api_group: Some("rbac.authorization.k8s.io".to_owned()),
+            kind: "User".to_owned(),
+            name: user(holder),
+            ..Subject::default()
+        }]),
     }
 }
 

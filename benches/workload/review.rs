@@ -13,11 +13,11 @@ pub(crate) struct Review {
 
 impl Review {
     /// A new pod, 9 KB as JSON.
-    pub(crate) const SMALL: Self = Self::sized(10);
+    pub(crate) const SMALL: Self = Self::sized(6);
     /// A new pod, 12.5 KB as JSON.
-    pub(crate) const MIDDLE: Self = Self::sized(20);
+    pub(crate) const MIDDLE: Self = Self::sized(15);
     /// A new pod, 184 KB as JSON.
-    pub(crate) const LARGE: Self = Self::sized(534);
+    pub(crate) const LARGE: Self = Self::sized(458);
 
     const fn sized(variables: usize) -> Self {
         Self {

@@ -87,15 +87,13 @@ impl Backend for Live {
     async fn gather(
         &self,
         requester: &Requester<'_>,
-        needs: Vec<Need>,
+        mut needs: Vec<Need>,
         facts: &mut Facts,
         deadline: Instant,
     ) {
-        if facts.len() + needs.len() > FACTS {
-            for need in needs {
-                facts.failed(need, FactError::TooMany(FACTS));
-            }
-            return;
+        let room = FACTS.saturating_sub(facts.len()).min(needs.len());
+        for need in needs.split_off(room) {
+            facts.failed(need, FactError::TooMany(FACTS));
         }
         let deadline = deadline.into();
         let find = |need| async move {

@@ -163,19 +163,17 @@ impl<'a> Finding<'a> {
         outcome: Outcome,
         mode: Mode,
     ) -> Self {
-        let name = target_name(&reference.target);
-        let waives = |exemption: &&Exemption| {
-            exemption.waives(
-                &request.requester,
-                &request.namespace,
-                reference.check,
-                &name,
-                world.today,
-            )
+        let waiver = || {
+            let name = target_name(&reference.target);
+            world.policy.exemptions.iter().find(|exemption| {
+                let (requester, namespace) = (&request.requester, &request.namespace);
+                exemption.waives(requester, namespace, reference.check, &name, world.today)
+            })
         };
+        // Nothing to waive, nothing to do: the name of a toleration is not for free.
         let exemption = match outcome {
             Outcome::Allowed(_) => None,
-            _ => world.policy.exemptions.iter().find(waives),
+            _ => waiver(),
         };
         Self {
             requester: &request.requester.username,

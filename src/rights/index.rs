@@ -4,9 +4,10 @@ use hashbrown::{DefaultHashBuilder, Equivalent, HashMap};
 
 use super::{
     grant::{Grant, Source, Via},
-    rbac::{Binding, Subject, UseRule},
+    rbac::{Binding, Subject},
+    rule::UseRule,
 };
-use crate::reference::{Question, Requester};
+use crate::reference::{Question, Requester, Resource};
 
 /// Number of parts that the namespaces are spread over: an event copies one part's table of pointers.
 const SHARDS: usize = 64;
@@ -27,21 +28,20 @@ type Shard = HashMap<Arc<str>, Arc<Scope>>;
 #[derive(Debug, Default)]
 pub(super) struct Scope(HashMap<Subject, Held>);
 
-/// What one subject holds in one scope.
+/// What one subject holds in one scope. Where several bindings give the same, the first is kept: one is enough.
 #[derive(Debug, Default)]
 struct Held {
-    /// Rules with names, by name.
-    named: HashMap<Box<str>, Vec<Entry>>,
-    /// Rules for every name, by resource as the rule spells it.
-    unnamed: HashMap<Box<str>, Vec<Entry>>,
+    /// What may be used by name.
+    named: HashMap<Named, Arc<Source>>,
+    /// What may be used whatever its name, by place in [`Resource::ALL`].
+    every: [Option<Arc<Source>>; Resource::ALL.len()],
 }
 
-/// A rule, as an index into the rules of its role, and where it comes from.
-#[derive(Clone, Debug)]
-struct Entry {
-    rules: Arc<[UseRule]>,
-    rule: usize,
-    source: Arc<Source>,
+/// A resource, by its place in [`Resource::ALL`], and a name.
+#[derive(Debug, Eq, Hash, PartialEq)]
+struct Named {
+    resource: usize,
+    name: Arc<str>,
 }
 
 impl Default for Rights {
@@ -69,15 +69,22 @@ impl Rights {
         question: &Question<'_>,
         names: &[N],
     ) -> Option<Grant> {
+        let resource = Resource::ALL
+            .iter()
+            .position(|known| *known == question.resource)?;
         let namespace = self.shard(&question.namespace).get(&*question.namespace);
         let scopes = [namespace, self.cluster.as_ref()];
+        let grant = |source: &Arc<Source>, via| Grant::Binding {
+            source: source.clone(),
+            via,
+        };
         for scope in scopes.into_iter().flatten() {
-            if let Some(entry) = scope.find(false, &requester.username, question, names) {
-                return Some(entry.grant(Via::User(requester.username.to_string())));
+            if let Some(source) = scope.find(false, &requester.username, resource, names) {
+                return Some(grant(source, Via::User(requester.username.to_string())));
             }
             for group in &requester.groups {
-                if let Some(entry) = scope.find(true, group, question, names) {
-                    return Some(entry.grant(Via::Group(group.to_string())));
+                if let Some(source) = scope.find(true, group, resource, names) {
+                    return Some(grant(source, Via::Group(group.to_string())));
                 }
             }
         }
@@ -117,13 +124,13 @@ impl Scope {
         self.0.is_empty()
     }
 
-    /// Takes in what a binding gives. Bindings of one role must come one after the other.
+    /// Takes in what a binding gives.
     pub(super) fn add(
         &mut self,
         namespace: Option<&Arc<str>>,
         name: &Arc<str>,
         binding: &Binding,
-        rules: &Arc<[UseRule]>,
+        rules: &[UseRule],
     ) {
         let source = Arc::new(Source {
             namespace: namespace.cloned(),
@@ -133,75 +140,44 @@ impl Scope {
         });
         for subject in &binding.subjects {
             let held = self.0.entry(subject.clone()).or_default();
-            for (rule, at) in rules.iter().enumerate() {
-                let entry = || Entry {
-                    rules: rules.clone(),
-                    rule,
-                    source: source.clone(),
-                };
-                let (table, keys) = if at.names.is_empty() {
-                    (&mut held.unnamed, &at.resources)
-                } else {
-                    (&mut held.named, &at.names)
-                };
-                for key in keys {
-                    let entries = table.entry(key.clone()).or_default();
-                    // The same rule through a second binding answers nothing new. Bindings come sorted by role.
-                    let known = |e: &Entry| Arc::ptr_eq(&e.rules, rules) && e.rule == rule;
-                    if !entries.last().is_some_and(known) {
-                        // Mostly there is but one, and there are many of these lists.
-                        entries.reserve_exact(1);
-                        entries.push(entry());
-                    }
-                }
+            for rule in rules {
+                held.add(rule, &source);
             }
         }
     }
 
-    fn find<'s, N: AsRef<str>>(
-        &'s self,
+    fn find<N: AsRef<str>>(
+        &self,
         group: bool,
         name: &str,
-        question: &Question<'_>,
+        resource: usize,
         names: &[N],
-    ) -> Option<&'s Entry> {
+    ) -> Option<&Arc<Source>> {
         let held = self.0.get(&Key { group, name })?;
-        let resource = question.resource;
-        let answers = |entry: &&Entry| entry.covers(resource.group, resource.name);
-        if !held.named.is_empty() {
-            for name in names {
-                let entries = held.named.get(name.as_ref()).into_iter().flatten();
-                if let Some(entry) = entries.into_iter().find(answers) {
-                    return Some(entry);
-                }
-            }
-        }
-        [resource.name, "*"]
-            .into_iter()
-            .filter_map(|key| held.unnamed.get(key))
-            .find_map(|entries| entries.iter().find(answers))
+        let by_name = |name: &N| {
+            held.named.get(&Name {
+                resource,
+                name: name.as_ref(),
+            })
+        };
+        let every = || held.every.get(resource)?.as_ref();
+        names.iter().find_map(by_name).or_else(every)
     }
 }
 
-impl Entry {
-    /// `pkg/apis/rbac/v1/evaluation_helpers.go`: `APIGroupMatches`, `ResourceMatches`. A target of ours has no
-    /// subresource, so that `x/sub` and `*/sub` never match.
-    fn covers(&self, group: &str, resource: &str) -> bool {
-        self.rules.get(self.rule).is_some_and(|rule| {
-            rule.groups
-                .iter()
-                .any(|held| **held == *"*" || **held == *group)
-                && rule
-                    .resources
-                    .iter()
-                    .any(|held| **held == *"*" || **held == *resource)
-        })
-    }
-
-    fn grant(&self, via: Via) -> Grant {
-        Grant::Binding {
-            source: self.source.clone(),
-            via,
+impl Held {
+    fn add(&mut self, rule: &UseRule, source: &Arc<Source>) {
+        for resource in rule.resources.places() {
+            for name in &rule.names {
+                let name = name.clone();
+                let named = self.named.entry(Named { resource, name });
+                named.or_insert_with(|| source.clone());
+            }
+            if rule.names.is_empty()
+                && let Some(every) = self.every.get_mut(resource)
+            {
+                every.get_or_insert_with(|| source.clone());
+            }
         }
     }
 }
@@ -216,5 +192,18 @@ struct Key<'a> {
 impl Equivalent<Subject> for Key<'_> {
     fn equivalent(&self, subject: &Subject) -> bool {
         self.group == subject.group && *self.name == *subject.name
+    }
+}
+
+/// A name that is looked up without keeping it; hashes as [`Named`] does.
+#[derive(Hash)]
+struct Name<'a> {
+    resource: usize,
+    name: &'a str,
+}
+
+impl Equivalent<Named> for Name<'_> {
+    fn equivalent(&self, named: &Named) -> bool {
+        self.resource == named.resource && *self.name == *named.name
     }
 }

@@ -3,9 +3,12 @@ use std::{
     sync::Arc,
 };
 
-use k8s_openapi::api::rbac::v1::{self, PolicyRule};
+use k8s_openapi::api::rbac::v1;
 
-use super::index::{Rights, Scope};
+use super::{
+    index::{Rights, Scope},
+    rule::UseRule,
+};
 
 /// What the RBAC objects of a cluster say about `use`: kept up to date object by object, compiled into [`Rights`].
 ///
@@ -24,17 +27,6 @@ pub struct Rbac {
 }
 
 type RoleKey = (Option<Arc<str>>, Arc<str>);
-
-/// One rule of a role that holds the verb `use`, or `*`.
-#[derive(Debug, Eq, PartialEq)]
-pub struct UseRule {
-    /// API groups; `*` is every one.
-    pub groups: Box<[Box<str>]>,
-    /// Resources, also `*`, `resource/subresource` and `*/subresource`.
-    pub resources: Box<[Box<str>]>,
-    /// Names; none means every name.
-    pub names: Box<[Box<str>]>,
-}
 
 /// Which role a binding binds.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -86,14 +78,14 @@ impl Rbac {
             .as_deref()
             .ok_or(Ignored::NoNamespace)?;
         let name = role.metadata.name.as_deref().ok_or(Ignored::NoName)?;
-        self.set_role(Some(namespace), name, use_rules(role.rules.as_deref()));
+        self.set_role(Some(namespace), name, UseRule::read(role.rules.as_deref()));
         Ok(())
     }
 
     /// Takes a ClusterRole in. An aggregated one counts as the API server has filled it.
     pub fn apply_cluster_role(&mut self, role: &v1::ClusterRole) -> Result<(), Ignored> {
         let name = role.metadata.name.as_deref().ok_or(Ignored::NoName)?;
-        self.set_role(None, name, use_rules(role.rules.as_deref()));
+        self.set_role(None, name, UseRule::read(role.rules.as_deref()));
         Ok(())
     }
 
@@ -303,25 +295,4 @@ impl Binding {
                 .collect(),
         })
     }
-}
-
-fn use_rules(rules: Option<&[PolicyRule]>) -> Vec<UseRule> {
-    let list = |texts: Option<&[String]>| {
-        texts
-            .unwrap_or_default()
-            .iter()
-            .map(|text| text.as_str().into())
-            .collect()
-    };
-    rules
-        .unwrap_or_default()
-        .iter()
-        .filter(|rule| rule.verbs.iter().any(|verb| verb == "use" || verb == "*"))
-        .map(|rule| UseRule {
-            groups: list(rule.api_groups.as_deref()),
-            resources: list(rule.resources.as_deref()),
-            names: list(rule.resource_names.as_deref()),
-        })
-        .filter(|rule| !rule.groups.is_empty() && !rule.resources.is_empty())
-        .collect()
 }

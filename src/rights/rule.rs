@@ -1,0 +1,104 @@
+use std::sync::Arc;
+
+use k8s_openapi::api::rbac::v1::PolicyRule;
+
+use crate::reference::Resource;
+
+/// One rule of a role that holds the verb `use`, or `*`, for something that questions are about.
+#[derive(Debug, Eq, PartialEq)]
+pub struct UseRule {
+    /// What it is about.
+    pub resources: Resources,
+    /// Names; none means every name.
+    pub names: Box<[Arc<str>]>,
+}
+
+impl UseRule {
+    /// The rules of a role that can ever answer a question.
+    pub(super) fn read(rules: Option<&[PolicyRule]>) -> Vec<Self> {
+        let names = |rule: &PolicyRule| {
+            let names = rule.resource_names.iter().flatten();
+            names.map(|name| name.as_str().into()).collect()
+        };
+        rules
+            .unwrap_or_default()
+            .iter()
+            .filter(|rule| rule.verbs.iter().any(|verb| verb == "use" || verb == "*"))
+            .map(|rule| Self {
+                resources: Resources::of(rule),
+                names: names(rule),
+            })
+            .filter(|rule| rule.resources != Resources::default())
+            .collect()
+    }
+}
+
+/// A set of resources, each known by its place in [`Resource::ALL`].
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Resources(u32);
+
+impl Resources {
+    /// `pkg/apis/rbac/v1/evaluation_helpers.go`: `APIGroupMatches`, `ResourceMatches`. A target of ours has no
+    /// subresource, so that `x/sub` and `*/sub` never match.
+    fn of(rule: &PolicyRule) -> Self {
+        let holds = |texts: &Option<Vec<String>>, wanted: &str| {
+            let mut texts = texts.iter().flatten();
+            texts.any(|text| text == "*" || text == wanted)
+        };
+        let covered = |resource: &Resource| {
+            holds(&rule.api_groups, resource.group) && holds(&rule.resources, resource.name)
+        };
+        let places = Resource::ALL.iter().enumerate();
+        let places = places.filter(|(_, resource)| covered(resource));
+        Self(places.fold(0, |set, (place, _)| set | 1 << place))
+    }
+
+    /// Their places.
+    pub(super) fn places(self) -> impl Iterator<Item = usize> {
+        (0..Resource::ALL.len()).filter(move |place| self.0 >> place & 1 == 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_rules_that_can_answer_are_kept() {
+        let owned = |texts: &[&str]| Some(texts.iter().map(ToString::to_string).collect());
+        let kept = |verb: &str, groups: &[&str], resources: &[&str]| {
+            let rule = PolicyRule {
+                api_groups: owned(groups),
+                resources: owned(resources),
+                verbs: vec![verb.to_owned()],
+                ..PolicyRule::default()
+            };
+            let rules = UseRule::read(Some(&[rule]));
+            let of = |rule: &UseRule| rule.resources.places().collect::<Vec<_>>();
+            rules.iter().map(of).next()
+        };
+        for (verb, groups, resources, places) in [
+            ("use", &[""][..], &["serviceaccounts"][..], Some(vec![0])),
+            (
+                "*",
+                &["usher.dev", ""],
+                &["nodes", "tolerations"],
+                Some(vec![1, 2]),
+            ),
+            ("use", &["*"], &["*"], Some(vec![0, 1, 2, 3, 4])),
+            ("use", &[""], &["*"], Some(vec![0, 2])),
+            ("get", &[""], &["serviceaccounts"], None),
+            ("use", &["apps"], &["serviceaccounts"], None),
+            ("use", &[""], &["serviceaccounts/token", "*/token"], None),
+            ("*", &[""], &["pods"], None),
+            ("use", &[], &["*"], None),
+            ("use", &["*"], &[], None),
+        ] {
+            assert_eq!(
+                kept(verb, groups, resources),
+                places,
+                "{verb} {groups:?} {resources:?}"
+            );
+        }
+    }
+}
