@@ -27,7 +27,6 @@ pub fn init(level: LevelFilter, format: Format) {
     } else {
         own.with_default(level.min(LevelFilter::WARN))
             .with_target("kube_client", LevelFilter::OFF)
-            .with_target("kube_runtime", LevelFilter::OFF)
     };
     let lines = fmt::layer().with_writer(std::io::stderr);
     let lines = match format {
@@ -41,5 +40,7 @@ pub fn init(level: LevelFilter, format: Format) {
     let _ = tracing_subscriber::registry()
         .with(lines.with_filter(targets))
         .try_init();
-    panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    panic::set_hook(Box::new(|panic| {
+        tracing::error!("{}", panic.to_string().replace('\n', " "));
+    }));
 }

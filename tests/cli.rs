@@ -1,8 +1,9 @@
 //! The command line as people meet it: transcripts, and what a transcript cannot show.
 
 use std::{
+    fmt::Write as _,
     fs,
-    io::Write,
+    io::Write as _,
     path::Path,
     process::{Command, Output, Stdio},
 };
@@ -172,16 +173,12 @@ fn hostile_input_ends_in_an_error() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..20 {
         let before = vec![format!("*a{}", level - 1); 9].join(", ");
-        bomb += &format!("a{level}: &a{level} [{before}]\n");
+        writeln!(bomb, "a{level}: &a{level} [{before}]").unwrap();
     }
     for (input, error) in [
         (bomb.into_bytes(), "aliases blow this document up"),
         (
-            b"a: "
-                .repeat(1)
-                .into_iter()
-                .chain(b"[".repeat(10_000))
-                .collect(),
+            [&b"a: "[..], &b"[".repeat(10_000)].concat(),
             "nested deeper than 255",
         ),
         (b"{\"a\":".repeat(10_000), "nested deeper than 255"),

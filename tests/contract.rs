@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use serde_json::Value;
 use usher::review::{allow, read, refuse};
 
@@ -62,6 +63,9 @@ pub(crate) fn check(response: &[u8], uid: &str, allowed: bool) -> Result<(), Str
             if !holds_only(status, &["status", "code", "reason", "message"])
                 || status["status"] != "Failure"
             {
+                return broken("a status is one that metav1.Status reads");
+            }
+            if serde_json::from_value::<Status>(status.clone()).is_err() {
                 return broken("a status is one that metav1.Status reads");
             }
             // Below 400 the API server would make it 400 (`ToStatusErr`), and nobody would see why.

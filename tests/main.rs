@@ -1,6 +1,8 @@
 //! The integration tests: one program, so that one real control plane serves them all.
 
 #[cfg(test)]
+mod captured;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod cluster;
@@ -14,6 +16,8 @@ mod contract;
 mod controlplane;
 #[cfg(test)]
 mod deploy;
+#[cfg(test)]
+mod docs;
 #[cfg(test)]
 mod generated;
 #[cfg(test)]
@@ -29,7 +33,11 @@ mod reference_model;
 #[cfg(test)]
 mod rooms;
 #[cfg(test)]
+mod sar;
+#[cfg(test)]
 mod scenarios;
+#[cfg(test)]
+mod server;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]

@@ -92,16 +92,20 @@ fn known(code: &str) -> Vec<&str> {
                 }
                 // What follows the name inside the same entry belongs to the room.
                 let entry = behind.find([',', '{', '}']).unwrap_or(0);
-                rest = if depth == 0 { "" } else { &behind[entry..] };
+                rest = if depth == 0 {
+                    ""
+                } else {
+                    behind.split_at(entry).1
+                };
                 if depth == 1 && rest.starts_with('{') {
                     let closed = rest.find('}').map_or(rest.len(), |at| at + 1);
-                    rest = &rest[closed..];
+                    rest = rest.split_at(closed).1;
                 }
             }
             let Some(next) = rest.chars().next() else {
                 break;
             };
-            rest = &rest[next.len_utf8()..];
+            rest = rest.split_at(next.len_utf8()).1;
             match next {
                 '{' => depth += 1,
                 '}' => depth -= 1,

@@ -180,7 +180,7 @@ fn every_story_ends_as_it_is_written() {
         wrong.join("\n\n")
     );
     println!("{requests} requests in {} files", files.len());
-    assert!(requests > 80, "{requests}");
+    assert!(requests > 200, "{requests}");
 }
 
 impl Scenario {

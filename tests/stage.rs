@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use serde_json::{Value, json, value::RawValue};
 use usher::{
     catalogue::Catalogue,
-    engine::{FactError, Facts, Judgement, Mode, Need, ObjectRef, Policy, Verdict, World, judge},
+    engine::{FactError, Facts, Judgement, Need, ObjectRef, Policy, Verdict, World, judge},
     review::{BadReview, read, refuse, respond},
     rights::{Rbac, Rights},
 };
@@ -52,7 +52,6 @@ pub(crate) struct Seen {
     pub(crate) path: String,
     pub(crate) target: String,
     pub(crate) outcome: &'static str,
-    pub(crate) mode: Mode,
     pub(crate) missing: Option<String>,
     pub(crate) grant: Option<String>,
     pub(crate) exemption: Option<String>,
@@ -127,7 +126,7 @@ impl Stage {
                 facts.object(at, Ok(found));
             }
             Need::Review(question) if self.no_reviews => {
-                facts.review(question, Err(FactError::Deadline))
+                facts.review(question, Err(FactError::Deadline));
             }
             Need::Review(question) => {
                 let granted = self
@@ -206,7 +205,6 @@ fn seen(verdict: &Verdict<'_>, facts: usize) -> Answer {
         path: finding.reference.path.to_string(),
         target: finding.target().into_owned(),
         outcome: finding.outcome.word(),
-        mode: finding.mode,
         missing: finding.missing().map(ToString::to_string),
         grant: match &finding.outcome {
             usher::engine::Outcome::Allowed(grant) => Some(grant.to_string()),

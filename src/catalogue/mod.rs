@@ -8,6 +8,8 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use crate::reference::Toleration;
+
 pub use podspec::PodSpec;
 pub use seek::{BadObject, at, fields, parse};
 pub(crate) use strict::Strict;
@@ -151,6 +153,18 @@ impl Catalogue {
                 && controller.makes.kind == made.kind
                 && controller.makes.group == made.group
         })
+    }
+
+    /// Whether some controller that makes objects of this kind adds this toleration by itself.
+    pub fn is_added(&self, made: &Kind, toleration: &Toleration<'_>) -> bool {
+        let names = toleration.names().unwrap_or_default();
+        self.controllers
+            .iter()
+            .filter(|controller| {
+                controller.makes.kind == made.kind && controller.makes.group == made.group
+            })
+            .flat_map(|controller| &controller.tolerations)
+            .any(|added| names.iter().any(|name| **name == **added))
     }
 }
 

@@ -82,11 +82,11 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         if args.world.config.is_some() {
             note(&world.policy, &args.target, &namespace);
         }
-        let (word, why) = match &answer {
+        let (said, why) = match &answer {
             Answer::No(why) => ("no", why),
             Answer::Yes(why) => ("yes", why),
         };
-        writeln!(io::stdout(), "{word}   {}", printable(why))?;
+        writeln!(io::stdout(), "{said}   {}", printable(why))?;
     }
     Ok(Exit::of(matches!(answer, Answer::Yes(_))))
 }

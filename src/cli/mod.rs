@@ -45,6 +45,7 @@ enum Command {
     /// Answer AdmissionReviews from a file, as the webhook would.
     Review(review::Args),
     /// Run the webhook.
+    #[command(long_about = serve::ABOUT)]
     Serve(serve::Args),
 }
 

@@ -3,7 +3,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    runtime::{Builder, Runtime},
+    signal::unix::{Signal, SignalKind, signal},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::level_filters::LevelFilter;
 
@@ -26,9 +29,8 @@ const CONFIGURATION: Duration = Duration::from_secs(2);
 /// Threads at most: one answers some twenty thousand requests a second, and each costs memory.
 const THREADS: usize = 4;
 
-#[derive(Debug, clap::Args)]
-#[command(
-    long_about = "Run the webhook.\n\n\
+/// What the command does, at length.
+pub(super) const ABOUT: &str = "Run the webhook.\n\n\
         Usher listens on two ports. The first speaks HTTPS and is called by the API server: POST /validate answers \
         AdmissionReviews, POST /mutate lets everything through. The second speaks plain HTTP, for probes and \
         metrics: /livez, /readyz, /metrics.\n\n\
@@ -36,14 +38,15 @@ const THREADS: usize = 4;
         configuration and the certificate anew when their files change; a bad file is logged, and the last good one \
         stays in force.\n\n\
         SIGTERM or SIGINT end it: it is no longer ready from then on, still answers for the time of --drain, \
-        finishes what it has begun, and exits with 0. A second signal ends it at once.",
-    after_help = "Examples:\n  \
+        finishes what it has begun, and exits with 0. A second signal ends it at once.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
         In a pod, with a certificate from a mounted Secret:\n    \
         usher serve --config /etc/usher/usher.yaml --tls-cert /tls/tls.crt --tls-key /tls/tls.key\n\n  \
         On your own machine, against the cluster of a kubeconfig:\n    \
         usher serve --kubeconfig ~/.kube/config --bind 127.0.0.1:8443 --health-bind 127.0.0.1:8081 \\\n      \
-        --tls-cert tls.crt --tls-key tls.key --drain 0"
-)]
+        --tls-cert tls.crt --tls-key tls.key --drain 0")]
 pub(super) struct Args {
     /// Configuration file; without one the defaults hold
     #[arg(long, value_name = "FILE", env = "USHER_CONFIG")]
@@ -109,16 +112,19 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
 pub(super) fn run(args: Args) -> Result<Exit, Failure> {
     telemetry::init(args.log_level, args.log_format);
     let threads = available_parallelism().map_or(1, usize::from).min(THREADS);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let workers = Builder::new_multi_thread()
         .worker_threads(threads)
         .enable_all()
         .build()?;
-    runtime.block_on(serve(args))?;
+    // All traffic with the API server stays on this thread: what the lists leave behind in the allocator is then
+    // there once, and not once for every worker.
+    let here = Builder::new_current_thread().enable_all().build()?;
+    here.block_on(serve(args, &workers))?;
     Ok(Exit::Allowed)
 }
 
 /// Puts everything together, and holds it together: whatever ends before it should ends the process.
-async fn serve(args: Args) -> Result<(), Failure> {
+async fn serve(args: Args, workers: &Runtime) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let policy = match &args.config {
         Some(path) => config::load(path)?,
@@ -128,16 +134,21 @@ async fn serve(args: Args) -> Result<(), Failure> {
     let certificates = Arc::new(Certificates::load(&args.tls_cert, &args.tls_key)?);
     let metrics = Arc::new(Metrics::default());
     let limits = Limits::default();
-    let bind =
-        |address, certificates| Listener::bind(address, certificates, limits, metrics.clone());
-    let webhook = bind(args.bind, Some(certificates.clone()))
-        .await
+    let listen = Listener::bind(
+        args.bind,
+        Some(certificates.clone()),
+        limits,
+        metrics.clone(),
+    );
+    let webhook = workers
+        .spawn(listen)
+        .await?
         .map_err(|error| format!("cannot listen on {}: {error}", args.bind))?;
-    let health = bind(args.health_bind, None)
+    let health = Listener::bind(args.health_bind, None, limits, metrics.clone())
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", args.health_bind))?;
     let client = cluster::connect(args.kubeconfig.as_deref()).await?;
-    let (live, mut watches) = metrics.register(|registry| Live::start(client, registry));
+    let (live, watches) = metrics.register(|registry| Live::new(client, registry));
     let app = Arc::new(App::new(catalogue, policy, live, metrics.clone()));
     tracing::info!(
         "serving HTTPS on {}, health and metrics on {}",
@@ -146,7 +157,7 @@ async fn serve(args: Args) -> Result<(), Failure> {
     );
 
     let stop = CancellationToken::new();
-    let webhook = tokio::spawn(webhook.serve(router(app.clone(), limits.body), stop.clone()));
+    let webhook = workers.spawn(webhook.serve(router(app.clone(), limits.body), stop.clone()));
     let health = tokio::spawn(health.serve(health_router(app.clone()), CancellationToken::new()));
     let configuration = async {
         match &args.config {
@@ -171,7 +182,7 @@ async fn serve(args: Args) -> Result<(), Failure> {
         },
         () = end => tracing::warn!("stopped by a second signal"),
         _ = health => return Err("the health port is no longer served".into()),
-        () = watches.ended() => return Err("a watch of the cluster's rights has ended".into()),
+        never = watches.run() => match never {},
         never = configuration => match never {},
         never = certificates.follow(CERTIFICATE, &metrics) => match never {},
     }

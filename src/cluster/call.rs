@@ -84,7 +84,7 @@ pub(super) fn quoted(message: &str) -> String {
 }
 
 /// An error with everything that caused it, in one line.
-pub(super) fn describe(error: &dyn Error) -> String {
+pub(crate) fn describe(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

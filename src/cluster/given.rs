@@ -99,19 +99,19 @@ impl Given {
 /// gets those of all that one of its selectors matches (`pkg/controller/clusterroleaggregation`).
 fn aggregated(roles: &[ClusterRole]) -> Vec<ClusterRole> {
     let filled = |role: &ClusterRole| ClusterRole {
-        rules: Some(rules(role, roles)),
+        rules: Some(filled_in(role, roles)),
         ..role.clone()
     };
     roles.iter().map(filled).collect()
 }
 
-fn rules(role: &ClusterRole, roles: &[ClusterRole]) -> Vec<PolicyRule> {
-    let mut rules = Vec::new();
+fn filled_in(role: &ClusterRole, roles: &[ClusterRole]) -> Vec<PolicyRule> {
+    let mut found = Vec::new();
     let mut seen = HashSet::new();
     let mut open = vec![role];
     while let Some(role) = open.pop() {
         let own = role.rules.as_deref().unwrap_or_default();
-        rules.extend_from_slice(own);
+        found.extend_from_slice(own);
         let selectors = role
             .aggregation_rule
             .as_ref()
@@ -131,7 +131,7 @@ fn rules(role: &ClusterRole, roles: &[ClusterRole]) -> Vec<PolicyRule> {
             }
         }
     }
-    rules
+    found
 }
 
 fn typed<T: DeserializeOwned>(source: &Source, object: &Object<'_, '_>) -> Result<T, BadManifest> {

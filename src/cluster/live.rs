@@ -1,11 +1,14 @@
 use std::{convert::Infallible, sync::Arc, time::Instant};
 
-use futures_util::future::join_all;
+use futures_util::{
+    FutureExt,
+    future::{join_all, select_all},
+};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use kube::Client;
 use prometheus_client::registry::Registry;
 use serde_json::value::RawValue;
-use tokio::{sync::Semaphore, task::JoinSet, time::timeout_at};
+use tokio::{sync::Semaphore, time::timeout_at};
 
 use super::{
     Backend, NotReady,
@@ -36,25 +39,23 @@ pub struct Live {
     metrics: LiveMetrics,
 }
 
-/// The watches behind a [`Live`]. They end when this is dropped.
-#[derive(Debug)]
-pub struct Watches(JoinSet<Infallible>);
+/// The watches behind a [`Live`].
+pub struct Watches {
+    client: Client,
+    index: Arc<Index>,
+}
 
 impl Live {
-    /// Starts the watches of roles and bindings. What is counted is added to the registry.
-    pub fn start(client: Client, registry: &mut Registry) -> (Self, Watches) {
+    /// Nothing is known until the watches run. What is counted is added to the registry.
+    pub fn new(client: Client, registry: &mut Registry) -> (Self, Watches) {
         let metrics = LiveMetrics::default();
         metrics.register(registry);
         let index = Arc::new(Index::new(metrics.clone()));
         registry.register_collector(Box::new(Age(index.clone())));
-        let mut watches = JoinSet::new();
-        watches.spawn(watch::follow::<ClusterRole>(client.clone(), index.clone()));
-        watches.spawn(watch::follow::<ClusterRoleBinding>(
-            client.clone(),
-            index.clone(),
-        ));
-        watches.spawn(watch::follow::<Role>(client.clone(), index.clone()));
-        watches.spawn(watch::follow::<RoleBinding>(client.clone(), index.clone()));
+        let watches = Watches {
+            client: client.clone(),
+            index: index.clone(),
+        };
         let live = Self {
             reviews: Reviews::new(client.clone(), metrics.clone()),
             client,
@@ -62,7 +63,7 @@ impl Live {
             reading: Arc::new(Semaphore::new(READING)),
             metrics,
         };
-        (live, Watches(watches))
+        (live, watches)
     }
 
     async fn look(&self, at: &ObjectRef) -> Result<Option<Box<RawValue>>, FactError> {
@@ -86,15 +87,13 @@ impl Backend for Live {
     async fn gather(
         &self,
         requester: &Requester<'_>,
-        needs: Vec<Need>,
+        mut needs: Vec<Need>,
         facts: &mut Facts,
         deadline: Instant,
     ) {
-        if facts.len() + needs.len() > FACTS {
-            for need in needs {
-                facts.failed(need, FactError::TooMany(FACTS));
-            }
-            return;
+        let room = FACTS.saturating_sub(facts.len()).min(needs.len());
+        for need in needs.split_off(room) {
+            facts.failed(need, FactError::TooMany(FACTS));
         }
         let deadline = deadline.into();
         let find = |need| async move {
@@ -123,8 +122,17 @@ impl Backend for Live {
 }
 
 impl Watches {
-    /// Comes back when one of the watches has ended, which none ever should.
-    pub async fn ended(&mut self) {
-        self.0.join_next().await;
+    /// Keeps the rights up to date. Never ends.
+    ///
+    /// All four run in this one future, and so on one thread.
+    pub async fn run(self) -> Infallible {
+        let Self { client, index } = self;
+        let never = select_all([
+            watch::follow::<ClusterRole>(client.clone(), index.clone()).boxed(),
+            watch::follow::<ClusterRoleBinding>(client.clone(), index.clone()).boxed(),
+            watch::follow::<Role>(client.clone(), index.clone()).boxed(),
+            watch::follow::<RoleBinding>(client, index).boxed(),
+        ]);
+        never.await.0
     }
 }

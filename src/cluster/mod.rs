@@ -14,6 +14,7 @@ mod watch;
 
 use std::{sync::Arc, time::Instant};
 
+pub(crate) use call::describe;
 pub use connect::{ConnectError, client, connect};
 pub use given::Given;
 pub use live::{Live, Watches};

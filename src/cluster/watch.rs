@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use futures_util::{FutureExt, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt};
 use kube::{
     Api, Client, Resource,
     api::{ListParams, WatchEvent, WatchParams},
@@ -29,6 +29,8 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// How long one watch lasts, in seconds; then the next one goes on from there. A connection that died without a word
 /// is noticed after this time.
 const WATCH: u32 = 90;
+/// A watch that cannot go on from where it was is told so at once: after this time it runs.
+const SETTLED: Duration = Duration::from_secs(1);
 /// How much later than agreed a watch may end.
 const GRACE: Duration = Duration::from_secs(10);
 /// Shortest and longest pause after a failure.
@@ -161,13 +163,15 @@ impl<K: Stored> Watch<K> {
         let end = tokio::time::Instant::now() + Duration::from_secs(WATCH.into()) + GRACE;
         let events = timeout(ANSWER, self.api.watch(&params, version)).await;
         let events = events.map_err(|_| Broken::failed(silent()))??;
-        self.index.confirmed(K::SORT);
         let mut events = pin!(events);
+        let mut next = if let Ok(next) = timeout(SETTLED, events.next()).await {
+            next
+        } else {
+            self.index.confirmed(K::SORT);
+            next_until(end, events.as_mut()).await?
+        };
         loop {
             let mut batch = Vec::new();
-            let mut next = timeout_at(end, events.next())
-                .await
-                .map_err(|_| Broken::failed(silent()))?;
             let ended = loop {
                 match next {
                     None => break Some(Ok(())),
@@ -186,11 +190,16 @@ impl<K: Stored> Watch<K> {
                     None => break None,
                 };
             };
-            self.take(batch, version);
-            self.index.confirmed(K::SORT);
+            if !batch.is_empty() {
+                self.take(batch, version);
+            }
+            if !matches!(ended, Some(Err(_))) {
+                self.index.confirmed(K::SORT);
+            }
             if let Some(ended) = ended {
                 return ended;
             }
+            next = next_until(end, events.as_mut()).await?;
         }
     }
 
@@ -229,8 +238,8 @@ impl Broken {
 impl From<kube::Error> for Broken {
     fn from(error: kube::Error) -> Self {
         let gone = match &error {
-            kube::Error::Api(status) => status.code == 410,
-            // An event that cannot be read would come again and again.
+            // Also what is no status at all: an event that cannot be read would come again and again.
+            kube::Error::Api(status) => status.code < 500 && status.code != 429,
             kube::Error::SerdeError(_) => true,
             _ => false,
         };
@@ -239,6 +248,15 @@ impl From<kube::Error> for Broken {
             gone,
         }
     }
+}
+
+/// The next event of a watch that lasts until `end` at most.
+async fn next_until<S: Stream + Unpin>(
+    end: tokio::time::Instant,
+    mut events: S,
+) -> Result<Option<S::Item>, Broken> {
+    let next = timeout_at(end, events.next()).await;
+    next.map_err(|_| Broken::failed(silent()))
 }
 
 fn apply<K: Stored>(object: &Lean<K>, rbac: &mut Rbac) {

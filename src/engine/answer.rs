@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{
     controllers::{CarriedOut, Maker, mirror},
-    facts::{Facts, Need, ObjectRef},
+    facts::{FactError, Facts, Need, ObjectRef},
     judge::World,
     policy::Authorizer,
     request::Request,
@@ -24,8 +24,8 @@ pub(super) struct Asker<'a, 'f> {
     pub(super) kind: &'a Kind,
     pub(super) spec: &'f PodSpec<'a>,
     mirror: Option<&'a str>,
-    /// Found out once; `None` inside while facts are missing.
-    maker: Option<Option<Maker<'f>>>,
+    /// Found out once.
+    maker: Option<Maker<'f>>,
     extended: Option<HashSet<Text<'a>>>,
     needs: Vec<Need>,
 }
@@ -112,7 +112,7 @@ impl<'a, 'f> Asker<'a, 'f> {
         {
             return Some(Outcome::Allowed(grant));
         }
-        let (note, unknown) = match self.by_maker(reference)? {
+        let (mut note, unknown) = match self.by_maker(reference)? {
             CarriedOut::Yes(owner) => return Some(Outcome::Allowed(Grant::Controller(owner))),
             CarriedOut::No(note) => (note, None),
             CarriedOut::Unknown(error) => (None, Some(error)),
@@ -129,7 +129,13 @@ impl<'a, 'f> Asker<'a, 'f> {
             match self.reviewed(&missing, &names)? {
                 Ok(Some(reason)) => return Some(Outcome::Allowed(Grant::Review(reason))),
                 Ok(None) => {}
-                Err(error) => return Some(Outcome::Unknown(error)),
+                // What the index says stands, so that the requester still reads what to grant.
+                Err(FactError::TooMany(most)) if policy.authorizer != Authorizer::Review => {
+                    note = Some(format!(
+                        "no more than {most} facts are gathered for one request"
+                    ));
+                }
+                Err(error) => return Some(Outcome::Unknown(error.to_string())),
             }
         }
         Some(unknown.map_or_else(
@@ -265,7 +271,7 @@ impl<'a, 'f> Asker<'a, 'f> {
         &mut self,
         question: &Question<'_>,
         names: &[Cow<'_, str>],
-    ) -> Option<Result<Option<String>, String>> {
+    ) -> Option<Result<Option<String>, FactError>> {
         let mut pending = false;
         let mut error = None;
         for name in names {
@@ -278,7 +284,7 @@ impl<'a, 'f> Asker<'a, 'f> {
                 }
                 Some(Ok(Some(reason))) => return Some(Ok(Some(reason.clone()))),
                 Some(Ok(None)) => {}
-                Some(Err(failed)) => error = Some(failed.to_string()),
+                Some(Err(failed)) => error = Some(failed.clone()),
             }
         }
         (!pending).then(|| error.map_or(Ok(None), Err))
@@ -298,9 +304,7 @@ impl<'a, 'f> Asker<'a, 'f> {
             Some(known) => known,
             None => Maker::find(self),
         };
-        let outcome = maker
-            .as_ref()
-            .and_then(|maker| maker.carries_out(self, reference));
+        let outcome = maker.carries_out(self, reference);
         self.maker = Some(maker);
         outcome
     }

@@ -27,6 +27,8 @@ pub(super) enum Maker<'f> {
     },
     /// A person, or somebody who only looks like a controller; the text says why.
     Nobody(Option<String>),
+    /// The owner is not known yet.
+    Pending,
     /// The owner could not be read.
     Unknown(String),
 }
@@ -96,8 +98,8 @@ pub(super) fn mirror<'a>(
 }
 
 impl<'f> Maker<'f> {
-    /// Finds out who made the object; `None` while the owner is not known.
-    pub(super) fn find<'a: 'f>(asker: &mut Asker<'a, 'f>) -> Option<Self> {
+    /// Finds out who made the object.
+    pub(super) fn find<'a: 'f>(asker: &mut Asker<'a, 'f>) -> Self {
         let request = asker.request;
         let catalogue = asker.world.catalogue;
         let account = request
@@ -109,9 +111,9 @@ impl<'f> Maker<'f> {
         let everyone = shared.is_some_and(|user| *user == *request.requester.username);
         let may_be = everyone || account.is_some_and(|name| catalogue.is_maker(asker.kind, name));
         if request.operation != Operation::Create || !may_be {
-            return Some(Self::Nobody(None));
+            return Self::Nobody(None);
         }
-        let stranger = |why: &str| Some(Self::Nobody(Some(why.to_owned())));
+        let stranger = |why: &str| Self::Nobody(Some(why.to_owned()));
         let references = match request.object.map(parse::<Object<'_>>) {
             Some(Ok(object)) => object.metadata.owner_references.unwrap_or_default(),
             _ => return stranger("its metadata cannot be read"),
@@ -146,16 +148,16 @@ impl<'f> Maker<'f> {
         let found = match asker.facts.of_object(&wanted) {
             None => {
                 asker.need(Need::Object(wanted));
-                return None;
+                return Self::Pending;
             }
             Some(Err(error)) => {
-                return Some(Self::Unknown(format!("{who} could not be read: {error}")));
+                return Self::Unknown(format!("{who} could not be read: {error}"));
             }
             Some(Ok(None)) => return stranger(&format!("{who} was not found")),
             Some(Ok(Some(found))) => found,
         };
         let template = at(found, &kind.pod_spec.keys);
-        Some(match (parse::<Object<'_>>(found), template) {
+        match (parse::<Object<'_>>(found), template) {
             (Ok(live), _) if live.metadata.uid != owner.uid || owner.uid.is_empty() => {
                 Self::Nobody(Some(format!("{who} has another uid")))
             }
@@ -169,7 +171,7 @@ impl<'f> Maker<'f> {
             },
             (Ok(_), Ok(None)) => Self::Nobody(Some(format!("{who} has no pod template"))),
             (Err(error), _) | (_, Err(error)) => Self::Unknown(format!("{who}: {error}")),
-        })
+        }
     }
 
     /// Whether the owner's template says the same, or Kubernetes itself adds it; `None` while facts are missing.
@@ -179,6 +181,7 @@ impl<'f> Maker<'f> {
         reference: &Reference<'_>,
     ) -> Option<CarriedOut> {
         let (owner, controller, template) = match self {
+            Self::Pending => return None,
             Self::Nobody(note) => return Some(CarriedOut::No(note.clone())),
             Self::Unknown(error) => return Some(CarriedOut::Unknown(error.clone())),
             Self::Controller {

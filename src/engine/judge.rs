@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     catalogue::{BadObject, Catalogue, Kind, PodSpec, at, fields},
-    reference::{Check, Reference},
+    reference::{Check, Reference, Target},
     rights::Rights,
 };
 
@@ -146,6 +146,20 @@ fn unchanged(new: &RawValue, old: &RawValue, free: &[Box<str>]) -> Result<bool, 
     Ok(new.keys().eq(old.keys()) && new.values().zip(old.values()).all(texts))
 }
 
+/// Whether a live pod held this before the update, and got it from Kubernetes: its node from the scheduler, which no
+/// update can change, and tolerations of the state of a node from the controller of a DaemonSet.
+fn given(world: &World<'_>, kind: &Kind, reference: &Reference<'_>, old: &PodSpec<'_>) -> bool {
+    kind.is_pod()
+        && match (&reference.target, reference.check) {
+            (Target::Object { name, .. }, Check::Nodes) => name == old.node(),
+            (Target::Taints(toleration), _) => {
+                let mut held = old.tolerations().iter().take(TOLERATIONS);
+                world.catalogue.is_added(kind, toleration) && held.any(|held| held.same(toleration))
+            }
+            _ => false,
+        }
+}
+
 fn ask<'a>(
     request: &'a Request<'a>,
     world: &World<'a>,
@@ -164,11 +178,7 @@ fn ask<'a>(
     let mut class_refused = false;
     for reference in spec.references(&kind.pod_spec.dotted) {
         let check = reference.check;
-        // The node of a live pod was chosen by the scheduler, and cannot be changed by an update.
-        let placed = check == Check::Nodes
-            && kind.is_pod()
-            && old.is_some_and(|old| old.node() == spec.node());
-        if mode(check) == Mode::Off || placed {
+        if mode(check) == Mode::Off || old.is_some_and(|old| given(world, kind, &reference, old)) {
             continue;
         }
         let outcome = match reference.path.index {

@@ -15,6 +15,8 @@ use super::{
 pub(super) struct Limits {
     /// Values; each costs up to 100 bytes of memory.
     pub(super) nodes: usize,
+    /// Anchors.
+    pub(super) anchors: usize,
     /// Bytes of JSON that aliases bring in.
     pub(super) aliased: usize,
     /// Nesting, aliases resolved. Kubernetes itself has nothing deeper than 30.
@@ -23,6 +25,7 @@ pub(super) struct Limits {
 
 const LIMITS: Limits = Limits {
     nodes: 4_000_000,
+    anchors: 100_000,
     aliased: 16 << 20,
     depth: 255,
 };
@@ -302,7 +305,10 @@ impl<'t> Composer<'t> {
             return Ok(None);
         };
         let value = match frame.content {
-            Content::List(items) => Value::List(items),
+            Content::List(mut items) => {
+                items.shrink_to_fit();
+                Value::List(items)
+            }
             Content::Map(map) => Value::Map(map.finish()?),
         };
         let place = Place {
@@ -341,6 +347,11 @@ impl<'t> Composer<'t> {
                 weight,
             };
             self.anchors.insert(anchor, held);
+            if self.anchors.len() > self.limits.anchors {
+                let most = self.limits.anchors;
+                let what = format!("one document has more than {most} anchors: split it");
+                return Err((place, what));
+            }
             node = Node {
                 place,
                 value: Value::Shared(node_),

@@ -85,6 +85,8 @@ impl<'t> MapBuilder<'t> {
     pub(super) fn finish(mut self) -> Result<Vec<Entry<'t>>, Wrong> {
         distinct(&self.entries)?;
         let Some(merge) = self.merge else {
+            // Most maps are small, and a vector starts with room for four.
+            self.entries.shrink_to_fit();
             return Ok(self.entries);
         };
         let mut known: HashMap<&str, Option<usize>> = HashMap::new();

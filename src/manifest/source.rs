@@ -65,8 +65,8 @@ impl Source {
         if text.starts_with('\u{feff}') {
             text.remove(0);
         }
-        let control = |byte: &u8| matches!(byte, 0..=8 | 11 | 12 | 14..=31 | 127);
-        if let Some(at) = text.as_bytes().iter().position(|byte| control(byte)) {
+        let is_control = |byte: &u8| matches!(byte, 0..=8 | 11 | 12 | 14..=31 | 127);
+        if let Some(at) = text.as_bytes().iter().position(is_control) {
             let (before, after) = text.split_at(at);
             let byte = after.bytes().next().unwrap_or_default();
             let what = format!("control character {byte:#04x}: a manifest is text, remove it");

@@ -31,7 +31,7 @@ pub struct Text {
 impl Text {
     /// Writes what there is to say about an object, and tells whether there was anything.
     pub fn object(
-        &self,
+        self,
         to: &mut impl Write,
         judged: &Judged<'_>,
         catalogue: &Catalogue,
@@ -84,7 +84,7 @@ impl Text {
         Ok(spoke)
     }
 
-    fn entry(&self, to: &mut impl Write, source: &Source, entry: &Entry) -> io::Result<()> {
+    fn entry(self, to: &mut impl Write, source: &Source, entry: &Entry) -> io::Result<()> {
         let Entry {
             place,
             level,
@@ -144,39 +144,40 @@ fn remedy(finding: &Finding<'_>) -> Option<String> {
     }
 }
 
-/// The line that a place starts in, cut to what matters, and where in it the place lies.
+/// The line that a place starts in, cut to what matters, and where in it the place lies. Looks no further around it than
+/// it shows: a manifest may be one long line.
 fn line_of(text: &str, place: Place) -> (String, Range<usize>) {
     let byte = |at: u32| usize::try_from(at).unwrap_or(usize::MAX).min(text.len());
-    let (before, after) = text
-        .split_at_checked(byte(place.start))
-        .unwrap_or((text, ""));
-    let inside = text
-        .get(byte(place.start)..byte(place.end))
-        .unwrap_or_default();
-    let line_break = |c: char| c == '\n' || c == '\r';
-    let until_break = |text: &'_ str| text.find(line_break).unwrap_or(text.len());
-    let marked: String = after
-        .get(..until_break(inside).max(1).min(after.len()))
-        .unwrap_or_default()
-        .trim_end()
-        .chars()
-        .take(AROUND)
-        .collect();
-    let start = before.rfind(line_break).map_or(0, |at| at + 1);
-    let before = before.get(start..).unwrap_or_default();
-    let cut = before.char_indices().rev().nth(AROUND).map(|(at, _)| at);
-    let mut shown = String::new();
-    if let Some(cut) = cut {
-        shown.push('…');
-        shown.push_str(before.get(cut..).unwrap_or_default());
-    } else {
-        shown.push_str(before);
+    let in_line = |c: &char| !matches!(c, '\n' | '\r');
+    let start = byte(place.start);
+    let (before, after) = text.split_at_checked(start).unwrap_or((text, ""));
+    let inside = byte(place.end).saturating_sub(start).max(1);
+    let mut marked = String::new();
+    let mut behind = String::new();
+    for (at, c) in after.char_indices().take_while(|(_, c)| in_line(c)) {
+        if at < inside && marked.len() < AROUND {
+            marked.push(c);
+        } else if behind.len() < AROUND {
+            behind.push(c);
+        } else {
+            break;
+        }
     }
+    let marked = marked.trim_end();
+    let mut head: Vec<char> = before
+        .chars()
+        .rev()
+        .take_while(in_line)
+        .take(AROUND + 1)
+        .collect();
+    if head.len() > AROUND {
+        head.pop();
+        head.push('…');
+    }
+    let mut shown: String = head.into_iter().rev().collect();
     let range = shown.len()..shown.len() + marked.len();
-    let behind = after.get(marked.len()..).unwrap_or_default();
-    let behind = behind.get(..until_break(behind)).unwrap_or_default();
-    shown.push_str(&marked);
-    shown.extend(behind.chars().take(AROUND));
+    shown.push_str(marked);
+    shown.push_str(&behind);
     (shown, range)
 }
 

@@ -1,4 +1,4 @@
-use serde::Deserialize;
+use serde::{Deserialize, de::Error as _};
 use serde_json::value::RawValue;
 
 use super::{API_VERSION, KIND};
@@ -107,7 +107,8 @@ fn uid(bytes: &[u8]) -> Option<String> {
 }
 
 fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> serde_json::Result<T> {
-    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let text = str::from_utf8(bytes).map_err(serde_json::Error::custom)?;
+    let mut json = serde_json::Deserializer::from_str(text);
     let parsed = T::deserialize(Strict(&mut json))?;
     json.end()?;
     Ok(parsed)
@@ -116,6 +117,17 @@ fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> serde_json::Result<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_utf_8_is_refused_wherever_it_stands() {
+        let mut body = br#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","unknown":"?","request":{
+            "uid":"u","kind":{},"operation":"CREATE","userInfo":{}}}"#
+            .to_vec();
+        assert!(read(&body).is_ok());
+        let at = body.iter().position(|byte| *byte == b'?').unwrap();
+        body[at] = 0xD3;
+        assert!(read(&body).unwrap_err().why.contains("utf-8"));
+    }
 
     #[test]
     fn a_bad_review_keeps_its_uid_where_it_can() {

@@ -19,6 +19,8 @@ pub struct Rbac {
     roles: HashMap<RoleKey, Arc<[UseRule]>>,
     /// Bindings by namespace (`None`: ClusterRoleBindings) and name.
     bindings: HashMap<Option<Arc<str>>, HashMap<Arc<str>, Binding>>,
+    /// The names of bound roles, each once: thousands of bindings name the same few.
+    names: HashSet<Arc<str>>,
     /// What has changed since the last compilation.
     dirty: HashSet<Option<Arc<str>>>,
     rights: Rights,
@@ -233,11 +235,17 @@ impl Rbac {
         name: &str,
         binding: Option<Binding>,
     ) -> Result<(), Ignored> {
-        let Some(binding) = binding else {
+        let Some(mut binding) = binding else {
             self.delete_binding(namespace, name);
             return Err(Ignored::NoRole);
         };
         let scope = namespace.map(Arc::from);
+        match self.names.get(&binding.role.name) {
+            Some(known) => binding.role.name = known.clone(),
+            None => {
+                self.names.insert(binding.role.name.clone());
+            }
+        }
         let held = self.bindings.entry(scope.clone()).or_default();
         if held.get(name) != Some(&binding) {
             held.insert(name.into(), binding);

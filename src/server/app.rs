@@ -5,7 +5,7 @@ use std::sync::{
 
 use arc_swap::ArcSwap;
 
-use super::{metrics::Metrics, refusals::Refusals};
+use super::{body::Room, metrics::Metrics, refusals::Refusals};
 use crate::{catalogue::Catalogue, cluster::Backend, engine::Policy};
 
 /// What all requests share.
@@ -14,6 +14,7 @@ pub struct App<B> {
     pub(super) catalogue: Catalogue,
     pub(super) backend: B,
     pub(super) refusals: Refusals,
+    pub(super) room: Room,
     policy: ArcSwap<Policy>,
     metrics: Arc<Metrics>,
     draining: AtomicBool,
@@ -26,6 +27,7 @@ impl<B> App<B> {
             catalogue,
             backend,
             refusals: Refusals::default(),
+            room: Room::default(),
             policy: ArcSwap::from_pointee(policy),
             metrics,
             draining: AtomicBool::default(),
@@ -40,6 +42,11 @@ impl<B> App<B> {
     /// Puts another configuration in force, for every request from now on.
     pub fn set_policy(&self, policy: Policy) {
         self.policy.store(Arc::new(policy));
+    }
+
+    /// Where rights and facts come from.
+    pub fn backend(&self) -> &B {
+        &self.backend
     }
 
     /// What is counted.

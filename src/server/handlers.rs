@@ -68,10 +68,10 @@ async fn handle<B: Backend>(
     let (head, body) = request.into_parts();
     let deadline = deadline(head.uri.query(), arrived);
     let (mut response, ended) = if is_json(&head.headers) {
-        match collect(body, stall, deadline).await {
-            Ok(bytes) => {
+        match collect(body, &app.room, stall, deadline).await {
+            Ok(body) => {
                 let start = Instant::now();
-                let answer = answer(app, hook, &bytes, deadline).await;
+                let answer = answer(app, hook, &body.bytes, deadline).await;
                 app.metrics().seconds.observe(start.elapsed().as_secs_f64());
                 answer
             }
@@ -80,6 +80,7 @@ async fn handle<B: Backend>(
                     NoBody::Broken => StatusCode::BAD_REQUEST,
                     NoBody::Large => StatusCode::PAYLOAD_TOO_LARGE,
                     NoBody::Slow => StatusCode::REQUEST_TIMEOUT,
+                    NoBody::Full => StatusCode::SERVICE_UNAVAILABLE,
                 };
                 (plain(status, &why.to_string()), Ended::Error)
             }

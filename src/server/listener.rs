@@ -138,13 +138,14 @@ impl Port {
         /// Pause after the system could not hand over a connection: it mostly has no file descriptors left, and
         /// needs a moment until some are closed.
         const PAUSE: Duration = Duration::from_millis(100);
+        let evicted = || self.metrics.refused(Refused::Evicted);
         loop {
-            let evicted = || self.metrics.refused(Refused::Evicted);
-            let Some(permit) = self.connections.room(evicted).await else {
-                return;
-            };
             match tcp.accept().await {
                 Ok((stream, _)) => {
+                    // Room is made for a connection that is there, not for one that may come.
+                    let Some(permit) = self.connections.room(evicted).await else {
+                        return;
+                    };
                     let place = self.connections.open(permit);
                     tasks.spawn(self.clone().serve(stream, place));
                 }
@@ -227,7 +228,7 @@ async fn handshake(
     const HANDSHAKE: u8 = 22;
     const PLAIN: &[u8] =
         b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\
-        content-length: 34\r\n\r\nThis port speaks HTTPS, not HTTP.\r\n";
+        content-length: 35\r\n\r\nThis port speaks HTTPS, not HTTP.\r\n";
     let mut first = [0];
     match stream.peek(&mut first).await {
         Ok(0) | Err(_) => Err(None),

@@ -239,7 +239,7 @@ impl Metrics {
         );
         registry.register(
             "certificate_expiry_timestamp_seconds",
-            "When the certificate in use expires",
+            "When the certificate in use expires; 0 if that is not known",
             self.expiry.clone(),
         );
     }

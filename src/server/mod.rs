@@ -8,6 +8,7 @@ mod app;
 mod body;
 mod connections;
 mod deadline;
+mod expiry;
 mod handlers;
 mod health;
 mod listener;

@@ -7,6 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use rustls::{
     ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
@@ -16,7 +17,7 @@ use rustls::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{metrics::Metrics, reload};
+use super::{expiry::expiry, metrics::Metrics, reload};
 
 /// The certificate of the webhook, read from two files and read anew when they change.
 ///
@@ -103,8 +104,11 @@ impl Certificates {
         let read = || Files::read(&self.certificate, &self.key).map_err(|error| error.to_string());
         let take = |files: &Files| {
             let parsed = files.parse(&self.certificate, &self.key, &self.provider);
-            self.current
-                .store(Arc::new(parsed.map_err(|error| error.to_string())?));
+            let parsed = parsed.map_err(|error| error.to_string())?;
+            let leaf = parsed.cert.first();
+            let expiry = leaf.and_then(|leaf| expiry(leaf));
+            metrics.expiry.set(expiry.map_or(0, Timestamp::as_second));
+            self.current.store(Arc::new(parsed));
             Ok(())
         };
         reload::follow(every, &metrics.certificate, "certificate", read, take).await

@@ -298,3 +298,15 @@ fn ushers_own_namespace_and_kube_system_are_free() {
         super::Said::from(crate::controlplane::feed(&mut command, &pod).unwrap()).passes();
     }
 }
+
+#[test]
+fn very_many_missing_rights_are_still_named() {
+    let team = Team::new("many");
+    let tolerations: Vec<String> = (0..20)
+        .map(|n| format!("{{key: k{n:02}, value: v, effect: NoSchedule}}"))
+        .collect();
+    let said = team.pod("web", &format!("tolerations: [{}]", tolerations.join(", ")));
+    said.refused(
+        "and 15 more\nneeds: verb use on tolerations.usher.dev \"k00=v:NoSchedule\" in many",
+    );
+}

@@ -46,10 +46,10 @@ fn the_account_has_the_rights_that_usher_needs_and_no_others() {
         "rbac.authorization.k8s.io/clusterroles",
         "rbac.authorization.k8s.io/rolebindings",
         "rbac.authorization.k8s.io/clusterrolebindings",
+    ];
+    let read = [
         "node.k8s.io/runtimeclasses",
         "scheduling.k8s.io/priorityclasses",
-    ];
-    let owners = [
         "/replicationcontrollers",
         "apps/deployments",
         "apps/replicasets",
@@ -102,8 +102,7 @@ fn the_account_has_the_rights_that_usher_needs_and_no_others() {
                 .map(|resource| (format!("{verb} {resource}"), reads)),
         );
         expected.extend(
-            owners
-                .iter()
+            read.iter()
                 .map(|resource| (format!("{verb} {resource}"), verb == "get")),
         );
         expected.extend(

@@ -16,7 +16,7 @@ use kube::{
 use super::{Answer, Args, PATIENCE, answer};
 use crate::{
     cli::{Failure, world::World},
-    cluster::{Backend, NotReady},
+    cluster::{Backend, NotReady, describe},
     engine::{Authorizer, FactError, Facts, Need},
     reference::{Question, Requester, Text},
     rights::Rights,
@@ -90,7 +90,12 @@ impl Cluster {
                 &SelfSubjectReview::default(),
             )
             .await
-            .map_err(|error| format!("the API server does not say who you are: {error}"))?;
+            .map_err(|error| {
+                format!(
+                    "the API server does not say who you are: {}",
+                    describe(&error)
+                )
+            })?;
         let user = answered
             .status
             .and_then(|status| status.user_info)
@@ -143,7 +148,7 @@ impl Cluster {
         };
         let failed =
             |why: String| FactError::Failed(format!("the API server did not answer: {why}"));
-        match answered.map_err(|error| failed(error.to_string()))? {
+        match answered.map_err(|error| failed(describe(&error)))? {
             Some(SubjectAccessReviewStatus {
                 allowed: true,
                 reason,

@@ -1,0 +1,140 @@
+//! What the documentation shows is what happens.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::controlplane::feed;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn readme() -> String {
+    fs::read_to_string(root().join("README.md")).unwrap()
+}
+
+/// Every page of the documentation.
+fn pages() -> Vec<PathBuf> {
+    let mut pages: Vec<PathBuf> = fs::read_dir(root().join("docs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "md"))
+        .collect();
+    pages.extend(["README.md", "CONTRIBUTING.md", "certs/README.md"].map(|page| root().join(page)));
+    pages
+}
+
+fn usher(args: &[&str], input: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
+    let said = feed(command.args(args), input).unwrap();
+    String::from_utf8(said.stdout).unwrap()
+}
+
+/// The lines of the README behind a command, up to the next command or the end of the block.
+fn shown(command: &str) -> String {
+    let readme = readme();
+    let (_, behind) = readme
+        .split_once(&format!("$ {command}\n"))
+        .unwrap_or_else(|| panic!("{command}"));
+    let lines = behind
+        .lines()
+        .take_while(|line| !line.starts_with("$ ") && !line.starts_with("```"));
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
+#[test]
+fn the_refusal_in_the_readme_is_the_real_one() {
+    let review = r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","operation":"CREATE",
+        "kind":{"group":"apps","version":"v1","kind":"Deployment"},"namespace":"team-a","userInfo":{"username":"jane"},
+        "object":{"spec":{"template":{"spec":{"serviceAccountName":"deployer"}}}}}}"#;
+    let rbac = root().join("examples/demo/rbac.yaml");
+    let answer = usher(&["review", "-", "--rbac", rbac.to_str().unwrap()], review);
+    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    let message = answer["response"]["status"]["message"].as_str().unwrap();
+    let shown = shown("kubectl -n team-a apply -f web.yaml");
+    let start = "Error from server (Forbidden): admission webhook \"validate.usher.dev\" denied the request: ";
+    assert_eq!(shown.trim_end(), format!("{start}{message}"));
+}
+
+#[test]
+fn the_grant_in_the_readme_works_as_it_is_shown() {
+    let command =
+        "usher grant serviceaccounts/deployer -n team-a --to group:team-a | kubectl apply -f -";
+    let words: Vec<&str> = command
+        .split(" | ")
+        .next()
+        .unwrap()
+        .split(' ')
+        .skip(1)
+        .collect();
+    let grant = usher(&words, "");
+    for line in shown(command).lines() {
+        let (what, _) = line.split_once(' ').unwrap();
+        let (kind, name) = what.split_once('/').unwrap();
+        let kind = kind.split('.').next().unwrap();
+        assert!(
+            grant.to_lowercase().contains(&format!("kind: {kind}\n")),
+            "{kind}"
+        );
+        assert!(grant.contains(&format!("name: {name}\n")), "{name}");
+    }
+    let file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+    fs::write(file.path(), &grant).unwrap();
+    let command = "usher can-i use serviceaccounts/deployer -n team-a --as jane --as-group team-a";
+    let mut words: Vec<&str> = command.split(' ').skip(1).collect();
+    words.extend(["--rbac", file.path().to_str().unwrap()]);
+    assert_eq!(usher(&words, ""), shown(command));
+}
+
+#[test]
+fn configurations_in_the_documentation_are_legal() {
+    let mut seen = 0;
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        for block in text.split("```yaml\n").skip(1) {
+            let block = block.split("```").next().unwrap();
+            usher::config::parse(block)
+                .unwrap_or_else(|error| panic!("{}: {error}\n{block}", page.display()));
+            seen += 1;
+        }
+    }
+    assert!(seen > 0);
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        for link in text.split("](").skip(1) {
+            let link = link.split(')').next().unwrap();
+            let target = link.split('#').next().unwrap();
+            if !target.contains("://") && !target.is_empty() {
+                let there = page.parent().unwrap().join(target);
+                assert!(there.exists(), "{}: {link}", page.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn daily_commands_are_those_of_the_continuous_integration() {
+    let contributing = fs::read_to_string(root().join("CONTRIBUTING.md")).unwrap();
+    let run = fs::read_to_string(root().join(".ci/run")).unwrap();
+    let steps: Vec<String> = run
+        .lines()
+        .filter_map(|line| line.strip_prefix("step "))
+        .map(|step| step.replace(" --locked", ""))
+        .collect();
+    assert!(steps.len() >= 5);
+    for step in steps {
+        // The list shows the command as one types it.
+        let typed = step.replace(" --check", "");
+        assert!(
+            contributing.contains(&format!("`{typed}")),
+            "{typed} is not in CONTRIBUTING.md"
+        );
+    }
+}
