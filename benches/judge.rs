@@ -274,9 +274,9 @@ impl Table {
         let columns = BINDINGS.map(|bindings| format!("{bindings:>8}")).concat();
         println!("{:<52} {columns} {:>8}", "bindings", "growth");
         for (name, times) in &self.growth {
-            let cells: String = times.iter().map(|time| format!("{time:>8.0}")).collect();
+            let cells: Vec<_> = times.iter().map(|time| format!("{time:>8.0}")).collect();
             let growth = times[times.len() - 1] / times[0];
-            println!("{name:<52} {cells} {growth:>7.2}x");
+            println!("{name:<52} {} {growth:>7.2}x", cells.concat());
         }
     }
 }

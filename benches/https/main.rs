@@ -63,6 +63,9 @@ struct Args {
     /// How often Usher is started to measure its start
     #[arg(long, default_value_t = 5)]
     starts: usize,
+    /// Another Usher than that of this build
+    #[arg(long, value_name = "FILE", default_value = env!("CARGO_BIN_EXE_usher"))]
+    usher: PathBuf,
     /// What cargo says to every bench
     #[arg(long, hide = true)]
     bench: bool,
@@ -77,7 +80,7 @@ async fn main() {
     if let [address, certificate, key] = &*args.floor {
         floor::serve(address, certificate, key).await;
     }
-    let servers = Place::new();
+    let servers = Place::new(args.usher);
     let plane = cluster::filled().await;
     let rights = cluster::rights_of_usher(&plane);
     let cases = cases(Review::MIDDLE.many(cluster::GRANTS));
@@ -138,17 +141,22 @@ fn cases(reviews: Vec<String>) -> Arc<[Case]> {
 /// Where the servers find what they need, and one certificate for all.
 struct Place {
     dir: TempDir,
+    usher: PathBuf,
     certificate: CertificateDer<'static>,
 }
 
 impl Place {
-    fn new() -> Self {
+    fn new(usher: PathBuf) -> Self {
         let dir = TempDir::new().unwrap();
         let pair = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         fs::write(dir.path().join("tls.crt"), pair.cert.pem()).unwrap();
         fs::write(dir.path().join("tls.key"), pair.signing_key.serialize_pem()).unwrap();
         let certificate = CertificateDer::from_pem_file(dir.path().join("tls.crt")).unwrap();
-        Self { dir, certificate }
+        Self {
+            dir,
+            usher,
+            certificate,
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -197,7 +205,7 @@ impl Place {
         let head = "apiVersion: usher.dev/v1alpha1\nkind: Configuration\n";
         fs::write(&config, format!("{head}{lines}\n")).unwrap();
         self.start(|address| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
+            let mut command = Command::new(&self.usher);
             command.arg("serve").arg("--config").arg(config);
             command.arg("--kubeconfig").arg(kubeconfig);
             command.args(["--bind", &address.to_string()]);
