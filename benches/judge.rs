@@ -261,7 +261,7 @@ impl Table {
                 format!("{:.1} us", time / 1000.0)
             }
         };
-        for (name, time, target) in &self.rows {
+        for (name, time, target) in self.rows.iter().filter(|(_, time, _)| !time.is_nan()) {
             let (target, ratio) = target.map_or_else(Default::default, |target| {
                 (shown(target), format!("{:.2}", time / target))
             });
@@ -273,7 +273,8 @@ impl Table {
         );
         let columns = BINDINGS.map(|bindings| format!("{bindings:>8}")).concat();
         println!("{:<52} {columns} {:>8}", "bindings", "growth");
-        for (name, times) in &self.growth {
+        let measured = |times: &[f64]| times.iter().all(|time| !time.is_nan());
+        for (name, times) in self.growth.iter().filter(|(_, times)| measured(times)) {
             let cells: Vec<_> = times.iter().map(|time| format!("{time:>8.0}")).collect();
             let growth = times[times.len() - 1] / times[0];
             println!("{name:<52} {} {growth:>7.2}x", cells.concat());
