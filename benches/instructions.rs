@@ -92,15 +92,11 @@ fn run(case: &str) {
         "floor" => floor(&Review::SMALL.many(ROUND)),
         "allowed" => reviews(&Review::SMALL.many(ROUND), true),
         "refused" => reviews(
-            &(ROUND..2 * ROUND)
-                .map(|n| {
-                    Review {
-                        number: n,
-                        ..Review::SMALL
-                    }
-                    .json()
-                })
-                .collect::<Vec<_>>(),
+            &Review {
+                number: ROUND,
+                ..Review::SMALL
+            }
+            .many(ROUND),
             false,
         ),
         "middle" => reviews(&Review::MIDDLE.many(ROUND), true),

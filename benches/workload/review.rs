@@ -27,9 +27,9 @@ impl Review {
         }
     }
 
-    /// As many different reviews of this size as wanted.
+    /// As many different reviews of this size as wanted, numbered on from this one.
     pub(crate) fn many(self, count: usize) -> Vec<String> {
-        (0..count)
+        (self.number..self.number + count)
             .map(|number| Self { number, ..self }.json())
             .collect()
     }
