@@ -5,7 +5,7 @@
 //!
 //! The programs come from `KUBEBUILDER_ASSETS`, or are built once from the Go module beside this file.
 
-mod binaries;
+pub(crate) mod binaries;
 mod boot;
 pub(crate) mod child;
 mod error;

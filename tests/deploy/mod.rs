@@ -3,6 +3,7 @@
 //! The registrations name a service that nobody serves here, and with them every pod of the test run would be refused.
 //! So they are applied as a dry run, which the API server checks to the end but does not store.
 
+mod certificates;
 mod rights;
 mod wiring;
 
