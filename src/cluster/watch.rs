@@ -21,7 +21,7 @@ use super::{
 use crate::rights::Rbac;
 
 /// Objects in one page of a list. Pages are read whole: small ones keep the memory low.
-const PAGE: u32 = 500;
+const PAGE: u32 = 250;
 /// Events that are taken in at once.
 const BATCH: usize = 256;
 /// How long the API server may take for a page, or to begin a watch.
