@@ -138,33 +138,28 @@ impl Catalogue {
 
     /// The controller that makes objects of this kind for owners of that kind.
     pub fn controller(&self, made: &Kind, group: &str, owner: &str) -> Option<&Controller> {
-        self.controllers.iter().find(|controller| {
-            controller.makes.kind == made.kind
-                && controller.makes.group == made.group
-                && *controller.of.group == *group
-                && *controller.of.kind == *owner
-        })
+        self.makers(made)
+            .find(|maker| *maker.of.group == *group && *maker.of.kind == *owner)
     }
 
     /// Whether some controller of this account makes objects of this kind.
     pub fn is_maker(&self, made: &Kind, account: &str) -> bool {
-        self.controllers.iter().any(|controller| {
-            *controller.account == *account
-                && controller.makes.kind == made.kind
-                && controller.makes.group == made.group
-        })
+        self.makers(made).any(|maker| *maker.account == *account)
     }
 
     /// Whether some controller that makes objects of this kind adds this toleration by itself.
     pub fn is_added(&self, made: &Kind, toleration: &Toleration<'_>) -> bool {
         let names = toleration.names().unwrap_or_default();
-        self.controllers
-            .iter()
-            .filter(|controller| {
-                controller.makes.kind == made.kind && controller.makes.group == made.group
-            })
-            .flat_map(|controller| &controller.tolerations)
+        self.makers(made)
+            .flat_map(|maker| &maker.tolerations)
             .any(|added| names.iter().any(|name| **name == **added))
+    }
+
+    /// The controllers that make objects of this kind.
+    fn makers(&self, made: &Kind) -> impl Iterator<Item = &Controller> {
+        self.controllers.iter().filter(|controller| {
+            controller.makes.kind == made.kind && controller.makes.group == made.group
+        })
     }
 }
 
