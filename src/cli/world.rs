@@ -1,7 +1,6 @@
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use futures_util::FutureExt as _;
-use jiff::{Timestamp, tz::TimeZone};
 
 use super::Failure;
 use crate::{
@@ -62,7 +61,7 @@ impl WorldArgs {
             catalogue,
             policy,
             offline,
-            today: Timestamp::now().to_zoned(TimeZone::UTC).date(),
+            today: cluster::today(),
         })
     }
 }

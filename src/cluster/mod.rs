@@ -20,6 +20,8 @@ pub use given::Given;
 pub use live::{Live, Watches};
 pub use offline::Offline;
 
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+
 use crate::{
     engine::{Facts, Judgement, Need, Request, Verdict, World, judge},
     reference::Requester,
@@ -50,6 +52,11 @@ pub trait Backend: Send + Sync + 'static {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("not ready: {0}")]
 pub struct NotReady(pub String);
+
+/// The day (UTC) by which exemptions expire: the one place where a verdict looks at a clock.
+pub fn today() -> Date {
+    Timestamp::now().to_zoned(TimeZone::UTC).date()
+}
 
 /// Judges a request, gathering facts until there is a verdict.
 pub async fn decide<'a>(

@@ -16,7 +16,6 @@ use axum::{
     routing::post,
 };
 use futures_util::FutureExt;
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use super::{
     app::App,
@@ -25,7 +24,7 @@ use super::{
     metrics::{Ended, Hook},
 };
 use crate::{
-    cluster::{Backend, decide},
+    cluster::{Backend, decide, today},
     engine::{Verdict, World},
     review,
 };
@@ -188,11 +187,6 @@ impl std::fmt::Display for Subject<'_> {
             request.requester.username
         )
     }
-}
-
-/// The day by which exemptions expire.
-fn today() -> Date {
-    Timestamp::now().to_zoned(TimeZone::UTC).date()
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

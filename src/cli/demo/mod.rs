@@ -10,7 +10,6 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use jiff::{Timestamp, tz::TimeZone};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +18,7 @@ use self::{client::Client, table::Row};
 use super::{Exit, Failure};
 use crate::{
     catalogue::Catalogue,
-    cluster::{Backend as _, Given, Offline, decide},
+    cluster::{Backend as _, Given, Offline, decide, today},
     config,
     engine::{Authorizer, Outcome, Policy, Verdict, World},
     manifest::{BadManifest, Content, Object, Source, contents},
@@ -177,7 +176,7 @@ impl Stage {
             catalogue: &self.catalogue,
             policy: &self.policy,
             rights: &rights,
-            today: Timestamp::now().to_zoned(TimeZone::UTC).date(),
+            today: today(),
         };
         let verdict = decide(&request, &world, &self.offline, Instant::now())
             .now_or_never()
