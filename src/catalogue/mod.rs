@@ -1,6 +1,7 @@
 //! Finds references in objects. Which kinds hold them, and where, is data: one YAML file per project.
 
 mod podspec;
+mod projection;
 mod seek;
 mod strict;
 
@@ -11,6 +12,9 @@ use serde::Deserialize;
 use crate::reference::Toleration;
 
 pub use podspec::PodSpec;
+pub use projection::{
+    ConfigMapSource, Item, PodCertificateSource, Projected, Source, TokenSource, Volume,
+};
 pub use seek::{BadObject, at, fields, parse};
 pub(crate) use strict::Strict;
 

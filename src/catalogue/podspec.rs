@@ -3,7 +3,10 @@ use std::collections::{HashMap, HashSet};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::seek::{BadObject, parse};
+use super::{
+    projection::Volume,
+    seek::{BadObject, parse},
+};
 use crate::reference::{Check, Path, Reference, Resource, Target, Text, Toleration};
 
 /// The fields of a pod spec (`k8s.io/api/core/v1 PodSpec`) that decisions look at.
@@ -27,6 +30,11 @@ pub struct PodSpec<'a> {
     containers: Option<&'a RawValue>,
     #[serde(borrow, default)]
     init_containers: Option<&'a RawValue>,
+    /// Read only when somebody asks which tokens it gets.
+    #[serde(borrow, default)]
+    volumes: Option<&'a RawValue>,
+    #[serde(default)]
+    automount_service_account_token: Option<bool>,
 }
 
 impl<'a> PodSpec<'a> {
@@ -70,11 +78,7 @@ impl<'a> PodSpec<'a> {
     pub fn references(&self, base: &'a str) -> impl Iterator<Item = Reference<'a>> + '_ {
         let object = move |check, resource, field, name: Text<'a>| Reference {
             check,
-            path: Path {
-                base,
-                field,
-                index: None,
-            },
+            path: Path::new(base, field),
             target: Target::Object { resource, name },
         };
         let (field, account) = self.account();
@@ -90,11 +94,7 @@ impl<'a> PodSpec<'a> {
             .enumerate()
             .map(move |(index, toleration)| Reference {
                 check: Check::Tolerations,
-                path: Path {
-                    base,
-                    field: "tolerations",
-                    index: Some(index),
-                },
+                path: Path::new(base, "tolerations").at(index),
                 target: Target::Taints(toleration.clone()),
             });
         let others = [
@@ -119,6 +119,16 @@ impl<'a> PodSpec<'a> {
                 object(check, resource, field, name.clone())
             });
         std::iter::once(account).chain(tolerations).chain(others)
+    }
+
+    /// The volumes, with what is projected into them.
+    pub fn volumes(&self) -> Result<Vec<Volume<'a>>, BadObject> {
+        self.volumes.map_or_else(|| Ok(Vec::new()), parse)
+    }
+
+    /// Whether the pod says that it gets no token of the API server by itself.
+    pub fn refuses_automount(&self) -> bool {
+        self.automount_service_account_token == Some(false)
     }
 
     /// Whether no account is named at all, neither by field nor by alias.

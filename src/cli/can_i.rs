@@ -155,6 +155,7 @@ async fn answer(
     match finding.map(|finding| &finding.outcome) {
         Some(Outcome::Allowed(grant)) => Ok(Answer::Yes(grant.to_string())),
         Some(Outcome::Denied { missing, .. }) => Ok(Answer::No(format!("needs {missing}"))),
+        Some(Outcome::Forbidden(why)) => Ok(Answer::No(why.clone())),
         Some(Outcome::Malformed(why) | Outcome::Unknown(why)) => Err(why.clone().into()),
         None => Err(verdict.message().into()),
     }
@@ -167,6 +168,7 @@ fn pod_spec(target: &Named) -> Result<Value, Failure> {
         Check::PriorityClasses => json!({ "priorityClassName": name }),
         Check::RuntimeClasses => json!({ "runtimeClassName": name }),
         Check::ServiceAccounts => json!({ "serviceAccountName": name }),
+        Check::Profiles | Check::Tokens => json!({}),
         Check::Tolerations => {
             let Toleration {
                 key,

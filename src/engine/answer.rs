@@ -150,11 +150,7 @@ impl<'a, 'f> Asker<'a, 'f> {
     /// The tolerations that the runtime class brings, as references of their own. Those that the pod already holds
     /// were asked there.
     pub(super) fn class_tolerations(&mut self, base: &'a str) -> Vec<(Reference<'a>, Outcome)> {
-        let path = Path {
-            base,
-            field: "runtimeClassName",
-            index: None,
-        };
+        let path = Path::new(base, "runtimeClassName");
         let reference = |toleration| Reference {
             check: Check::Tolerations,
             path,

@@ -205,7 +205,7 @@ impl<'f> Maker<'f> {
             (Target::Object { name, .. }, Check::RuntimeClasses) => {
                 name == template.runtime_class()
             }
-            (Target::Object { .. }, Check::Tolerations) => false,
+            (Target::Object { .. }, Check::Profiles | Check::Tokens | Check::Tolerations) => false,
         };
         Some(if same {
             CarriedOut::Yes(owner.clone())

@@ -181,7 +181,7 @@ fn ask<'a>(
         if mode(check) == Mode::Off || old.is_some_and(|old| given(world, kind, &reference, old)) {
             continue;
         }
-        let outcome = match reference.path.index {
+        let outcome = match reference.path.index() {
             Some(index) if index > TOLERATIONS => continue,
             Some(TOLERATIONS) => Some(Outcome::Unknown(format!(
                 "no more than {TOLERATIONS} tolerations are looked at"

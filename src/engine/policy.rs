@@ -157,6 +157,9 @@ pub struct GrantedNames {
     /// Runtime classes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub runtime_classes: Vec<Pattern>,
+    /// Audiences of tokens, where `tokens` limits them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub token_audiences: Vec<Pattern>,
 }
 
 /// A named waiver of what a finding would lead to.
@@ -220,8 +223,9 @@ impl Default for Modes {
     /// Accounts, tolerations and nodes are enforced, classes audited.
     fn default() -> Self {
         let mode = |check| match check {
-            Check::Nodes | Check::ServiceAccounts | Check::Tolerations => Mode::Enforce,
             Check::PriorityClasses | Check::RuntimeClasses => Mode::Audit,
+            // Profiles and tokens are not asked about where the configuration names none.
+            _ => Mode::Enforce,
         };
         Self {
             default: Check::ALL
@@ -305,7 +309,7 @@ impl Baseline {
             Check::PriorityClasses => &self.priority_classes,
             Check::RuntimeClasses => &self.runtime_classes,
             Check::ServiceAccounts => &self.service_accounts,
-            Check::Tolerations => &[],
+            Check::Profiles | Check::Tokens | Check::Tolerations => &[],
         }
     }
 
@@ -359,7 +363,9 @@ impl GrantedNames {
             Check::PriorityClasses => &self.priority_classes,
             Check::RuntimeClasses => &self.runtime_classes,
             Check::ServiceAccounts => &self.service_accounts,
+            Check::Tokens => &self.token_audiences,
             Check::Tolerations => &self.tolerations,
+            Check::Profiles => &[],
         }
     }
 }

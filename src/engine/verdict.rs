@@ -76,6 +76,8 @@ pub enum Outcome {
         /// What else the person who reads it should know.
         note: Option<String>,
     },
+    /// No, whoever asks: the configuration says so. The text is the whole sentence.
+    Forbidden(String),
     /// The reference is none that Kubernetes could follow.
     Malformed(String),
     /// It could not be found out. For a guard that is a no.
@@ -220,6 +222,7 @@ impl Outcome {
         match self {
             Self::Allowed(_) => "allowed",
             Self::Denied { .. } => "denied",
+            Self::Forbidden(_) => "forbidden",
             Self::Malformed(_) => "malformed",
             Self::Unknown(_) => "unknown",
         }
@@ -267,7 +270,9 @@ impl fmt::Display for Finding<'_> {
         let may = match outcome {
             Outcome::Allowed(_) => "may",
             Outcome::Denied { .. } => "may not",
-            Outcome::Malformed(why) => return write!(f, "{why} ({path})"),
+            Outcome::Forbidden(why) | Outcome::Malformed(why) => {
+                return write!(f, "{why} ({path})");
+            }
             Outcome::Unknown(why) => {
                 return write!(
                     f,

@@ -180,7 +180,10 @@ fn every_path_has_its_place() {
                 operator: Exists\n  - {key: b}\n  nodeName: ~\n  hostAliases: *\n".replace('*', "[]");
     let source = Source::new("f", text.clone()).unwrap();
     let node = source.documents().next().unwrap().unwrap();
-    let path = |base, field, index| Path { base, field, index };
+    let path = |base, field, index: Option<usize>| {
+        let path = Path::new(base, field);
+        index.map_or(path, |index| path.at(index))
+    };
     for (path, text_there, at, there) in [
         (
             path("spec", "serviceAccountName", None),

@@ -11,33 +11,41 @@ use serde::{Deserialize, Serialize};
 pub enum Check {
     /// The node that a pod is put on past the scheduler: `nodeName`.
     Nodes,
+    /// What the configuration says that every pod of a namespace must hold: profiles that are required.
+    Profiles,
     /// The priority class of a pod.
     PriorityClasses,
     /// The runtime class of a pod. The tolerations that a class brings belong to [`Check::Tolerations`].
     RuntimeClasses,
     /// The account that a pod runs as.
     ServiceAccounts,
+    /// The audiences and lifetimes of the tokens that a pod, a template or a TokenRequest asks for.
+    Tokens,
     /// The taints that a pod tolerates.
     Tolerations,
 }
 
 impl Check {
     /// Every check, in the order in which findings are reported.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::ServiceAccounts,
         Self::Tolerations,
         Self::Nodes,
         Self::PriorityClasses,
         Self::RuntimeClasses,
+        Self::Tokens,
+        Self::Profiles,
     ];
 
     /// The name that the configuration, reports and metrics use.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Nodes => "nodes",
+            Self::Profiles => "profiles",
             Self::PriorityClasses => "priorityClasses",
             Self::RuntimeClasses => "runtimeClasses",
             Self::ServiceAccounts => "serviceAccounts",
+            Self::Tokens => "tokens",
             Self::Tolerations => "tolerations",
         }
     }

@@ -38,18 +38,27 @@ impl Resource {
         Self::of("scheduling.k8s.io", "priorityclasses", "priorityclass");
     /// Runtime classes.
     pub const RUNTIME_CLASSES: Self = Self::of("node.k8s.io", "runtimeclasses", "runtimeclass");
+    /// Profiles: virtual. Nobody is granted one; the configuration says which pods must hold it.
+    pub const PROFILES: Self = Self::of("usher.dev", "profiles", "profile");
+    /// Signers of pod certificates, which Kubernetes itself authorizes under this name
+    /// (`plugin/pkg/admission/certificates`).
+    pub const SIGNERS: Self = Self::of("certificates.k8s.io", "signers", "signer");
+    /// Audiences of tokens: virtual.
+    pub const TOKEN_AUDIENCES: Self = Self::of("usher.dev", "tokenaudiences", "token audience");
     /// Service accounts.
     pub const SERVICE_ACCOUNTS: Self = Self::of("", "serviceaccounts", "serviceaccount");
     /// Sets of taints: virtual, named as [`Toleration::names`] says.
     pub const TOLERATIONS: Self = Self::of("usher.dev", "tolerations", "toleration");
 
     /// Every resource that a question can be about.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::SERVICE_ACCOUNTS,
         Self::TOLERATIONS,
         Self::NODES,
         Self::PRIORITY_CLASSES,
         Self::RUNTIME_CLASSES,
+        Self::TOKEN_AUDIENCES,
+        Self::SIGNERS,
     ];
 
     const fn of(group: &'static str, name: &'static str, singular: &'static str) -> Self {

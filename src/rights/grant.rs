@@ -18,8 +18,12 @@ pub enum Grant {
     Controller(String),
     /// A service account uses itself.
     Itself,
+    /// An entry of `tokens` in the configuration, counted from 0.
+    Limit(usize),
     /// The kubelet of this node shows one of its static pods.
     Mirror(String),
+    /// The profile of this name, which the pod gets.
+    Profile(String),
     /// The API server's own access review; the text is the reason that it gives.
     Review(String),
     /// What Kubernetes itself adds to every such pod.
@@ -56,7 +60,9 @@ impl fmt::Display for Grant {
             Self::Configured(index) => write!(f, "grants[{index}] of the configuration"),
             Self::Controller(owner) => write!(f, "carried out for {owner}"),
             Self::Itself => f.write_str("a service account may use itself"),
+            Self::Limit(index) => write!(f, "tokens[{index}] of the configuration"),
             Self::Mirror(node) => write!(f, "mirror pod of node {node}"),
+            Self::Profile(name) => write!(f, "profile {name}"),
             Self::Review(reason) if reason.is_empty() => f.write_str("access review"),
             Self::Review(reason) => write!(f, "access review: {reason}"),
             Self::System(what) => f.write_str(what),

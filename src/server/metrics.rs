@@ -83,7 +83,7 @@ struct Reason {
     reason: &'static str,
 }
 
-const OUTCOMES: [&str; 4] = ["allowed", "denied", "malformed", "unknown"];
+const OUTCOMES: [&str; 5] = ["allowed", "denied", "forbidden", "malformed", "unknown"];
 const MODES: [(Mode, &str); 3] = [
     (Mode::Audit, "audit"),
     (Mode::Enforce, "enforce"),

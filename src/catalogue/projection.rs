@@ -1,0 +1,195 @@
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::reference::Text;
+
+/// Seconds that a token lives if nobody says how long (`pkg/apis/core/v1/defaults.go`).
+const LIFETIME: i64 = 3600;
+/// Mode of a projected file if nobody says otherwise (`pkg/apis/core/v1/defaults.go`).
+const MODE: i64 = 0o644;
+
+/// A volume of a pod spec (`k8s.io/api/core/v1 Volume`). Of its many sorts only projections are looked into.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Volume<'a> {
+    /// Its name, which mounts give.
+    #[serde(borrow, default)]
+    pub name: Text<'a>,
+    /// What is projected into it, if it is of that sort.
+    #[serde(borrow, default)]
+    pub projected: Option<Projected<'a>>,
+}
+
+/// What is projected into a volume (`k8s.io/api/core/v1 ProjectedVolumeSource`).
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Projected<'a> {
+    #[serde(default)]
+    default_mode: Option<i64>,
+    #[serde(borrow, default)]
+    sources: Option<Vec<Source<'a>>>,
+}
+
+/// One source of a projection. Of the six sorts those are read that injection writes or that limits are about.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Source<'a> {
+    /// A token of the pod's account.
+    #[serde(borrow, default)]
+    pub service_account_token: Option<TokenSource<'a>>,
+    /// A certificate of the pod.
+    #[serde(borrow, default)]
+    pub pod_certificate: Option<PodCertificateSource<'a>>,
+    /// Files of a config map.
+    #[serde(borrow, default)]
+    pub config_map: Option<ConfigMapSource<'a>>,
+    /// Files that tell the pod about itself.
+    #[serde(rename = "downwardAPI", borrow, default)]
+    pub downward_api: Option<DownwardApiSource<'a>>,
+    #[serde(borrow, default)]
+    secret: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    cluster_trust_bundle: Option<&'a RawValue>,
+}
+
+/// A token (`k8s.io/api/core/v1 ServiceAccountTokenProjection`).
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenSource<'a> {
+    /// Who accepts it; empty: the API server.
+    #[serde(borrow, default)]
+    pub audience: Text<'a>,
+    #[serde(default)]
+    expiration_seconds: Option<i64>,
+    /// The file in the volume.
+    #[serde(borrow, default)]
+    pub path: Text<'a>,
+}
+
+/// A certificate (`k8s.io/api/core/v1 PodCertificateProjection`).
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodCertificateSource<'a> {
+    /// Who signs it.
+    #[serde(borrow, default)]
+    pub signer_name: Text<'a>,
+    #[serde(default)]
+    max_expiration_seconds: Option<i64>,
+}
+
+/// Files of a config map (`k8s.io/api/core/v1 ConfigMapProjection`).
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+pub struct ConfigMapSource<'a> {
+    /// The config map.
+    #[serde(borrow, default)]
+    pub name: Text<'a>,
+    /// Which keys become which files; none: all of them.
+    #[serde(borrow, default)]
+    pub items: Option<Vec<Item<'a>>>,
+    #[serde(default)]
+    optional: Option<bool>,
+}
+
+/// A key and its file.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+pub struct Item<'a> {
+    /// The key.
+    #[serde(borrow, default)]
+    pub key: Text<'a>,
+    /// The file in the volume.
+    #[serde(borrow, default)]
+    pub path: Text<'a>,
+    #[serde(default)]
+    mode: Option<i64>,
+}
+
+/// Files that tell a pod about itself (`k8s.io/api/core/v1 DownwardAPIProjection`).
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+pub struct DownwardApiSource<'a> {
+    #[serde(borrow, default)]
+    items: Option<Vec<DownwardApiFile<'a>>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+struct DownwardApiFile<'a> {
+    #[serde(borrow, default)]
+    path: Text<'a>,
+    #[serde(borrow, default)]
+    field_ref: Option<FieldRef<'a>>,
+    #[serde(default)]
+    mode: Option<i64>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+struct FieldRef<'a> {
+    #[serde(borrow, default)]
+    field_path: Text<'a>,
+}
+
+impl<'a> Projected<'a> {
+    /// The sources, in their order.
+    pub fn sources(&self) -> &[Source<'a>] {
+        self.sources.as_deref().unwrap_or_default()
+    }
+
+    /// The mode of its files that have none of their own.
+    pub fn mode(&self) -> i64 {
+        self.default_mode.unwrap_or(MODE)
+    }
+
+    /// Whether this is what the API server itself gives a pod
+    /// (`plugin/pkg/admission/serviceaccount`, `TokenVolumeSource`), whatever the lifetime of its token. Its name tells
+    /// nothing: everybody may choose it.
+    pub fn is_automounted(&self) -> bool {
+        let [token, certificate, namespace] = self.sources() else {
+            return false;
+        };
+        let is_token =
+            |token: &TokenSource<'_>| token.audience.is_empty() && *token.path == *"token";
+        self.mode() == MODE
+            && token.service_account_token.as_ref().is_some_and(is_token)
+            && certificate.is_root_certificate()
+            && namespace.is_namespace()
+    }
+}
+
+impl Source<'_> {
+    /// Whether it is the certificate of the API server as `ca.crt`.
+    pub fn is_root_certificate(&self) -> bool {
+        self.config_map.as_ref().is_some_and(|map| {
+            let items = map.items.as_deref().unwrap_or_default();
+            *map.name == *"kube-root-ca.crt"
+                && map.optional != Some(true)
+                && matches!(items, [only] if *only.key == *"ca.crt" && *only.path == *"ca.crt" && only.mode.is_none())
+        })
+    }
+
+    /// Whether it is the namespace of the pod as `namespace`.
+    pub fn is_namespace(&self) -> bool {
+        self.downward_api.as_ref().is_some_and(|api| {
+            let items = api.items.as_deref().unwrap_or_default();
+            matches!(items, [only] if *only.path == *"namespace" && only.mode.is_none()
+                && only.field_ref.as_ref().is_some_and(|field| *field.field_path == *"metadata.namespace"))
+        })
+    }
+
+    /// Whether it is of a sort that is not read here.
+    pub fn is_other(&self) -> bool {
+        self.secret.is_some() || self.cluster_trust_bundle.is_some()
+    }
+}
+
+impl TokenSource<'_> {
+    /// How long the token lives, in seconds.
+    pub fn seconds(&self) -> i64 {
+        self.expiration_seconds.unwrap_or(LIFETIME)
+    }
+}
+
+impl PodCertificateSource<'_> {
+    /// How long the certificate may live, in seconds, if the pod limits it.
+    pub fn seconds(&self) -> Option<i64> {
+        self.max_expiration_seconds
+    }
+}
