@@ -7,7 +7,7 @@ use crate::{
     catalogue::Catalogue,
     cluster::{self, Backend as _, Given, Offline},
     config,
-    engine::{self, Authorizer, Policy, Request, Verdict},
+    engine::{self, Authorizer, Mutation, Policy, Request, Verdict},
     manifest,
     rights::Rights,
 };
@@ -22,7 +22,8 @@ pub(super) struct WorldArgs {
     /// Configuration file. Without one the defaults hold (usher generate config).
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// Manifests that stand for what the cluster holds: owners, runtime classes, priority classes.
+    /// Manifests that stand for what the cluster holds: owners, service accounts, runtime classes,
+    /// priority classes. Other kinds in them are passed over.
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub(super) objects: Vec<PathBuf>,
 }
@@ -76,6 +77,19 @@ impl World {
         cluster::decide(request, view, &self.offline, Instant::now())
             .now_or_never()
             .unwrap_or_else(|| Verdict::broken(request, "it would have to wait".to_owned()))
+    }
+
+    /// What is to be changed. Nothing is waited for.
+    pub(super) fn change<'a>(&'a self, request: &'a Request<'a>) -> Mutation<'a> {
+        let Self {
+            catalogue,
+            policy,
+            offline,
+            ..
+        } = self;
+        cluster::change(request, catalogue, policy, offline, Instant::now())
+            .now_or_never()
+            .unwrap_or_else(|| Mutation::broken(request, "it would have to wait".to_owned()))
     }
 
     /// As the engine takes it.

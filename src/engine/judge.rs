@@ -198,6 +198,11 @@ fn ask<'a>(
         let brought = asker.class_tolerations(&kind.pod_spec.dotted);
         findings.extend(brought.into_iter().map(|(r, outcome)| finding(r, outcome)));
     }
+    let required = kind.is_pod() && old.is_none() && mode(Check::Profiles) != Mode::Off;
+    if required && !asker.is_mirror() {
+        let held = asker.required_profiles(&kind.pod_spec.dotted);
+        findings.extend(held.into_iter().map(|(r, outcome)| finding(r, outcome)));
+    }
     let needs = asker.needs();
     if !needs.is_empty() {
         return Judgement::Needs(needs);

@@ -7,12 +7,14 @@ mod answer;
 mod controllers;
 mod facts;
 mod judge;
+mod mutate;
 mod policy;
 mod request;
 mod verdict;
 
 pub use facts::{FactError, Facts, Need, ObjectRef};
 pub use judge::{Judgement, World, judge};
+pub use mutate::{Concerned, Mutating, Mutation, mutate};
 pub use policy::{
     Authorizer, Baseline, BoundedToleration, Exemption, ExemptionMatch, GrantEntry, GrantSubject,
     GrantedNames, Mode, Modes, NamespaceModes, Policy,

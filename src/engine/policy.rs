@@ -3,6 +3,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    inject::Profile,
     reference::{Account, Check, Requester, Toleration},
     rights::Pattern,
 };
@@ -24,6 +25,8 @@ pub struct Policy {
     pub exemptions: Vec<Exemption>,
     /// The one user that all controllers of Kubernetes share, where they do; otherwise each has its own account.
     pub controller_manager: Option<String>,
+    /// What pods get.
+    pub profiles: Vec<Profile>,
 }
 
 /// Who answers questions.
@@ -215,6 +218,7 @@ impl Default for Policy {
             grants: Vec::new(),
             exemptions: Vec::new(),
             controller_manager: None,
+            profiles: Vec::new(),
         }
     }
 }
