@@ -14,7 +14,7 @@ mod verdict;
 
 pub use facts::{FactError, Facts, Need, ObjectRef};
 pub use judge::{Judgement, World, judge};
-pub use mutate::{Concerned, Mutating, Mutation, mutate};
+pub use mutate::{Concerned, Mutating, Mutation, mutate, preview};
 pub use policy::{
     Authorizer, Baseline, BoundedToleration, Exemption, ExemptionMatch, GrantEntry, GrantSubject,
     GrantedNames, Mode, Modes, NamespaceModes, Policy,
