@@ -24,7 +24,7 @@ struct Known {
 
 impl Known {
     fn random(dice: &mut Dice) -> Self {
-        let written: Vec<Value> = (0..1 + dice.below(3)).map(|n| profile(dice, n)).collect();
+        let written: Vec<Value> = (0..=dice.below(3)).map(|n| profile(dice, n)).collect();
         let text = json!({ "profiles": written }).to_string();
         let policy = config::parse(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
         Self {
@@ -184,18 +184,18 @@ fn pod(dice: &mut Dice, known: &Known) -> Value {
     if dice.one_in(6) {
         pod["spec"]["os"] = json!({"name": "windows"});
     }
-    let annotations = &mut pod["metadata"]["annotations"];
-    match dice.below(8) {
-        0 => *annotations = json!({"usher.dev/inject": "p0"}),
-        1 => *annotations = json!({"usher.dev/inject": "-p0", "example.org/skip": "a; b"}),
-        2 => *annotations = json!({"usher.dev/skip-containers": "b,x"}),
+    pod["metadata"]["annotations"] = match dice.below(8) {
+        0 => json!({"usher.dev/inject": "p0"}),
+        1 => json!({"usher.dev/inject": "-p0", "example.org/skip": "a; b"}),
+        2 => json!({"usher.dev/skip-containers": "b,x"}),
         3 => {
-            *annotations = json!({"p0.usher.dev/expiration-seconds": *dice.pick(&[&"900", &"3607", &"599", &"x"])})
+            let seconds = *dice.pick(&[&"900", &"3607", &"599", &"x"]);
+            json!({ "p0.usher.dev/expiration-seconds": seconds })
         }
-        4 => *annotations = json!({"p0.usher.dev/audience": "asked"}),
-        5 => *annotations = json!({"usher.dev/inject": "false"}),
-        _ => *annotations = json!({}),
-    }
+        4 => json!({"p0.usher.dev/audience": "asked"}),
+        5 => json!({"usher.dev/inject": "false"}),
+        _ => json!({}),
+    };
     if dice.one_in(3) {
         pod["metadata"]["labels"] = json!({"example.org/injected": "no"});
     }
@@ -504,10 +504,13 @@ fn injection_adds_what_it_must_once_whatever_happens_in_between() {
             Ok(Some(true)) => changed += 1,
             Ok(Some(false)) => quiet += 1,
             Ok(None) => refused += 1,
-            Err(_) => panic!(
-                "USHER_SEED={seed}: {before}\nprofiles {}",
-                json!(known.written)
-            ),
+            Err(told) => {
+                eprintln!(
+                    "USHER_SEED={seed}: {before}\nprofiles {}",
+                    json!(known.written)
+                );
+                std::panic::resume_unwind(told);
+            }
         }
     }
     println!("{PODS} pods: {changed} changed, {refused} refused, {quiet} left as they were");
