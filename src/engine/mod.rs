@@ -7,15 +7,20 @@ mod answer;
 mod controllers;
 mod facts;
 mod judge;
+mod limits;
 mod policy;
 mod request;
+mod tokens;
 mod verdict;
 
 pub use facts::{FactError, Facts, Need, ObjectRef};
 pub use judge::{Judgement, World, judge};
+pub(crate) use limits::legal as legal_limits;
+pub use limits::{Access, ExtendedApiToken, Kubelets, TokenLimit, TooLong};
 pub use policy::{
     Authorizer, Baseline, BoundedToleration, Exemption, ExemptionMatch, GrantEntry, GrantSubject,
     GrantedNames, Mode, Modes, NamespaceModes, Policy,
 };
 pub use request::{KindRef, Operation, Request};
+pub use tokens::{Shortened, shortened};
 pub use verdict::{Finding, Outcome, Passed, Verdict};

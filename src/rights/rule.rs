@@ -85,7 +85,7 @@ mod tests {
                 &["nodes", "tolerations"],
                 Some(vec![1, 2]),
             ),
-            ("use", &["*"], &["*"], Some(vec![0, 1, 2, 3, 4])),
+            ("use", &["*"], &["*"], Some((0..7).collect())),
             ("use", &[""], &["*"], Some(vec![0, 2])),
             ("get", &[""], &["serviceaccounts"], None),
             ("use", &["apps"], &["serviceaccounts"], None),
