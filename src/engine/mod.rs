@@ -10,6 +10,7 @@ mod judge;
 mod limits;
 mod policy;
 mod request;
+mod shorten;
 mod tokens;
 mod verdict;
 
@@ -22,5 +23,5 @@ pub use policy::{
     GrantedNames, Mode, Modes, NamespaceModes, Policy,
 };
 pub use request::{KindRef, Operation, Request};
-pub use tokens::{Shortened, shortened};
+pub use shorten::{Shortened, shortened};
 pub use verdict::{Finding, Outcome, Passed, Verdict};

@@ -2,17 +2,14 @@ use super::{
     answer::Asker,
     controllers::CarriedOut,
     limits::{Access, EXTENDED, Fault, TokenLimit},
-    policy::{Mode, Policy, any},
-    request::{Operation, Request},
+    policy::any,
+    request::Request,
     verdict::Outcome,
 };
 use crate::{
-    catalogue::{
-        BadObject, Catalogue, Content, Credential, Kind, PodSpec, TokenRequest, TokenSource, at,
-        credentials,
-    },
+    catalogue::{Credential, Kind, PodSpec, TokenRequest, TokenSource, credentials},
     reference::{Check, Path, Reference, Resource, Target, Text},
-    rights::Grant,
+    rights::{Grant, Pattern},
 };
 
 /// How many projected tokens and certificates of a pod, or audiences of a TokenRequest, are looked at. Nobody writes so
@@ -141,7 +138,7 @@ pub(super) fn requested<'a>(
 }
 
 /// What gives a pod this token, where nobody wrote it by hand: such a token is not limited.
-fn given(
+pub(super) fn given(
     kind: &Kind,
     spec: &PodSpec<'_>,
     credential: &Credential<'_, '_>,
@@ -204,7 +201,7 @@ fn of_audience<'a>(
 fn of_name<'a>(
     asker: &mut Asker<'a, '_>,
     index: usize,
-    listed: Option<&[crate::rights::Pattern]>,
+    listed: Option<&[Pattern]>,
     reference: Reference<'a>,
 ) -> Option<Answer<'a>> {
     let Target::Object { name, .. } = &reference.target else {
@@ -232,7 +229,7 @@ fn of_lifetime<'a>(
     }
     let name = asked.audiences.first().cloned().unwrap_or_default();
     let reference = audience(name, path);
-    let wanted = asked.words();
+    let wanted = words(asked.seconds, asked.audiences);
     let mut why = match fault {
         Fault::Extended => format!(
             "{wanted} is asked for, which the API server may extend to a year; tokens[{index}] of the configuration does not allow that"
@@ -267,127 +264,22 @@ fn forbidden<'a>(
     Some((reference, outcome))
 }
 
-impl Lifetime<'_, '_> {
-    /// `a token of 3600 s for audience "vault"`.
-    fn words(&self) -> String {
-        let named = self.audiences.iter().take(TOKENS);
-        let named: Vec<String> = named
-            .filter(|name| !name.is_empty())
-            .map(|name| format!("\"{}\"", &**name))
-            .collect();
-        let whom = match &*named {
-            [] => "the API server".to_owned(),
-            [one] => format!("audience {one}"),
-            several => format!("audiences {}", several.join(", ")),
-        };
-        format!("a token of {} s for {whom}", self.seconds)
-    }
-}
-
-fn is_bound_to_pod(token: &TokenRequest<'_>) -> bool {
-    token.bound_to() == Some("Pod")
-}
-
-/// A lifetime that the mutating side is to write.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shortened {
-    /// Where it stands in the object (JSON Pointer, RFC 6901). The field itself may be absent, what holds it is there.
-    pub pointer: String,
-    /// The lifetime in seconds.
-    pub seconds: i64,
-    /// What happens, as a sentence for whoever asked for more.
-    pub why: String,
-}
-
-/// The lifetimes of a new pod, or of a TokenRequest, that `tooLong: shorten`, `extendedApiToken: rewrite` and
-/// `kubelets: shorten` have the mutating side write. Of anything else, and where the check tokens does not refuse, none.
-///
-/// An error if the object cannot be read.
-pub fn shortened(
-    request: &Request<'_>,
-    catalogue: &Catalogue,
-    policy: &Policy,
-) -> Result<Vec<Shortened>, BadObject> {
-    let Request {
-        kind,
-        namespace,
-        requester,
-        ..
-    } = request;
-    let entry = catalogue.find(&kind.group, &kind.kind);
-    let entry = entry.filter(|entry| *entry.version == *kind.version);
-    let judged = request.operation == Operation::Create
-        && !policy.excludes(namespace)
-        && policy.modes.of(Check::Tokens, namespace) == Mode::Enforce;
-    let (Some(entry), Some(object), true) = (entry, request.object, judged) else {
-        return Ok(Vec::new());
+/// `a token of 3600 s for audience "vault"`.
+pub(super) fn words(seconds: i64, audiences: &[Text<'_>]) -> String {
+    let named = audiences.iter().take(TOKENS);
+    let named: Vec<String> = named
+        .filter(|name| !name.is_empty())
+        .map(|name| format!("\"{}\"", &**name))
+        .collect();
+    let whom = match &*named {
+        [] => "the API server".to_owned(),
+        [one] => format!("audience {one}"),
+        several => format!("audiences {}", several.join(", ")),
     };
-    match &entry.content {
-        // What a kubelet makes is a mirror pod, which nobody may change.
-        Content::PodSpec(route) if entry.is_pod() && requester.node().is_none() => {
-            let Some(spec) = at::<PodSpec<'_>>(object, &route.keys)? else {
-                return Ok(Vec::new());
-            };
-            let Some((index, limit)) = policy.limit(namespace, &spec.account().1) else {
-                return Ok(Vec::new());
-            };
-            let base = route.keys.join("/");
-            let volumes = spec.volumes()?;
-            let written = credentials(&volumes).take(TOKENS).filter_map(|credential| {
-                let token = credential.source.service_account_token.as_ref()?;
-                if given(entry, &spec, &credential, token).is_some() {
-                    return None;
-                }
-                let asked = Lifetime {
-                    seconds: token.seconds(),
-                    audiences: std::slice::from_ref(&token.audience),
-                    bound: true,
-                    corrected_later: false,
-                };
-                let pointer = format!(
-                    "/{base}/volumes/{}/projected/sources/{}/serviceAccountToken/expirationSeconds",
-                    credential.volume_index, credential.source_index
-                );
-                let seconds = limit.corrected(asked.seconds, true)?;
-                Some(asked.shortened(pointer, seconds, index))
-            });
-            Ok(written.collect())
-        }
-        Content::PodSpec(_) => Ok(Vec::new()),
-        Content::TokenRequest(route) => {
-            let token = at::<TokenRequest<'_>>(object, &route.keys)?;
-            let (Some(token), Some((index, limit))) =
-                (token, policy.limit(namespace, &request.name))
-            else {
-                return Ok(Vec::new());
-            };
-            let asked = Lifetime {
-                seconds: token.seconds(),
-                audiences: token.audiences(),
-                bound: is_bound_to_pod(&token),
-                corrected_later: false,
-            };
-            let seconds = if requester.node().is_some() {
-                limit.corrected_for_kubelet(asked.seconds, asked.bound)
-            } else {
-                limit.corrected(asked.seconds, asked.bound)
-            };
-            let pointer = format!("/{}/expirationSeconds", route.keys.join("/"));
-            let written = seconds.map(|seconds| asked.shortened(pointer, seconds, index));
-            Ok(written.into_iter().collect())
-        }
-    }
+    format!("a token of {seconds} s for {whom}")
 }
 
-impl Lifetime<'_, '_> {
-    fn shortened(&self, pointer: String, seconds: i64, index: usize) -> Shortened {
-        let wanted = self.words();
-        Shortened {
-            pointer,
-            seconds,
-            why: format!(
-                "{wanted} is shortened to {seconds} s by tokens[{index}] of the configuration"
-            ),
-        }
-    }
+/// Whether the token dies with a pod: only such a one is extended to a year.
+pub(super) fn is_bound_to_pod(token: &TokenRequest<'_>) -> bool {
+    token.bound_to() == Some("Pod")
 }
