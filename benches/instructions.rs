@@ -16,7 +16,7 @@ use std::{hint::black_box, process::Command};
 use usher::{
     catalogue::{Catalogue, PodSpec, at},
     reference::{Question, Requester, Resource},
-    review::{allow, read},
+    review::{read, refuse},
 };
 use workload::{
     cluster::{Layout, account, groups, user},
@@ -127,7 +127,7 @@ fn floor(reviews: &[String]) {
             let request = read(review.as_bytes()).unwrap();
             let spec: Option<PodSpec<'_>> = at(request.object.unwrap(), keys).unwrap();
             black_box(spec);
-            black_box(allow(&request.uid));
+            black_box(refuse(&request.uid, "no", 403));
         }
     });
 }

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod engine;
+pub mod inject;
 pub mod manifest;
 pub mod reference;
 pub mod report;

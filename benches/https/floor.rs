@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use usher::{
     catalogue::{Catalogue, Kind, PodSpec, at},
-    review::{allow, read},
+    review::read,
 };
 
 /// Serves for ever.
@@ -66,10 +66,19 @@ async fn answer(
     let spec: Option<PodSpec<'_>> =
         at(review.object.unwrap(), &pod.pod_spec().unwrap().keys).unwrap();
     assert!(spec.is_some());
-    let mut response = Response::new(Full::new(Bytes::from(allow(&review.uid))));
+    let mut response = Response::new(Full::new(Bytes::from(allowed(&review.uid))));
     let json = hyper::header::HeaderValue::from_static("application/json");
     response
         .headers_mut()
         .insert(hyper::header::CONTENT_TYPE, json);
     Ok(response)
+}
+
+/// The shortest answer that there is.
+fn allowed(uid: &str) -> String {
+    let response = serde_json::json!({"uid": uid, "allowed": true});
+    let review = serde_json::json!({
+        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response,
+    });
+    review.to_string()
 }

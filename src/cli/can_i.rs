@@ -83,7 +83,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         (namespace.to_owned(), answer)
     };
     if !args.quiet {
-        if args.world.config.is_some() {
+        if args.world.given.config.is_some() {
             note(&world.policy, &args.target, &namespace);
         }
         let (said, why) = match &answer {

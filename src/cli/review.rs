@@ -7,7 +7,7 @@ use std::{
 use serde_json::value::RawValue;
 
 use super::{Exit, Failure, world};
-use crate::{report::printable, review};
+use crate::{engine, report::printable, review};
 
 /// The most that is read of one input, in bytes.
 const LARGEST: u64 = 256 << 20;
@@ -16,6 +16,7 @@ const LARGEST: u64 = 256 << 20;
 #[command(after_help = "Examples:
   usher review request.json --rbac platform/rbac
   usher review recorded.jsonl --rbac rbac.yaml --objects owners.yaml --config usher.yaml
+  usher review request.json --mutate --config usher.yaml --objects accounts.yaml
 
 One answer a line, in the order of the reviews, byte by byte what the webhook would send. A fact
 that is in none of the files is not known, and what is not known is refused. Exit status:
@@ -24,6 +25,9 @@ pub(super) struct Args {
     /// AdmissionReviews as JSON: one, several one after the other, or a list; - is standard input.
     #[arg(value_name = "FILE", default_value = "-")]
     files: Vec<PathBuf>,
+    /// Answer as /mutate does: what is to be changed, as a JSON Patch in base64.
+    #[arg(long)]
+    mutate: bool,
     #[command(flatten)]
     world: world::WorldArgs,
 }
@@ -32,6 +36,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let world = args.world.load()?;
     let mut answers = Answers {
         world: &world,
+        mutate: args.mutate,
         to: BufWriter::new(io::stdout().lock()),
         count: 0,
         refused: false,
@@ -74,6 +79,7 @@ fn bytes(file: &Path) -> Result<(String, Vec<u8>), Failure> {
 
 struct Answers<'w, W> {
     world: &'w world::World,
+    mutate: bool,
     to: W,
     count: usize,
     refused: bool,
@@ -113,6 +119,11 @@ impl<W: Write> Answers<'_, W> {
     fn one(&mut self, name: &str, bytes: &[u8], start: usize, review: &RawValue) -> io::Result<()> {
         self.count += 1;
         let answer = match review::read(review.get().as_bytes()) {
+            Ok(request) if self.mutate => {
+                let mutation = self.world.change(&request, engine::mutate);
+                self.refused |= !mutation.allowed();
+                review::respond_mutation(&mutation)
+            }
             Ok(request) => {
                 let view = self.world.view();
                 let verdict = self.world.decide(&request, &view);

@@ -37,7 +37,8 @@ pub(super) async fn call(
     }
 }
 
-async fn once(
+/// Calls the API server once.
+pub(super) async fn once(
     client: &Client,
     method: Method,
     path: &str,

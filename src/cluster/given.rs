@@ -51,13 +51,16 @@ impl Given {
         })
     }
 
-    /// Takes in an object that a verdict may look at: of a kind of the catalogue, or a class.
+    /// Takes in an object that a verdict may look at: of a kind of the catalogue, a service account or a class.
     pub fn object(
         &mut self,
         source: &Source,
         object: &Object<'_, '_>,
         catalogue: &Catalogue,
     ) -> Result<(), BadManifest> {
+        let account = Resource::SERVICE_ACCOUNTS;
+        let is_account =
+            *object.group() == *account.group && object.kind.eq_ignore_ascii_case(account.singular);
         let classes = [Resource::PRIORITY_CLASSES, Resource::RUNTIME_CLASSES];
         let class = classes.iter().find(|class| {
             *class.group == *object.group() && object.kind.eq_ignore_ascii_case(class.singular)
@@ -65,9 +68,10 @@ impl Given {
         let error = |what: &str| Err(source.error(object.node.place.position(), what));
         let (resource, namespace) = match (class, catalogue.find(object.group(), object.kind)) {
             (Some(class), _) => (class.name, None),
-            (None, Some(_)) if object.namespace.is_empty() => {
+            (None, kind) if object.namespace.is_empty() && (is_account || kind.is_some()) => {
                 return error("the object has no namespace, so that nobody can find it");
             }
+            (None, _) if is_account => (account.name, Some(object.namespace.to_owned())),
             (None, Some(kind)) => (&*kind.resource, Some(object.namespace.to_owned())),
             (None, None) => return Ok(()),
         };

@@ -12,6 +12,7 @@ use tokio::{sync::Semaphore, time::timeout_at};
 
 use super::{
     Backend, NotReady,
+    event::Events,
     index::{Age, Index},
     metrics::LiveMetrics,
     object,
@@ -19,7 +20,7 @@ use super::{
     watch,
 };
 use crate::{
-    engine::{FactError, Facts, Need, ObjectRef},
+    engine::{FactError, Facts, Mutation, Need, ObjectRef},
     reference::{Question, Requester},
     rights::Rights,
 };
@@ -35,6 +36,7 @@ pub struct Live {
     client: Client,
     index: Arc<Index>,
     reviews: Reviews,
+    events: Events,
     reading: Arc<Semaphore>,
     metrics: LiveMetrics,
 }
@@ -58,6 +60,7 @@ impl Live {
         };
         let live = Self {
             reviews: Reviews::new(client.clone(), metrics.clone()),
+            events: Events::new(client.clone(), metrics.clone()),
             client,
             index,
             reading: Arc::new(Semaphore::new(READING)),
@@ -82,6 +85,10 @@ enum Found {
 impl Backend for Live {
     fn rights(&self) -> Result<Arc<Rights>, NotReady> {
         self.index.rights()
+    }
+
+    fn tell(&self, mutation: &Mutation<'_>) {
+        self.events.tell(mutation);
     }
 
     async fn gather(

@@ -12,6 +12,7 @@ use crate::engine::FactError;
 pub(super) struct LiveMetrics {
     reviews: Family<Answered, Counter>,
     objects: Family<Answered, Counter>,
+    events: Family<Answered, Counter>,
     watching: Family<Watched, Gauge>,
     failures: Family<Watched, Counter>,
     pub(super) bindings: Gauge,
@@ -35,6 +36,9 @@ impl LiveMetrics {
         for result in ["absent", "error", "found"] {
             self.objects.get_or_create_owned(&Answered { result });
         }
+        for result in ["dropped", "error", "written"] {
+            self.events.get_or_create_owned(&Answered { result });
+        }
         for sort in Sort::ALL {
             self.watch(sort, false);
             self.failures.get_or_create_owned(&Watched {
@@ -50,6 +54,11 @@ impl LiveMetrics {
             "objects_read",
             "Objects read from the API server for a request",
             self.objects.clone(),
+        );
+        registry.register(
+            "events",
+            "Events about profiles that a pod did not get; dropped: too many at once",
+            self.events.clone(),
         );
         registry.register(
             "watch_running",
@@ -89,6 +98,10 @@ impl LiveMetrics {
             Err(_) => "error",
         };
         self.objects.get_or_create_owned(&Answered { result }).inc();
+    }
+
+    pub(super) fn event(&self, result: &'static str) {
+        self.events.get_or_create_owned(&Answered { result }).inc();
     }
 
     pub(super) fn watch(&self, sort: Sort, running: bool) {

@@ -2,6 +2,7 @@
 
 mod call;
 mod connect;
+mod event;
 mod given;
 mod index;
 mod live;
@@ -23,7 +24,7 @@ pub use offline::Offline;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use crate::{
-    engine::{Facts, Judgement, Need, Request, Verdict, World, judge},
+    engine::{Facts, Judgement, Mutating, Mutation, Need, Request, Verdict, World, judge},
     reference::Requester,
     rights::Rights,
 };
@@ -46,6 +47,9 @@ pub trait Backend: Send + Sync + 'static {
         facts: &mut Facts,
         deadline: Instant,
     ) -> impl Future<Output = ()> + Send;
+
+    /// Tells whoever looks after the cluster what a pod should get and does not. Waits for nothing.
+    fn tell(&self, _: &Mutation<'_>) {}
 }
 
 /// The rights are not complete: nothing can be judged.
@@ -56,6 +60,28 @@ pub struct NotReady(pub String);
 /// The day (UTC) by which exemptions expire: the one place where a verdict looks at a clock.
 pub fn today() -> Date {
     Timestamp::now().to_zoned(TimeZone::UTC).date()
+}
+
+/// Works out what is to be changed in an object, gathering facts until that is known. `work` is
+/// [`mutate`](crate::engine::mutate()) or [`preview`](crate::engine::preview) for this request.
+pub async fn change<'a>(
+    request: &'a Request<'a>,
+    work: impl Fn(&Facts) -> Mutating<'a>,
+    backend: &impl Backend,
+    deadline: Instant,
+) -> Mutation<'a> {
+    let mut facts = Facts::default();
+    for _ in 0..ROUNDS {
+        match work(&facts) {
+            Mutating::Done(mutation) => return mutation,
+            Mutating::Needs(needs) => {
+                backend
+                    .gather(&request.requester, needs, &mut facts, deadline)
+                    .await;
+            }
+        }
+    }
+    Mutation::broken(request, "it leads to ever more facts".to_owned())
 }
 
 /// Judges a request, gathering facts until there is a verdict.

@@ -46,7 +46,7 @@ fn path(at: &ObjectRef) -> Result<String, FactError> {
 
 /// Adds one segment of a path. What Kubernetes itself never takes for a name
 /// (`k8s.io/apimachinery/pkg/api/validation/path.IsValidPathSegmentName`) is refused.
-fn encode(path: &mut String, segment: &str) -> Result<(), FactError> {
+pub(super) fn encode(path: &mut String, segment: &str) -> Result<(), FactError> {
     if matches!(segment, "" | "." | "..") || segment.contains(['/', '%']) {
         let why = format!("\"{}\" is no name of an object", segment.escape_debug());
         return Err(FactError::Failed(why));

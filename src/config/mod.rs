@@ -16,6 +16,7 @@ use crate::{
         Authorizer, Baseline, Exemption, GrantEntry, Mode, Modes, NamespaceModes, Policy,
         TokenLimit, legal_limits,
     },
+    inject::{self, BadProfile, ProfileEntry},
     reference::Check,
     rights::Pattern,
 };
@@ -70,6 +71,22 @@ pub struct Configuration {
     exemptions: Vec<Exemption>,
     /// Who makes objects from what others wrote.
     controllers: Controllers,
+    /// What pods get when they are created: volumes with tokens, and what belongs to them. A preset is a profile that
+    /// ships with Usher, and every field of it can be given anew (docs/injection.md).
+    #[serde(deserialize_with = "inject::entries")]
+    #[schemars(extend("examples" = [[
+        {"preset": "aws-irsa"},
+        {
+            "name": "vault",
+            "select": {"namespaces": ["team-*"]},
+            "volume": {"name": "vault-token", "mountPath": "/var/run/secrets/vault"},
+            "tokens": [{"audience": "vault", "expirationSeconds": 3600, "path": "token"}],
+            "env": [{"name": "VAULT_ADDR", "value": "https://vault.example.org"}],
+            "fsGroup": {"when": "ifNonRoot", "value": 65534},
+            "bounds": {"expirationSeconds": [600, 86400], "outOfRange": "refuse"}
+        }
+    ]]))]
+    profiles: Vec<ProfileEntry>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
@@ -166,7 +183,10 @@ pub fn load(path: &Path) -> Result<Policy, ConfigError> {
 
 /// Reads the text of a configuration. Nothing but comments is the default configuration.
 pub fn parse(text: &str) -> Result<Policy, ConfigError> {
-    let configuration: Option<Configuration> = serde_saphyr::from_str(text).map_err(|error| {
+    // As kubectl reads numbers: the mode 0644 of a file is octal.
+    let options = serde_saphyr::options! { legacy_octal_numbers: true };
+    let read = serde_saphyr::from_str_with_options(text, options);
+    let configuration: Option<Configuration> = read.map_err(|error| {
         let place = error.location();
         ConfigError::Bad {
             line: place.map_or(0, |place| place.line()),
@@ -174,7 +194,12 @@ pub fn parse(text: &str) -> Result<Policy, ConfigError> {
             why: document::plain(&error),
         }
     })?;
-    Ok(configuration.unwrap_or_default().into())
+    let policy = configuration.unwrap_or_default().try_into();
+    policy.map_err(|bad: BadProfile| ConfigError::Bad {
+        line: 0,
+        column: 0,
+        why: bad.to_string(),
+    })
 }
 
 impl Default for Configuration {
@@ -193,12 +218,15 @@ impl Default for Configuration {
             api_audiences: policy.api_audiences,
             exemptions: policy.exemptions,
             controllers: Controllers::default(),
+            profiles: Vec::new(),
         }
     }
 }
 
-impl From<Configuration> for Policy {
-    fn from(configuration: Configuration) -> Self {
+impl TryFrom<Configuration> for Policy {
+    type Error = BadProfile;
+
+    fn try_from(configuration: Configuration) -> Result<Self, BadProfile> {
         let mut modes = Modes::default();
         for (check, mode) in &mut modes.default {
             *mode = configuration.checks.get(check).copied().unwrap_or(*mode);
@@ -212,7 +240,7 @@ impl From<Configuration> for Policy {
             })
             .collect();
         let shared = configuration.controllers.kube_controller_manager.user;
-        Self {
+        Ok(Self {
             authorizer: configuration.authorizer,
             modes,
             excluded_namespaces: configuration.excluded_namespaces,
@@ -222,7 +250,8 @@ impl From<Configuration> for Policy {
             api_audiences: configuration.api_audiences,
             exemptions: configuration.exemptions,
             controller_manager: Some(shared).filter(|user| !user.is_empty()),
-        }
+            profiles: inject::profiles(&configuration.profiles)?,
+        })
     }
 }
 

@@ -6,12 +6,14 @@ use super::{
     controllers::{CarriedOut, Maker, mirror},
     facts::{FactError, Facts, Need, ObjectRef},
     judge::World,
+    mutate::{Stop, subject, with_account},
     policy::{Authorizer, Mode},
     request::Request,
     verdict::{Finding, Outcome},
 };
 use crate::{
     catalogue::{Kind, PodSpec, parse},
+    inject::{Effect, Step},
     reference::{Check, Path, Question, Reference, Resource, Target, Text, Toleration},
     rights::Grant,
 };
@@ -206,6 +208,57 @@ impl<'a, 'f> Asker<'a, 'f> {
                 let reference = reference(toleration);
                 let outcome = self.answer(&reference);
                 answers.extend(outcome.map(|outcome| (reference, outcome)));
+            }
+        }
+        answers
+    }
+
+    /// Every profile that this pod must hold, as a reference of its own.
+    pub(super) fn required_profiles(&mut self, base: &'a str) -> Vec<(Reference<'a>, Outcome)> {
+        let Some(pod) = self.request.object else {
+            return Vec::new();
+        };
+        let subject = subject(self.request, pod);
+        let required = self.world.policy.profiles.iter();
+        let mut answers = Vec::new();
+        for profile in required.filter(|profile| profile.required) {
+            let reference = Reference {
+                check: Check::Profiles,
+                path: Path::new(base, "volumes"),
+                target: Target::Object {
+                    resource: Resource::PROFILES,
+                    name: (&*profile.name).into(),
+                },
+            };
+            let name = &profile.name;
+            let lacks = |why: &str| {
+                Outcome::Forbidden(format!(
+                    "every pod that profile \"{name}\" selects must hold it, and this one does not: {why}"
+                ))
+            };
+            let plan = match with_account(std::slice::from_ref(profile), &subject, self.facts) {
+                Ok(plan) => plan,
+                Err(Stop::Bad(why)) => {
+                    answers.push((reference, lacks(&why)));
+                    continue;
+                }
+                Err(Stop::Needs(need)) => {
+                    self.need(need);
+                    continue;
+                }
+            };
+            for Step { effect, .. } in plan.steps {
+                let outcome = match effect {
+                    Effect::Passed(_) => continue,
+                    Effect::Given(given) if !given.changed => {
+                        Outcome::Allowed(Grant::Profile(name.to_string()))
+                    }
+                    Effect::Given(_) => lacks("the mutating webhook did not add it"),
+                    Effect::Declined(why) | Effect::Missed(why) | Effect::Refused(why) => {
+                        lacks(&why)
+                    }
+                };
+                answers.push((reference.clone(), outcome));
             }
         }
         answers

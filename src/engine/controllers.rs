@@ -66,19 +66,20 @@ struct Metadata<'a> {
     owner_references: Option<Vec<OwnerReference<'a>>>,
 }
 
+/// An owner, as an object names it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct OwnerReference<'a> {
+pub(super) struct OwnerReference<'a> {
     #[serde(borrow, default)]
-    api_version: Text<'a>,
+    pub(super) api_version: Text<'a>,
     #[serde(borrow, default)]
-    kind: Text<'a>,
+    pub(super) kind: Text<'a>,
     #[serde(borrow, default)]
-    name: Text<'a>,
+    pub(super) name: Text<'a>,
     #[serde(borrow, default)]
-    uid: Text<'a>,
+    pub(super) uid: Text<'a>,
     #[serde(default)]
-    controller: Option<bool>,
+    pub(super) controller: Option<bool>,
 }
 
 /// The node whose kubelet shows one of its static pods with this request. Annotation, identity and node must agree,

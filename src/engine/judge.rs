@@ -272,6 +272,13 @@ fn of_pod_spec<'a>(
                 .map(|(r, outcome)| asker.finding(r, outcome)),
         );
     }
+    if kind.is_pod() && old.is_none() && !asker.is_off(Check::Profiles) && !asker.is_mirror() {
+        let held = asker.required_profiles(base);
+        findings.extend(
+            held.into_iter()
+                .map(|(r, outcome)| asker.finding(r, outcome)),
+        );
+    }
     if !asker.is_off(Check::Tokens) {
         let live = kind.is_pod() && old.is_some();
         let tokens = tokens::projected(asker, base, live);

@@ -8,6 +8,7 @@ mod controllers;
 mod facts;
 mod judge;
 mod limits;
+mod mutate;
 mod policy;
 mod request;
 mod shorten;
@@ -18,6 +19,7 @@ pub use facts::{FactError, Facts, Need, ObjectRef};
 pub use judge::{Judgement, World, judge};
 pub(crate) use limits::legal as legal_limits;
 pub use limits::{Access, ExtendedApiToken, Kubelets, TokenLimit, TooLong};
+pub use mutate::{Concerned, Mutating, Mutation, mutate, preview};
 pub use policy::{
     Authorizer, Baseline, BoundedToleration, Exemption, ExemptionMatch, GrantEntry, GrantSubject,
     GrantedNames, Mode, Modes, NamespaceModes, Policy,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::limits::TokenLimit;
 use crate::{
+    inject::Profile,
     reference::{Account, Check, Requester, Resource, Toleration},
     rights::Pattern,
 };
@@ -29,6 +30,8 @@ pub struct Policy {
     pub exemptions: Vec<Exemption>,
     /// The one user that all controllers of Kubernetes share, where they do; otherwise each has its own account.
     pub controller_manager: Option<String>,
+    /// What pods get.
+    pub profiles: Vec<Profile>,
 }
 
 /// Who answers questions.
@@ -232,6 +235,7 @@ impl Default for Policy {
             .collect(),
             exemptions: Vec::new(),
             controller_manager: None,
+            profiles: Vec::new(),
         }
     }
 }

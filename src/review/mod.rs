@@ -4,7 +4,7 @@ mod request;
 mod response;
 
 pub use request::{BadReview, read};
-pub use response::{allow, refuse, respond};
+pub use response::{refuse, respond, respond_mutation};
 
 /// The only version that is spoken.
 const API_VERSION: &str = "admission.k8s.io/v1";

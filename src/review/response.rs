@@ -1,12 +1,19 @@
 use std::collections::BTreeMap;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
 
 use super::{API_VERSION, KIND};
-use crate::engine::{Finding, Mode, Verdict};
+use crate::{
+    engine::{Finding, Mode, Mutation, Verdict},
+    inject::Effect,
+};
 
 /// Longest warning, in characters: what the API server's own documentation advises.
 const WARNING: usize = 120;
+/// Longest warning about what was not injected: the end of it says what to do. The API server shortens the longer ones
+/// (`k8s.io/apiserver/pkg/endpoints/filters/warning.go`, 4 KiB for all of them).
+const LONG_WARNING: usize = 256;
 /// Longest message and longest audit annotation, in characters: names are as long as the requester made them.
 const TEXT: usize = 4000;
 /// How many warnings and audit lines one answer carries.
@@ -31,6 +38,10 @@ struct Response<'a> {
     audit_annotations: BTreeMap<&'static str, String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -91,6 +102,52 @@ pub fn respond(verdict: &Verdict<'_>) -> Vec<u8> {
         }),
         audit_annotations: annotations,
         warnings,
+        ..Response::default()
+    })
+}
+
+/// The AdmissionReview that answers a request with what is to be changed. Where that is nothing, no patch is sent.
+pub fn respond_mutation(mutation: &Mutation<'_>) -> Vec<u8> {
+    let allowed = mutation.allowed();
+    let message = cut(mutation.message(), TEXT);
+    let (reason, code) = match mutation.broken {
+        Some(_) => ("BadRequest", 400),
+        None => ("Forbidden", 403),
+    };
+    let mut annotations = BTreeMap::new();
+    let injected = mutation.steps.iter().filter_map(|step| match &step.effect {
+        Effect::Given(given) if allowed && given.changed => {
+            Some(format!("{}: {given}", step.profile.name))
+        }
+        _ => None,
+    });
+    annotate(&mut annotations, "injected", injected);
+    let missed = mutation.missed();
+    let missed = missed.map(|(profile, why)| format!("{}: {why}", profile.name));
+    annotate(&mut annotations, "missed", missed);
+    annotate(
+        &mut annotations,
+        "refused",
+        mutation.refusals.iter().cloned(),
+    );
+    let warnings = mutation.warnings.iter().take(LINES);
+    let changes = allowed && !mutation.patch.0.is_empty();
+    write(Response {
+        uid: &mutation.request.uid,
+        allowed,
+        status: (!allowed).then_some(Status {
+            outcome: "Failure",
+            message: &message,
+            reason,
+            code,
+        }),
+        audit_annotations: annotations,
+        warnings: warnings
+            .map(|warning| cut(warning.clone(), LONG_WARNING))
+            .collect(),
+        patch_type: changes.then_some("JSONPatch"),
+        patch: changes
+            .then(|| STANDARD.encode(serde_json::to_vec(&mutation.patch).unwrap_or_default())),
     })
 }
 
@@ -116,15 +173,6 @@ pub fn refuse(uid: &str, why: &str, code: u16) -> Vec<u8> {
             },
             code,
         }),
-        ..Response::default()
-    })
-}
-
-/// The AdmissionReview that lets a request through as it is.
-pub fn allow(uid: &str) -> Vec<u8> {
-    write(Response {
-        uid,
-        allowed: true,
         ..Response::default()
     })
 }

@@ -24,8 +24,8 @@ use super::{
     metrics::{Ended, Hook},
 };
 use crate::{
-    cluster::{Backend, decide, today},
-    engine::{Verdict, World},
+    cluster::{Backend, change, decide, today},
+    engine::{self, World},
     review,
 };
 
@@ -140,7 +140,7 @@ async fn judge<B: Backend>(
         }
     };
     if hook == Hook::Mutate {
-        return (json(review::allow(&request.uid)), Ended::Allowed);
+        return changed(app, &request, deadline).await;
     }
     let rights = match app.backend.rights() {
         Ok(rights) => rights,
@@ -161,22 +161,53 @@ async fn judge<B: Backend>(
     let verdict = decide(&request, &world, &app.backend, deadline).await;
     app.metrics().verdict(&verdict);
     let ended = if verdict.allowed() {
-        tracing::debug!("allowed: {}", Subject(&verdict));
+        tracing::debug!("allowed: {}", Subject(verdict.request));
         Ended::Allowed
     } else {
-        let logged = || format!("refused: {}: {}", Subject(&verdict), verdict.message());
+        let logged = || {
+            format!(
+                "refused: {}: {}",
+                Subject(verdict.request),
+                verdict.message()
+            )
+        };
         app.refusals.log(&app.metrics().unlogged, logged);
         Ended::Refused
     };
     (json(review::respond(&verdict)), ended)
 }
 
+async fn changed<B: Backend>(
+    app: &App<B>,
+    request: &engine::Request<'_>,
+    deadline: Instant,
+) -> (Response, Ended) {
+    let policy = app.policy();
+    let mutation = change(
+        request,
+        |facts| engine::mutate(request, &app.catalogue, &policy, facts),
+        &app.backend,
+        deadline,
+    )
+    .await;
+    app.metrics().mutation(&mutation);
+    app.backend.tell(&mutation);
+    let ended = if mutation.allowed() {
+        Ended::Allowed
+    } else {
+        let logged = || format!("refused: {}: {}", Subject(request), mutation.message());
+        app.refusals.log(&app.metrics().unlogged, logged);
+        Ended::Refused
+    };
+    (json(review::respond_mutation(&mutation)), ended)
+}
+
 /// What a request is about, in the log: `Create Pod team-a/web by jane`.
-struct Subject<'v>(&'v Verdict<'v>);
+struct Subject<'v>(&'v engine::Request<'v>);
 
 impl std::fmt::Display for Subject<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let request = self.0.request;
+        let request = self.0;
         write!(
             f,
             "{:?} {} {}/{} by {}",

@@ -8,7 +8,8 @@ use prometheus_client::{
 
 use super::listener::Refused;
 use crate::{
-    engine::{Mode, Verdict},
+    engine::{Mode, Mutation, Verdict},
+    inject::{Effect, Step},
     reference::Check,
 };
 
@@ -26,6 +27,7 @@ pub struct Metrics {
     registry: Mutex<Registry>,
     requests: [[Counter; 3]; 2],
     findings: Vec<(Check, &'static str, Mode, Counter)>,
+    injections: Family<Injection, Counter>,
     pub(super) seconds: Histogram,
     pub(super) panics: Counter,
     pub(super) unlogged: Counter,
@@ -83,6 +85,13 @@ struct Reason {
     reason: &'static str,
 }
 
+/// The profiles are those of the configuration, and so few.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Injection {
+    profile: String,
+    result: &'static str,
+}
+
 const OUTCOMES: [&str; 5] = ["allowed", "denied", "forbidden", "malformed", "unknown"];
 const MODES: [(Mode, &str); 3] = [
     (Mode::Audit, "audit"),
@@ -113,6 +122,7 @@ impl Default for Metrics {
             registry: Mutex::new(Registry::with_prefix("usher")),
             requests: [verdicts("mutate"), verdicts("validate")],
             findings: known,
+            injections: Family::default(),
             seconds: Histogram::new(DURATIONS),
             panics: Counter::default(),
             unlogged: Counter::default(),
@@ -175,6 +185,23 @@ impl Metrics {
         }
     }
 
+    pub(super) fn mutation(&self, mutation: &Mutation<'_>) {
+        for Step { profile, effect } in &mutation.steps {
+            let result = match effect {
+                Effect::Declined(_) | Effect::Passed(_) => continue,
+                Effect::Given(given) if given.changed => "injected",
+                Effect::Given(_) => "held",
+                Effect::Missed(_) => "missed",
+                Effect::Refused(_) => "refused",
+            };
+            let labels = Injection {
+                profile: profile.name.to_string(),
+                result,
+            };
+            self.injections.get_or_create_owned(&labels).inc();
+        }
+    }
+
     pub(super) fn refused(&self, reason: Refused) {
         self.refused.get_or_create_owned(&reason.labels()).inc();
     }
@@ -187,6 +214,11 @@ impl Metrics {
     ) {
         registry.register("requests", "Requests, by verdict", requests);
         registry.register("findings", "References that were asked about", findings);
+        registry.register(
+            "injections",
+            "Pods that a profile selects; missed: not injected, because its service account is not as it must be",
+            self.injections.clone(),
+        );
         registry.register(
             "review_duration_seconds",
             "Time from the whole request to the whole answer",

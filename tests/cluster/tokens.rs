@@ -39,7 +39,7 @@ fn claims(said: &Said) -> Value {
     assert!(said.success, "{said:?}");
     let payload = said.stdout.trim().split('.').nth(1).unwrap();
     let mut base64 = payload.replace('-', "+").replace('_', "/");
-    while base64.len() % 4 > 0 {
+    while !base64.len().is_multiple_of(4) {
         base64.push('=');
     }
     let bytes: k8s_openapi::ByteString = serde_json::from_value(json!(base64)).unwrap();

@@ -1,0 +1,120 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use axum::body::Bytes;
+use hyper::Method;
+use jiff::Timestamp;
+use kube::Client;
+use serde_json::json;
+use tokio::{sync::Semaphore, time::timeout};
+
+use super::{
+    call::{declined, once, quoted},
+    metrics::LiveMetrics,
+    object,
+};
+use crate::engine::{Concerned, Mutation};
+
+/// Events in flight at once.
+const IN_FLIGHT: usize = 8;
+/// How long writing one may take.
+const LONGEST: Duration = Duration::from_secs(5);
+/// The same is not told again for so long: a controller tries again and again.
+const QUIET: Duration = Duration::from_secs(60);
+/// How many are remembered.
+const REMEMBERED: usize = 1024;
+
+/// Writes events, beside the requests that they are about.
+#[derive(Clone)]
+pub(super) struct Events {
+    client: Client,
+    permits: Arc<Semaphore>,
+    told: Arc<Mutex<HashMap<String, Instant>>>,
+    metrics: LiveMetrics,
+}
+
+impl Events {
+    pub(super) fn new(client: Client, metrics: LiveMetrics) -> Self {
+        Self {
+            client,
+            permits: Arc::new(Semaphore::new(IN_FLIGHT)),
+            told: Arc::default(),
+            metrics,
+        }
+    }
+
+    /// Tells of profiles that a pod should get and does not. Nothing is told of a dry run.
+    pub(super) fn tell(&self, mutation: &Mutation<'_>) {
+        if mutation.request.dry_run {
+            return;
+        }
+        let namespace = &*mutation.request.namespace;
+        for (profile, why) in mutation.missed() {
+            let about = mutation.concerned();
+            let message = format!("profile \"{}\" is not injected: {why}", profile.name);
+            let key = format!("{namespace}/{}/{}: {message}", about.kind, about.name);
+            if self.is_new(key) {
+                self.write(namespace, &about, &quoted(&message));
+            }
+        }
+    }
+
+    fn is_new(&self, key: String) -> bool {
+        // The table is whole between two calls, whatever panicked.
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if told.len() >= REMEMBERED {
+            told.retain(|_, at| now.saturating_duration_since(*at) < QUIET);
+        }
+        let fresh = |at: &Instant| now.saturating_duration_since(*at) < QUIET;
+        if told.get(&key).is_some_and(fresh) || told.len() >= REMEMBERED {
+            return false;
+        }
+        told.insert(key, now);
+        true
+    }
+
+    fn write(&self, namespace: &str, about: &Concerned<'_>, message: &str) {
+        let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let event = json!({
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"namespace": namespace, "generateName": "usher-"},
+            "involvedObject": {
+                "apiVersion": &*about.api_version, "kind": &*about.kind, "namespace": namespace, "name": &*about.name,
+                "uid": &*about.uid,
+            },
+            "type": "Warning",
+            "reason": "NotInjected",
+            "message": message,
+            "source": {"component": "usher"},
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        });
+        let Ok(permit) = self.permits.clone().try_acquire_owned() else {
+            return self.metrics.event("dropped");
+        };
+        let mut path = "/api/v1/namespaces/".to_owned();
+        if object::encode(&mut path, namespace).is_err() {
+            return self.metrics.event("error");
+        }
+        path.push_str("/events");
+        let (client, metrics) = (self.client.clone(), self.metrics.clone());
+        tokio::spawn(async move {
+            let _permit = permit;
+            let sent = once(&client, Method::POST, &path, Bytes::from(event.to_string()));
+            let error = match timeout(LONGEST, sent).await {
+                Ok(Ok((status, _))) if status.is_success() => return metrics.event("written"),
+                Ok(Ok((status, body))) => declined(status, &body).to_string(),
+                Ok(Err(why)) => why,
+                Err(_) => "the API server takes too long".to_owned(),
+            };
+            metrics.event("error");
+            tracing::warn!("cannot write an event: {error}");
+        });
+    }
+}

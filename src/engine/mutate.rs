@@ -1,0 +1,285 @@
+use json_patch::Patch;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    controllers::OwnerReference,
+    facts::{Facts, Need, ObjectRef},
+    policy::Policy,
+    request::{Operation, Request},
+};
+use crate::{
+    catalogue::{Catalogue, PodSpec, at, parse},
+    inject::{self, Account, Effect, NoPlan, Plan, Profile, Step, Subject},
+    reference::Text,
+};
+
+/// What [`mutate`] came to.
+#[derive(Debug)]
+pub enum Mutating<'a> {
+    /// All is said.
+    Done(Mutation<'a>),
+    /// Facts are missing. Gather them and ask again; one that cannot be had is an error among the facts.
+    Needs(Vec<Need>),
+}
+
+/// What is to be changed in the object of a request.
+#[derive(Debug)]
+pub struct Mutation<'a> {
+    /// The request.
+    pub request: &'a Request<'a>,
+    /// Why the request cannot be read: it is refused.
+    pub broken: Option<String>,
+    /// What the pod asks for and cannot have: it is refused.
+    pub refusals: Vec<String>,
+    /// What each profile comes to.
+    pub steps: Vec<Step<'a>>,
+    /// What the requester should know.
+    pub warnings: Vec<String>,
+    /// The changes; empty if there are none, or if the request is refused.
+    pub patch: Patch,
+}
+
+/// Works out what is to be added to the object of a request. Pure, as [`judge`](super::judge()).
+///
+/// Never fails: what cannot be read is a refusal with its reason.
+pub fn mutate<'a>(
+    request: &'a Request<'a>,
+    catalogue: &'a Catalogue,
+    policy: &'a Policy,
+    facts: &Facts,
+) -> Mutating<'a> {
+    match catalogue.find(&request.kind.group, &request.kind.kind) {
+        Some(kind) if kind.is_pod() => preview(request, catalogue, policy, facts),
+        _ => Mutating::Done(Mutation::nothing(request)),
+    }
+}
+
+/// As [`mutate`], but for the pod template of a workload also: what a pod made of it would get.
+pub fn preview<'a>(
+    request: &'a Request<'a>,
+    catalogue: &'a Catalogue,
+    policy: &'a Policy,
+    facts: &Facts,
+) -> Mutating<'a> {
+    let broken = |why: String| Mutating::Done(Mutation::broken(request, why));
+    let Some(kind) = catalogue.find(&request.kind.group, &request.kind.kind) else {
+        return Mutating::Done(Mutation::nothing(request));
+    };
+    if request.operation != Operation::Create
+        || !request.subresource.is_empty()
+        || policy.excludes(&request.namespace)
+    {
+        return Mutating::Done(Mutation::nothing(request));
+    }
+    if *kind.version != *request.kind.version {
+        return broken(format!(
+            "version \"{}\" of {} is not known, only {}",
+            request.kind.version, kind.kind, kind.version
+        ));
+    }
+    let Some(object) = request.object else {
+        return broken("the request has no object".to_owned());
+    };
+    // A pod is what holds the pod spec, and the metadata beside it.
+    let Some((_, base)) = kind.pod_spec().and_then(|route| route.keys.split_last()) else {
+        return Mutating::Done(Mutation::nothing(request));
+    };
+    let pod = match at(object, base) {
+        Ok(Some(pod)) => pod,
+        Ok(None) => return Mutating::Done(Mutation::nothing(request)),
+        Err(bad) => return broken(bad.to_string()),
+    };
+    let subject = Subject {
+        base,
+        ..subject(request, pod)
+    };
+    match with_account(&policy.profiles, &subject, facts) {
+        Ok(plan) => Mutating::Done(Mutation::of(request, plan)),
+        Err(Stop::Bad(why)) => broken(why),
+        Err(Stop::Needs(need)) => Mutating::Needs(vec![need]),
+    }
+}
+
+/// Why there is no plan.
+pub(super) enum Stop {
+    Bad(String),
+    Needs(Need),
+}
+
+/// The pod of a request, as injection takes it.
+pub(super) fn subject<'a>(request: &'a Request<'a>, pod: &'a RawValue) -> Subject<'a> {
+    Subject {
+        pod,
+        base: &[],
+        namespace: &request.namespace,
+        // Of the pods of one workload only the uid of the request differs.
+        seed: if request.uid.is_empty() {
+            &request.name
+        } else {
+            &request.uid
+        },
+    }
+}
+
+/// The plan for a pod, with what the facts say about its account.
+pub(super) fn with_account<'a>(
+    profiles: &'a [Profile],
+    subject: &Subject<'a>,
+    facts: &Facts,
+) -> Result<Plan<'a>, Stop> {
+    let name = match inject::plan(profiles, subject, Account::Unread) {
+        Ok(plan) => return Ok(plan),
+        Err(NoPlan::Bad(bad)) => return Err(Stop::Bad(bad.to_string())),
+        Err(NoPlan::NeedsAccount(name)) => name,
+    };
+    let at = ObjectRef {
+        api_version: "v1".to_owned(),
+        kind: "ServiceAccount".to_owned(),
+        resource: "serviceaccounts".to_owned(),
+        namespace: Some(subject.namespace.to_owned()),
+        name,
+    };
+    let why;
+    let account = match facts.of_object(&at) {
+        None => return Err(Stop::Needs(Need::Object(at))),
+        Some(Ok(Some(object))) => Account::Known(object),
+        Some(Ok(None)) => Account::Missing,
+        Some(Err(error)) => {
+            why = error.to_string();
+            Account::Failed(&why)
+        }
+    };
+    inject::plan(profiles, subject, account).map_err(|no| match no {
+        NoPlan::Bad(bad) => Stop::Bad(bad.to_string()),
+        NoPlan::NeedsAccount(name) => Stop::Bad(format!("service account \"{name}\" is not read")),
+    })
+}
+
+impl<'a> Mutation<'a> {
+    fn nothing(request: &'a Request<'a>) -> Self {
+        Self {
+            request,
+            broken: None,
+            refusals: Vec::new(),
+            steps: Vec::new(),
+            warnings: Vec::new(),
+            patch: Patch(Vec::new()),
+        }
+    }
+
+    /// The refusal of a request that could not be worked out.
+    pub(crate) fn broken(request: &'a Request<'a>, why: String) -> Self {
+        Self {
+            broken: Some(why),
+            ..Self::nothing(request)
+        }
+    }
+
+    fn of(request: &'a Request<'a>, plan: Plan<'a>) -> Self {
+        let mut warnings = Vec::new();
+        let mut refusals = plan.refusals;
+        for Step { profile, effect } in &plan.steps {
+            match effect {
+                Effect::Given(given) => warnings.extend(given.warnings.iter().cloned()),
+                Effect::Missed(why) => {
+                    warnings.push(format!(
+                        "profile \"{}\" is not injected: {why}",
+                        profile.name
+                    ));
+                }
+                Effect::Refused(why) => refusals.push(why.clone()),
+                Effect::Declined(_) | Effect::Passed(_) => {}
+            }
+        }
+        Self {
+            request,
+            broken: None,
+            refusals,
+            steps: plan.steps,
+            warnings,
+            patch: plan.patch,
+        }
+    }
+
+    /// Whether the request may go on.
+    pub fn allowed(&self) -> bool {
+        self.broken.is_none() && self.refusals.is_empty()
+    }
+
+    /// The profiles that the pod should get and does not, with why.
+    pub fn missed(&self) -> impl Iterator<Item = (&'a Profile, &str)> {
+        self.steps.iter().filter_map(|step| match &step.effect {
+            Effect::Missed(why) => Some((step.profile, &**why)),
+            _ => None,
+        })
+    }
+
+    /// The object that a message about this pod is best shown at: what made it, the pod itself, or, while it has no
+    /// name, its account.
+    pub fn concerned(&self) -> Concerned<'_> {
+        let object = self.request.object.map(parse::<Object<'_>>);
+        let metadata = object.and_then(Result::ok).unwrap_or_default().metadata;
+        let owners = metadata.owner_references.unwrap_or_default();
+        let mut makers = owners
+            .into_iter()
+            .filter(|owner| owner.controller == Some(true));
+        if let Some(owner) = makers.next() {
+            return Concerned {
+                api_version: owner.api_version,
+                kind: owner.kind,
+                name: owner.name,
+                uid: owner.uid,
+            };
+        }
+        let (kind, name) = if metadata.name.is_empty() {
+            let spec = self.request.object.map(|pod| at(pod, &["spec".into()]));
+            let spec: Option<PodSpec<'_>> = spec.and_then(Result::ok).flatten();
+            ("ServiceAccount", spec.unwrap_or_default().account().1)
+        } else {
+            ("Pod", metadata.name)
+        };
+        Concerned {
+            api_version: "v1".into(),
+            kind: kind.into(),
+            name,
+            uid: Text::default(),
+        }
+    }
+
+    /// What a refused requester reads; empty if the request may go on.
+    pub fn message(&self) -> String {
+        match &self.broken {
+            Some(why) => format!("usher cannot read this pod: {why}"),
+            None => self.refusals.join("\n"),
+        }
+    }
+}
+
+/// An object, as an event names it.
+#[derive(Clone, Debug)]
+pub struct Concerned<'a> {
+    /// Its group and version.
+    pub api_version: Text<'a>,
+    /// Its kind.
+    pub kind: Text<'a>,
+    /// Its name.
+    pub name: Text<'a>,
+    /// Its uid; empty where it has none yet.
+    pub uid: Text<'a>,
+}
+
+#[derive(Default, Deserialize)]
+struct Object<'a> {
+    #[serde(borrow, default)]
+    metadata: Metadata<'a>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata<'a> {
+    #[serde(borrow, default)]
+    name: Text<'a>,
+    #[serde(borrow, default)]
+    owner_references: Option<Vec<OwnerReference<'a>>>,
+}

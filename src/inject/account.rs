@@ -1,0 +1,60 @@
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::{
+    catalogue::{BadObject, parse},
+    reference::Text,
+};
+
+/// What is known of the service account of a pod.
+#[derive(Clone, Copy, Debug)]
+pub enum Account<'a> {
+    /// It could not be read; the text says why.
+    Failed(&'a str),
+    /// It is this.
+    Known(&'a RawValue),
+    /// It is not there.
+    Missing,
+    /// Nobody has looked.
+    Unread,
+}
+
+/// The annotations of the account, or why they are not known.
+pub(super) type Annotations<'a> = Result<Known<'a>, String>;
+
+pub(super) struct Known<'a>(Vec<(Text<'a>, Text<'a>)>);
+
+impl Known<'_> {
+    pub(super) fn get(&self, key: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|(held, _)| **held == *key)
+            .map(|(_, value)| &**value)
+    }
+}
+
+pub(super) fn annotations(account: Account<'_>) -> Result<Annotations<'_>, BadObject> {
+    #[derive(Deserialize)]
+    struct Object<'a> {
+        #[serde(borrow, default)]
+        metadata: Metadata<'a>,
+    }
+    #[derive(Default, Deserialize)]
+    struct Metadata<'a> {
+        #[serde(borrow, default)]
+        annotations: Option<HashMap<Text<'a>, Text<'a>>>,
+    }
+
+    Ok(match account {
+        Account::Known(object) => {
+            let object: Object<'_> = parse(object)?;
+            let held = object.metadata.annotations.unwrap_or_default();
+            Ok(Known(held.into_iter().collect()))
+        }
+        Account::Missing => Err("was not found".to_owned()),
+        Account::Failed(why) => Err(format!("could not be read: {why}")),
+        Account::Unread => Err("was not read".to_owned()),
+    })
+}

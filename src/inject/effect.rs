@@ -1,0 +1,104 @@
+use std::fmt;
+
+use super::profile::{EXTENDED, Profile};
+use crate::reference::Text;
+
+/// What a profile comes to for one pod.
+#[derive(Debug)]
+pub struct Step<'a> {
+    /// The profile.
+    pub profile: &'a Profile,
+    /// What comes of it.
+    pub effect: Effect<'a>,
+}
+
+/// What comes of a profile.
+#[derive(Debug)]
+pub enum Effect<'a> {
+    /// The pod gets it, or has it already.
+    Given(Given<'a>),
+    /// The pod should get it, but what it depends on is not known or not there; the text says what.
+    Missed(String),
+    /// The pod says that it does not want it; the text says how.
+    Declined(String),
+    /// The profile is not for the pod; the text says why.
+    Passed(String),
+    /// The pod cannot have it as it is; the text says why, and what to do.
+    Refused(String),
+}
+
+/// A profile in a pod.
+#[derive(Debug)]
+pub struct Given<'a> {
+    /// The name of the volume in this pod.
+    pub volume: String,
+    /// The tokens, as audience, seconds and path; the audience is empty for the API server.
+    pub tokens: Vec<(String, i64, String)>,
+    /// What comes of each container.
+    pub containers: Vec<Touched<'a>>,
+    /// The fsGroup that the pod gets, and the container because of which.
+    pub fs_group: Option<(i64, Text<'a>)>,
+    /// The lifetime that the token of the pod's own volume gets.
+    pub shortened: Option<i64>,
+    /// Whether anything changes.
+    pub changed: bool,
+    /// What the author should know.
+    pub warnings: Vec<String>,
+}
+
+/// What comes of a container.
+#[derive(Debug)]
+pub struct Touched<'a> {
+    /// Its name.
+    pub name: Text<'a>,
+    /// Why it is left out; none if it gets the volume.
+    pub skipped: Option<Skipped>,
+    /// Whether it gets a mount, or has it already.
+    pub mounted: bool,
+    /// The variables that it gets.
+    pub env: Vec<&'a str>,
+}
+
+/// Why a container is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skipped {
+    /// The pod says so, by an annotation.
+    ByPod,
+    /// The profile says so.
+    ByProfile,
+}
+
+/// In words.
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ByPod => "an annotation of the pod leaves it out",
+            Self::ByProfile => "the profile is not for it",
+        })
+    }
+}
+
+/// In words: what a pod gets.
+impl fmt::Display for Given<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "volume {}", self.volume)?;
+        for (audience, seconds, _) in &self.tokens {
+            let audience = if audience.is_empty() {
+                "the API server"
+            } else {
+                audience
+            };
+            write!(f, ", token for {audience} of {seconds} s")?;
+        }
+        if let Some(seconds) = self.shortened {
+            write!(
+                f,
+                ", in the pod's own volume, from {EXTENDED} to {seconds} s"
+            )?;
+        }
+        if let Some((group, because)) = &self.fs_group {
+            write!(f, ", fsGroup {group} (container {because})")?;
+        }
+        Ok(())
+    }
+}

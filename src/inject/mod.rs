@@ -1,0 +1,24 @@
+//! Profiles: what a pod gets that asks for nothing by hand. Volumes with tokens, and what belongs to them, as the
+//! smallest JSON Patch.
+//!
+//! [`plan`] is a pure function of the pod, its service account and the profiles. It compares by content, never by name,
+//! adds and never takes away, and says for every profile why it did what it did.
+
+mod account;
+mod content;
+mod draft;
+mod effect;
+mod entry;
+mod place;
+mod plan;
+mod pod;
+mod profile;
+mod select;
+
+pub use account::Account;
+pub use effect::{Effect, Given, Skipped, Step, Touched};
+pub use entry::{OnClash, OutOfRange, ProfileEntry, When};
+pub use plan::{NoPlan, Plan, Subject, plan};
+pub(crate) use profile::entries;
+pub use profile::{BadProfile, Profile, profiles};
+pub use select::{ASKS, SKIPS};

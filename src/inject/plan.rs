@@ -1,0 +1,129 @@
+use json_patch::Patch;
+use serde_json::value::RawValue;
+
+use super::{
+    account::{Account, annotations},
+    draft::Draft,
+    effect::{Effect, Step},
+    place::Maker,
+    pod::Head,
+    profile::Profile,
+    select::{Asks, passes_over, unknown},
+};
+use crate::catalogue::{BadObject, parse};
+
+/// How many names that are no profile are told of.
+const UNKNOWN: usize = 5;
+
+/// A pod that may get something.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The pod, or the template of one: what holds `metadata` and `spec`.
+    pub pod: &'a RawValue,
+    /// Where it stands in its object; empty for a pod.
+    pub base: &'a [Box<str>],
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// What the lifetime of a token is varied by: something that differs from pod to pod.
+    pub seed: &'a str,
+}
+
+/// What a pod gets, and why.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// What each profile comes to.
+    pub steps: Vec<Step<'a>>,
+    /// What the pod asks for and cannot have.
+    pub refusals: Vec<String>,
+    /// What is to be changed; empty if nothing is.
+    pub patch: Patch,
+}
+
+/// There is no plan yet.
+#[derive(Debug)]
+pub enum NoPlan {
+    /// The pod is none that Kubernetes could run.
+    Bad(BadObject),
+    /// The service account of this name has to be read first.
+    NeedsAccount(String),
+}
+
+impl From<BadObject> for NoPlan {
+    fn from(bad: BadObject) -> Self {
+        Self::Bad(bad)
+    }
+}
+
+/// What the profiles come to for a pod. Pure: the same pod and account give the same plan; applied to its own result it
+/// changes nothing.
+pub fn plan<'a>(
+    profiles: &'a [Profile],
+    subject: &Subject<'a>,
+    account: Account<'_>,
+) -> Result<Plan<'a>, NoPlan> {
+    let mut plan = Plan {
+        steps: Vec::new(),
+        refusals: Vec::new(),
+        patch: Patch(Vec::new()),
+    };
+    if profiles.is_empty() {
+        return Ok(plan);
+    }
+    let head: Head<'a> = parse(subject.pod)?;
+    let asks = if head.is_mirror() {
+        // Nobody could change it, whatever it says.
+        Asks::default()
+    } else {
+        Asks::of(&head)
+    };
+    let namespace = subject.namespace;
+    let passed: Vec<Option<Effect<'a>>> = profiles
+        .iter()
+        .map(|profile| passes_over(profile, namespace, &head, &asks))
+        .collect();
+    let selected: Vec<&Profile> = profiles
+        .iter()
+        .zip(&passed)
+        .filter_map(|(profile, why)| why.is_none().then_some(profile))
+        .collect();
+    for name in &asks.names {
+        if plan.refusals.len() < UNKNOWN && !selected.iter().any(|profile| *profile.name == **name)
+        {
+            plan.refusals
+                .push(unknown(name, namespace, &head, &selected));
+        }
+    }
+    let account = match account {
+        Account::Unread if !selected.is_empty() => {
+            return Err(NoPlan::NeedsAccount(head.spec.account().to_owned()));
+        }
+        known => annotations(known)?,
+    };
+    // Most pods get nothing, and are not looked into.
+    let mut draft = None;
+    for (profile, why) in profiles.iter().zip(passed) {
+        let effect = if let Some(effect) = why {
+            effect
+        } else {
+            let draft = match &mut draft {
+                Some(draft) => draft,
+                none => none.insert(Draft::new(&head, subject.base)?),
+            };
+            let maker = Maker {
+                profile,
+                subject,
+                head: &head,
+                asks: &asks,
+                account: &account,
+            };
+            maker.effect(draft)
+        };
+        plan.steps.push(Step { profile, effect });
+    }
+    // Nothing is done by halves.
+    let refused = |step: &Step<'_>| matches!(step.effect, Effect::Refused(_));
+    if plan.refusals.is_empty() && !plan.steps.iter().any(refused) {
+        plan.patch = draft.map_or(Patch(Vec::new()), Draft::patch);
+    }
+    Ok(plan)
+}

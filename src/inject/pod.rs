@@ -1,0 +1,261 @@
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::{
+    catalogue::{BadObject, Volume, parse},
+    reference::Text,
+};
+
+/// Annotations or labels. A value that is no text (Kubernetes has none) counts as empty.
+type Texts<'a> = Option<HashMap<Text<'a>, &'a RawValue>>;
+
+/// What decides whether a pod gets anything: read of every pod, without a look into containers and volumes.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Head<'a> {
+    #[serde(borrow, default)]
+    metadata: Metadata<'a>,
+    #[serde(borrow, default)]
+    pub(super) spec: Spec<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Metadata<'a> {
+    #[serde(borrow, default)]
+    annotations: Texts<'a>,
+    #[serde(borrow, default)]
+    labels: Texts<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Spec<'a> {
+    #[serde(borrow, default)]
+    service_account_name: Text<'a>,
+    #[serde(borrow, default)]
+    service_account: Text<'a>,
+    #[serde(borrow, default)]
+    volumes: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    containers: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    init_containers: Option<&'a RawValue>,
+    #[serde(default)]
+    pub(super) security_context: Option<Security>,
+    #[serde(borrow, default)]
+    os: Option<Os<'a>>,
+    #[serde(borrow, default)]
+    node_selector: Option<HashMap<Text<'a>, Text<'a>>>,
+    #[serde(borrow, default)]
+    affinity: Option<&'a RawValue>,
+}
+
+/// A security context, of a pod or of a container.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Security {
+    #[serde(default)]
+    pub(super) fs_group: Option<i64>,
+    #[serde(default)]
+    run_as_user: Option<i64>,
+    #[serde(default)]
+    run_as_non_root: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Os<'a> {
+    #[serde(borrow, default)]
+    name: Text<'a>,
+}
+
+/// A container, of whichever of the two lists.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Container<'a> {
+    #[serde(borrow, default)]
+    pub(super) name: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) env: Option<Vec<Named<'a>>>,
+    #[serde(borrow, default)]
+    pub(super) volume_mounts: Option<Vec<Mount<'a>>>,
+    #[serde(default)]
+    security_context: Option<Security>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Named<'a> {
+    #[serde(borrow, default)]
+    pub(super) name: Text<'a>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Mount<'a> {
+    #[serde(borrow, default)]
+    pub(super) name: Text<'a>,
+    #[serde(rename = "mountPath", borrow, default)]
+    pub(super) path: Text<'a>,
+    #[serde(borrow, default)]
+    sub_path: Text<'a>,
+    #[serde(borrow, default)]
+    sub_path_expr: Text<'a>,
+}
+
+impl<'a> Head<'a> {
+    /// An annotation, if it is there and not empty.
+    pub(super) fn annotation(&self, key: &str) -> Option<Text<'a>> {
+        text_of(self.metadata.annotations.as_ref(), key)
+    }
+
+    /// A label, if it is there and not empty.
+    pub(super) fn label(&self, key: &str) -> Option<Text<'a>> {
+        text_of(self.metadata.labels.as_ref(), key)
+    }
+
+    /// Whether the key is among the labels, with whatever value.
+    pub(super) fn has_label(&self, key: &str) -> bool {
+        self.metadata
+            .labels
+            .as_ref()
+            .is_some_and(|labels| labels.contains_key(key))
+    }
+
+    /// Whether there are labels at all.
+    pub(super) fn has_labels(&self) -> bool {
+        self.metadata.labels.is_some()
+    }
+
+    /// Whether the pod only shows a static pod of a kubelet, which nobody can change.
+    pub(super) fn is_mirror(&self) -> bool {
+        self.metadata
+            .annotations
+            .as_ref()
+            .is_some_and(|held| held.contains_key("kubernetes.io/config.mirror"))
+    }
+}
+
+fn text_of<'a>(texts: Option<&HashMap<Text<'a>, &'a RawValue>>, key: &str) -> Option<Text<'a>> {
+    let text: Text<'a> = serde_json::from_str(texts?.get(key)?.get()).ok()?;
+    Some(text).filter(|text| !text.is_empty())
+}
+
+impl<'a> Spec<'a> {
+    /// The account that the pod runs as: `pkg/apis/core/v1/conversion.go`.
+    pub(super) fn account(&self) -> &str {
+        [&self.service_account_name, &self.service_account]
+            .into_iter()
+            .find(|name| !name.is_empty())
+            .map_or("default", |name| name)
+    }
+
+    pub(super) fn volumes(&self) -> Result<Option<Vec<Volume<'a>>>, BadObject> {
+        self.volumes.map(parse).transpose()
+    }
+
+    /// Init containers, native sidecars among them, then the others.
+    pub(super) fn containers(&self) -> Result<[Vec<Container<'a>>; 2], BadObject> {
+        let read = |list: Option<&'a RawValue>| list.map_or_else(|| Ok(Vec::new()), parse);
+        Ok([read(self.init_containers)?, read(self.containers)?])
+    }
+
+    /// Whether the pod is known to run on Windows: it says so, or it can be put on no other node.
+    pub(super) fn is_windows(&self) -> bool {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Affinity<'a> {
+            #[serde(borrow, default)]
+            node_affinity: Option<NodeAffinity<'a>>,
+        }
+        #[derive(Deserialize)]
+        struct NodeAffinity<'a> {
+            #[serde(
+                rename = "requiredDuringSchedulingIgnoredDuringExecution",
+                borrow,
+                default
+            )]
+            required: Option<Required<'a>>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Required<'a> {
+            #[serde(borrow, default)]
+            node_selector_terms: Option<Vec<Term<'a>>>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Term<'a> {
+            #[serde(borrow, default)]
+            match_expressions: Option<Vec<Expression<'a>>>,
+        }
+        #[derive(Deserialize)]
+        struct Expression<'a> {
+            #[serde(borrow, default)]
+            key: Text<'a>,
+            #[serde(borrow, default)]
+            operator: Text<'a>,
+            #[serde(borrow, default)]
+            values: Option<Vec<Text<'a>>>,
+        }
+
+        if let Some(os) = &self.os
+            && !os.name.is_empty()
+        {
+            return *os.name == *"windows";
+        }
+        let labels = ["kubernetes.io/os", "beta.kubernetes.io/os"];
+        let mut selectors = self.node_selector.iter();
+        if selectors.any(|held| {
+            labels
+                .iter()
+                .any(|key| held.get(*key).is_some_and(|os| **os == *"windows"))
+        }) {
+            return true;
+        }
+        let affinity: Option<Affinity<'a>> = self.affinity.and_then(|held| parse(held).ok());
+        let terms = affinity
+            .and_then(|held| held.node_affinity?.required?.node_selector_terms)
+            .unwrap_or_default();
+        let windows = |term: &Term<'_>| {
+            let mut expressions = term.match_expressions.iter().flatten();
+            expressions.any(|expression| {
+                labels.contains(&&*expression.key)
+                    && *expression.operator == *"In"
+                    && matches!(expression.values.as_deref(), Some([only]) if **only == *"windows")
+            })
+        };
+        // One term is enough for a node, so that each of them has to ask for Windows.
+        !terms.is_empty() && terms.iter().all(windows)
+    }
+}
+
+impl Container<'_> {
+    /// Whether the container is known not to run as root: its own word over that of the pod.
+    pub(super) fn is_not_root(&self, pod: Option<Security>) -> bool {
+        let own = self.security_context.unwrap_or_default();
+        let pod = pod.unwrap_or_default();
+        own.run_as_non_root.or(pod.run_as_non_root) == Some(true)
+            || own
+                .run_as_user
+                .or(pod.run_as_user)
+                .is_some_and(|user| user != 0)
+    }
+
+    /// The mount at a path, however the path is written.
+    pub(super) fn mount_at(&self, path: &str) -> Option<&Mount<'_>> {
+        let plain = |path: &str| path.trim_end_matches('/').to_owned();
+        let mut mounts = self.volume_mounts.iter().flatten();
+        mounts.find(|mount| *mount.path == *path || plain(&mount.path) == path)
+    }
+
+    pub(super) fn has_env(&self, name: &str) -> bool {
+        self.env.iter().flatten().any(|held| *held.name == *name)
+    }
+}
+
+impl Mount<'_> {
+    /// Whether the whole volume is there, not a part of it.
+    pub(super) fn is_whole(&self) -> bool {
+        self.sub_path.is_empty() && self.sub_path_expr.is_empty()
+    }
+}
