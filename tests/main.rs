@@ -21,6 +21,8 @@ mod docs;
 #[cfg(test)]
 mod generated;
 #[cfg(test)]
+mod injection_model;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod random;
