@@ -41,6 +41,8 @@ mod scenarios;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
+mod shortened;
+#[cfg(test)]
 mod stage;
 #[cfg(test)]
 mod toleration_model;

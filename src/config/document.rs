@@ -303,6 +303,65 @@ mod tests {
                 (3, 10),
                 "everything",
             ),
+            ("tokens: [{maxSeconds: 700}]", (1, 11), "namespaces"),
+            ("tokens: [{namespaces: []}]", (1, 10), "limits nothing"),
+            (
+                "tokens:\n- namespaces: [a]\n  serviceAccounts: []",
+                (2, 3),
+                "limits nothing",
+            ),
+            (
+                "tokens: [{namespaces: [a], minSeconds: 599}]",
+                (1, 40),
+                "599",
+            ),
+            (
+                "tokens:\n- namespaces: [a]\n  maxSeconds: 4294967297",
+                (3, 15),
+                "accepts 600 to 4294967296",
+            ),
+            ("tokens: [{namespaces: [a], maxSeconds: x}]", (1, 40), "i64"),
+            (
+                "tokens:\n- namespaces: [a]\n  minSeconds: 700\n  maxSeconds: 650",
+                (2, 3),
+                "less than minSeconds",
+            ),
+            (
+                "tokens:\n- namespaces: [a]\n- namespaces: [b]\n  tooLong: shorten",
+                (3, 3),
+                "tooLong: shorten needs maxSeconds",
+            ),
+            (
+                "tokens:\n- {namespaces: [a], kubelets: shorten}",
+                (2, 3),
+                "kubelets: shorten needs",
+            ),
+            (
+                "tokens:\n- {namespaces: [a], extendedApiToken: rewrite, maxSeconds: 3599}",
+                (2, 3),
+                "writes 3600",
+            ),
+            (
+                "tokens:\n- {namespaces: [a], extendedApiToken: rewite}",
+                (2, 39),
+                "rewite",
+            ),
+            (
+                "tokens:\n- {namespaces: [a], kubelet: pass}",
+                (2, 21),
+                "kubelet",
+            ),
+            (
+                "tokens:\n- {namespaces: [a], audiences: ['']}",
+                (2, 33),
+                "empty",
+            ),
+            ("apiAudiences: x", (1, 15), "sequence"),
+            (
+                "grants:\n- {subjects: [{user: u}], namespaces: [a], use: {signer: [s]}}",
+                (2, 50),
+                "signer",
+            ),
             (
                 "exemptions:\n- name: a\n  match: {users: [x]}\n  owner: o\n  reason: r\n  expires: 2027-13-31",
                 (6, 12),

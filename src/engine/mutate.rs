@@ -82,11 +82,9 @@ pub fn preview<'a>(
         return broken("the request has no object".to_owned());
     };
     // A pod is what holds the pod spec, and the metadata beside it.
-    let (_, base) = kind
-        .pod_spec
-        .keys
-        .split_last()
-        .unwrap_or((&Box::default(), &[]));
+    let Some((_, base)) = kind.pod_spec().and_then(|route| route.keys.split_last()) else {
+        return Mutating::Done(Mutation::nothing(request));
+    };
     let pod = match at(object, base) {
         Ok(Some(pod)) => pod,
         Ok(None) => return Mutating::Done(Mutation::nothing(request)),
