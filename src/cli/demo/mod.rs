@@ -18,9 +18,10 @@ use self::{client::Client, table::Row};
 use super::{Exit, Failure};
 use crate::{
     catalogue::Catalogue,
-    cluster::{Backend as _, Given, Offline, decide, today},
+    cluster::{Backend as _, Given, Offline, change, decide, today},
     config,
-    engine::{Authorizer, Outcome, Policy, Verdict, World},
+    engine::{self, Authorizer, Facts, Outcome, Policy, Request, Verdict, World},
+    inject::Effect,
     manifest::{BadManifest, Content, Object, Source, contents},
     review,
     rights::Grant,
@@ -48,8 +49,17 @@ struct Scene<'a> {
     wants: &'a str,
     /// What the answer has to be.
     answer: &'a str,
+    /// Whether it goes to the mutating webhook.
+    #[serde(default)]
+    mutate: bool,
     #[serde(borrow)]
     review: &'a RawValue,
+}
+
+impl Scene<'_> {
+    fn path(&self) -> &'static str {
+        if self.mutate { "/mutate" } else { "/validate" }
+    }
 }
 
 /// What the server judges by. The reasons in the table are read off the same.
@@ -101,12 +111,12 @@ async fn play() -> Result<Exit, Failure> {
     let mut client = Client::connect(address, pair.cert.der().clone()).await?;
     // The first exchange pays for memory and code that the others find warm.
     if let Some(scene) = scenes.first() {
-        client.post(scene.review.get()).await?;
+        client.post(scene.path(), scene.review.get()).await?;
     }
     let mut rows = Vec::new();
     for scene in &scenes {
         let start = Instant::now();
-        let answer = client.post(scene.review.get()).await?;
+        let answer = client.post(scene.path(), scene.review.get()).await?;
         let took = start.elapsed();
         rows.push(stage.row(scene, &answer, took)?);
     }
@@ -171,16 +181,11 @@ impl Stage {
         took: Duration,
     ) -> Result<Row, Failure> {
         let request = review::read(scene.review.get().as_bytes())?;
-        let rights = self.offline.rights()?;
-        let world = World {
-            catalogue: &self.catalogue,
-            policy: &self.policy,
-            rights: &rights,
-            today: today(),
+        let (why, needs) = if scene.mutate {
+            (self.changed(&request)?, None)
+        } else {
+            self.judged(&request)?
         };
-        let verdict = decide(&request, &world, &self.offline, Instant::now())
-            .now_or_never()
-            .ok_or("the demo would have to wait for facts")?;
         let who = &*request.requester.username;
         Ok(Row {
             who: who.rsplit(':').next().unwrap_or(who).to_owned(),
@@ -188,12 +193,42 @@ impl Stage {
             answer: answer.word().to_owned(),
             expected: scene.answer.to_owned(),
             took,
-            why: why(&verdict),
-            needs: answer
-                .needs()
-                .map(str::to_owned)
-                .or_else(|| missing(&verdict)),
+            why,
+            needs: answer.needs().map(str::to_owned).or(needs),
         })
+    }
+
+    /// What the pod gets, or why it is refused.
+    fn changed(&self, request: &Request<'_>) -> Result<String, Failure> {
+        let work = |facts: &Facts| engine::mutate(request, &self.catalogue, &self.policy, facts);
+        let mutation = change(request, work, &self.offline, Instant::now())
+            .now_or_never()
+            .ok_or("the demo would have to wait for facts")?;
+        let given = mutation.steps.iter().filter_map(|step| match &step.effect {
+            Effect::Given(given) => Some(format!("{}: {given}", step.profile.name)),
+            _ => None,
+        });
+        let given: Vec<String> = given.collect();
+        Ok(if mutation.allowed() {
+            given.join("; ")
+        } else {
+            mutation.message()
+        })
+    }
+
+    /// By what it passes or does not, and what is missing.
+    fn judged(&self, request: &Request<'_>) -> Result<(String, Option<String>), Failure> {
+        let rights = self.offline.rights()?;
+        let world = World {
+            catalogue: &self.catalogue,
+            policy: &self.policy,
+            rights: &rights,
+            today: today(),
+        };
+        let verdict = decide(request, &world, &self.offline, Instant::now())
+            .now_or_never()
+            .ok_or("the demo would have to wait for facts")?;
+        Ok((why(&verdict), missing(&verdict)))
     }
 }
 
