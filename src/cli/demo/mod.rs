@@ -4,6 +4,7 @@ mod client;
 mod table;
 
 use std::{
+    io::{self, Write as _},
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
@@ -102,11 +103,12 @@ async fn play() -> Result<Exit, Failure> {
     let stop = CancellationToken::new();
     let server = tokio::spawn(listener.serve(router(app, limits.body), stop.clone()));
 
-    println!(
+    writeln!(
+        io::stdout(),
         "Usher on https://{address}, certificate made just now, rights and configuration from examples/demo.\n\
          Sending {} admission reviews, as a real API server sent them.\n",
         scenes.len()
-    );
+    )?;
     let stage = Stage::set()?;
     let mut client = Client::connect(address, pair.cert.der().clone()).await?;
     // The first exchange pays for memory and code that the others find warm.
@@ -123,35 +125,34 @@ async fn play() -> Result<Exit, Failure> {
     drop(client);
     stop.cancel();
     server.await?;
-    Ok(finish(&rows))
+    Ok(finish(&rows)?)
 }
 
 /// Prints the table and what it comes to.
-fn finish(rows: &[Row]) -> Exit {
-    print!("{}", table::print(rows));
+fn finish(rows: &[Row]) -> io::Result<Exit> {
+    let mut out = io::stdout().lock();
+    write!(out, "{}", table::print(rows))?;
     let mut times: Vec<Duration> = rows.iter().map(|row| row.took).collect();
     times.sort_unstable();
     let median = times.get(times.len() / 2).copied().unwrap_or_default();
     let right = rows.iter().filter(|row| row.answer == row.expected).count();
-    println!(
+    writeln!(
+        out,
         "\n{right} of {} as expected, {} µs at the median over HTTPS.\n\
          Who may use what is RBAC: examples/demo/rbac.yaml. A missing right is one command away:\n  \
          usher grant serviceaccounts/deployer -n team-a --to user:jane | kubectl apply -f -\n\
          Next: `cargo cluster` gives you a real API server with Usher in front of it.",
         rows.len(),
         median.as_micros()
-    );
+    )?;
     for row in rows.iter().filter(|row| row.answer != row.expected) {
-        println!(
+        writeln!(
+            out,
             "not as expected: {}, {}: {} instead of {}",
             row.who, row.wants, row.answer, row.expected
-        );
+        )?;
     }
-    if right == rows.len() {
-        Exit::Allowed
-    } else {
-        Exit::Refused
-    }
+    Ok(Exit::of(right == rows.len()))
 }
 
 impl Stage {
