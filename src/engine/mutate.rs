@@ -1,6 +1,6 @@
 use json_patch::{AddOperation, Patch, PatchOperation, jsonptr::PointerBuf};
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use super::{
     controllers::OwnerReference,
@@ -243,6 +243,15 @@ impl<'a> Mutation<'a> {
     /// Whether the request may go on.
     pub fn allowed(&self) -> bool {
         self.broken.is_none() && self.refusals.is_empty()
+    }
+
+    /// The object of the request with the changes. An error if it is none that they fit, which nothing that
+    /// [`mutate`] was given can be.
+    pub fn applied(&self, object: &RawValue) -> Result<Value, String> {
+        let mut changed: Value =
+            serde_json::from_str(object.get()).map_err(|error| error.to_string())?;
+        json_patch::patch(&mut changed, &self.patch).map_err(|error| error.to_string())?;
+        Ok(changed)
     }
 
     /// The profiles that the pod should get and does not, with why.
