@@ -21,7 +21,11 @@ mod docs;
 #[cfg(test)]
 mod generated;
 #[cfg(test)]
+mod injected;
+#[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod peers;
 #[cfg(test)]
 mod random;
 #[cfg(test)]

@@ -62,6 +62,14 @@ impl<'a> Maker<'a, '_> {
                 Effect::Passed(what)
             };
         }
+        let asked = |key: &&String| self.head.annotation(key).is_some();
+        if let Some(key) = profile.unsupported.iter().find(asked) {
+            return Effect::Refused(format!(
+                "profile \"{name}\" does not do what the pod asks for by its annotation {key}; remove the annotation, or \
+                 decline the profile ({ASKS}: \"-{name}\")",
+                name = profile.name
+            ));
+        }
         let tokens = match self.tokens(annotations, &mut warnings) {
             Ok(tokens) => tokens,
             Err(why) => return Effect::Refused(why),
@@ -362,13 +370,15 @@ impl<'a> Maker<'a, '_> {
                     key,
                     values,
                     otherwise,
-                } => match account.and_then(|known| known.get(key)) {
-                    None => otherwise.as_deref().map(Cow::Borrowed),
-                    Some(given) => match values {
-                        None => Some(Cow::Owned(given.to_owned())),
-                        Some(values) => values.get(given).map(|value| Cow::Borrowed(&**value)),
-                    },
-                },
+                } => {
+                    let given = account.and_then(|known| known.get(key));
+                    let meant = given.and_then(|given| match values {
+                        None => Some(given),
+                        Some(values) => values.get(given).map(|value| &**value),
+                    });
+                    let meant = meant.map(|value| Cow::Owned(value.to_owned()));
+                    meant.or(otherwise.as_deref().map(Cow::Borrowed))
+                }
                 EnvValue::TokenFile(path) => {
                     let file = format!("{}/{path}", profile.volume.mount_path);
                     let file = if windows {
