@@ -23,6 +23,8 @@ mod generated;
 #[cfg(test)]
 mod injected;
 #[cfg(test)]
+mod injections;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod peers;
