@@ -65,9 +65,9 @@ impl<'a> Maker<'a, '_> {
         let asked = |key: &&String| self.head.annotation(key).is_some();
         if let Some(key) = profile.unsupported.iter().find(asked) {
             return Effect::Refused(format!(
-                "profile \"{name}\" does not do what the pod asks for by its annotation {key}; remove the annotation, or \
-                 decline the profile ({ASKS}: \"-{name}\")",
-                name = profile.name
+                "profile \"{}\" does not do what the pod asks for by its annotation {key}; remove the annotation{}",
+                profile.name,
+                self.or_decline()
             ));
         }
         let tokens = match self.tokens(annotations, &mut warnings) {
@@ -201,11 +201,11 @@ impl<'a> Maker<'a, '_> {
                             _ => {
                                 return Err(format!(
                                     "profile \"{}\": container \"{}\" mounts volume \"{name}\" at {path}, where volume \"{}\" of the \
-                                 profile has its place; mount it elsewhere, or decline the profile ({ASKS}: \"-{}\")",
+                                 profile has its place; mount it elsewhere{}",
                                     profile.name,
                                     seat.container.name,
                                     profile.volume.name,
-                                    profile.name
+                                    self.or_decline()
                                 ));
                             }
                         }
@@ -302,6 +302,16 @@ impl<'a> Maker<'a, '_> {
         Ok(Effect::Given(given))
     }
 
+    /// The other way out, where there is one.
+    fn or_decline(&self) -> String {
+        let Profile { name, required, .. } = self.profile;
+        if *required {
+            String::new()
+        } else {
+            format!(", or decline the profile ({ASKS}: \"-{name}\")")
+        }
+    }
+
     /// The volume that a container has at the path, and whether all of it; an error if another profile puts one there.
     fn mounted<'s>(
         &self,
@@ -336,9 +346,9 @@ impl<'a> Maker<'a, '_> {
                 |by| format!("profile \"{by}\" adds a volume"),
             );
             return Err(format!(
-                "profile \"{name}\": {whose} \"{}\" that holds something else than that of the profile; rename it, or decline \
-                 the profile ({ASKS}: \"-{name}\")",
-                volume.name
+                "profile \"{name}\": {whose} \"{}\" that holds something else than that of the profile; rename it{}",
+                volume.name,
+                self.or_decline()
             ));
         }
         let names: HashSet<&str> = draft.volumes.iter().map(|held| &*held.name).collect();
