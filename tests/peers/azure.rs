@@ -136,6 +136,8 @@ fn row(case: &Value) -> Row {
             theirs["spec"]["containers"][0][field] = expect["container"][field].clone();
             Outcome::Pod(theirs)
         }
+        // Of a pod without containers the row asks nothing more, and there is none.
+        "containers" if expect["containers"] == json!([]) => Outcome::Pod(pod.clone()),
         "containers" => {
             let mut theirs = settings.inject(&pod, &[]);
             theirs["spec"]["containers"] = expect["containers"].clone();
