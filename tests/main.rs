@@ -20,10 +20,15 @@ mod deploy;
 mod docs;
 #[cfg(test)]
 mod generated;
+mod injected;
 #[cfg(test)]
 mod injection_model;
 #[cfg(test)]
+mod injections;
+#[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod peers;
 #[cfg(test)]
 mod random;
 #[cfg(test)]
