@@ -152,18 +152,36 @@ fn registrations_are_accepted_strictly_and_come_back_as_written() {
 #[test]
 fn registrations_fail_closed_and_cannot_be_left_by_labels() {
     let registrations = kustomize("webhook-config");
-    let validating = &of_kind(&registrations, "ValidatingWebhookConfiguration")["webhooks"][0];
-    let mutating = &of_kind(&registrations, "MutatingWebhookConfiguration")["webhooks"][0];
-    assert_eq!(
-        (&validating["name"], &mutating["name"]),
-        (&json!("validate.usher.dev"), &json!("mutate.usher.dev"))
+    let webhooks = |kind: &str| {
+        let webhooks = &of_kind(&registrations, kind)["webhooks"];
+        webhooks.as_array().unwrap().clone()
+    };
+    let (validating, mutating) = (
+        webhooks("ValidatingWebhookConfiguration"),
+        webhooks("MutatingWebhookConfiguration"),
     );
+    assert_eq!(validating[0]["name"], "validate.usher.dev");
+    for webhook in &validating {
+        assert_eq!(webhook["failurePolicy"], "Fail", "{webhook}");
+        assert_eq!(webhook["sideEffects"], "None", "{webhook}");
+    }
+    let said: Vec<_> = mutating
+        .iter()
+        .map(|webhook| (&webhook["name"], &webhook["sideEffects"]))
+        .collect();
     assert_eq!(
-        (&validating["failurePolicy"], &mutating["failurePolicy"]),
-        (&json!("Fail"), &json!("Ignore"))
+        said,
+        [
+            // An event may be written, but not for a dry run.
+            (&json!("mutate.usher.dev"), &json!("NoneOnDryRun")),
+            (&json!("mutate-tokens.usher.dev"), &json!("None")),
+        ]
     );
-    for webhook in [validating, mutating] {
-        assert_eq!(webhook["sideEffects"], "None");
+    for webhook in &mutating {
+        assert_eq!(webhook["failurePolicy"], "Ignore", "{webhook}");
+        assert_eq!(webhook["reinvocationPolicy"], "IfNeeded", "{webhook}");
+    }
+    for webhook in validating.iter().chain(&mutating) {
         assert!(webhook.get("objectSelector").is_none());
         let only_by_name = json!({"matchExpressions": [
             {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system", "usher-system"]},
