@@ -1,6 +1,8 @@
 //! Usher in front of a real API server, seen through kubectl by ordinary users.
 
 mod admission;
+mod injection;
+mod meddler;
 mod updates;
 
 use std::{
