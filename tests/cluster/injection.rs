@@ -17,7 +17,7 @@ const VAULT: &str = "/var/run/secrets/vault";
 const API: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// Waits for something that the API server or a controller does in its own time.
-fn eventually<T>(what: &str, found: impl Fn() -> Option<T>) -> T {
+pub(super) fn eventually<T>(what: &str, found: impl Fn() -> Option<T>) -> T {
     for _ in 0..600 {
         if let Some(found) = found() {
             return found;
@@ -27,7 +27,7 @@ fn eventually<T>(what: &str, found: impl Fn() -> Option<T>) -> T {
     panic!("never: {what}");
 }
 
-fn json_of(said: &Said) -> Value {
+pub(super) fn json_of(said: &Said) -> Value {
     assert!(said.success, "{said:?}");
     serde_json::from_str(&said.stdout).unwrap()
 }
@@ -52,7 +52,7 @@ impl Team {
     }
 
     /// What is told about pods that got nothing, at the latest look.
-    fn told(&self) -> Vec<Value> {
+    pub(super) fn told(&self) -> Vec<Value> {
         let events = self.run(&[
             "get",
             "events",

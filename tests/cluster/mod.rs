@@ -3,6 +3,7 @@
 mod admission;
 mod injection;
 mod meddler;
+mod missing;
 mod updates;
 
 use std::{

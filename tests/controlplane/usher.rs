@@ -72,7 +72,7 @@ impl<'a> UsherProcess<'a> {
     /// The same with every choice.
     pub(crate) fn start(plane: &'a ControlPlane, options: &UsherOptions) -> Result<Self, Error> {
         let name = plane.file("usher");
-        let pair = plane.pki.server(&name, &["127.0.0.1"])?;
+        let pair = plane.pki.server(&name, &["127.0.0.1", "localhost"])?;
         let kubeconfig = kubeconfig_with_its_rights(plane)?;
         let [port, health] = free_ports()?;
         let mut command = Command::new(&options.binary);
