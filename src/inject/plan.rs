@@ -97,7 +97,7 @@ pub fn plan<'a>(
         Account::Unread if !selected.is_empty() => {
             return Err(NoPlan::NeedsAccount(head.spec.account().to_owned()));
         }
-        known => annotations(known)?,
+        known => annotations(known),
     };
     // Most pods get nothing, and are not looked into.
     let mut draft = None;

@@ -130,16 +130,22 @@ fn an_account_that_cannot_be_read_is_a_warning_with_the_reason() {
         served.await_metric(MISSED, f64::from(u32::try_from(told).unwrap()));
     }
     served.await_metric("usher_events_total{result=\"written\"}", 7.0);
-    // What is there but is no account changes nothing, and says so.
-    for body in ["7", "[]", r#"{"metadata":{"annotations":7}}"#] {
+    // What is there but is no account is none.
+    for body in [
+        "7",
+        "[]",
+        r#"{"metadata":7}"#,
+        r#"{"metadata":{"annotations":[7]}}"#,
+    ] {
         let answer = (StatusCode::OK, body.to_owned());
         fake.script().reads.insert(ACCOUNT.to_owned(), answer);
         let said = served.change(&named("web"));
-        assert!(said.allowed == said.message.is_empty(), "{body}: {said:?}");
+        assert!(said.allowed, "{body}: {said:?}");
         assert!(
-            !said.allowed || !said.warnings.is_empty(),
+            said.warnings[0].contains("\"builder\" could not be read: "),
             "{body}: {said:?}"
         );
+        assert_eq!(volumes(&said), ["plain"]);
     }
     // And one that is there gives all.
     let account = json!({"metadata": {"annotations": {"example.org/role": "r"}}}).to_string();
