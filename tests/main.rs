@@ -21,6 +21,8 @@ mod docs;
 #[cfg(test)]
 mod generated;
 #[cfg(test)]
+mod injection_model;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod random;
@@ -38,6 +40,8 @@ mod sar;
 mod scenarios;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod shortened;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]

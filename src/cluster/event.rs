@@ -79,15 +79,12 @@ impl Events {
             told.retain(|_, at| fresh(at));
         }
         let permit = self.permits.clone().try_acquire_owned().ok();
-        match permit.filter(|_| told.len() < REMEMBERED) {
-            Some(permit) => {
-                told.insert(key, now);
-                Some(permit)
-            }
-            None => {
-                self.metrics.event("dropped");
-                None
-            }
+        if let Some(permit) = permit.filter(|_| told.len() < REMEMBERED) {
+            told.insert(key, now);
+            Some(permit)
+        } else {
+            self.metrics.event("dropped");
+            None
         }
     }
 

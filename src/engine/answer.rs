@@ -7,9 +7,9 @@ use super::{
     facts::{FactError, Facts, Need, ObjectRef},
     judge::World,
     mutate::{Stop, subject, with_account},
-    policy::Authorizer,
+    policy::{Authorizer, Mode},
     request::Request,
-    verdict::Outcome,
+    verdict::{Finding, Outcome},
 };
 use crate::{
     catalogue::{Kind, PodSpec, parse},
@@ -60,6 +60,27 @@ impl<'a, 'f> Asker<'a, 'f> {
         self.needs
     }
 
+    /// The mode of a check in the namespace of the request.
+    fn mode(&self, check: Check) -> Mode {
+        self.world.policy.modes.of(check, &self.request.namespace)
+    }
+
+    /// Whether a check is not made.
+    pub(super) fn is_off(&self, check: Check) -> bool {
+        self.mode(check) == Mode::Off
+    }
+
+    /// A reference and its answer, with what they lead to.
+    pub(super) fn finding(&self, reference: Reference<'a>, outcome: Outcome) -> Finding<'a> {
+        let mode = self.mode(reference.check);
+        Finding::new(self.request, &self.world, reference, outcome, mode)
+    }
+
+    /// Whether the request only shows a pod that a kubelet runs already.
+    pub(super) fn is_mirror(&self) -> bool {
+        self.mirror.is_some()
+    }
+
     pub(super) fn need(&mut self, need: Need) {
         self.needs.push(need);
     }
@@ -106,7 +127,7 @@ impl<'a, 'f> Asker<'a, 'f> {
         if check == Check::ServiceAccounts && itself {
             return Some(Outcome::Allowed(Grant::Itself));
         }
-        if let Some(index) = policy.granted(requester, namespace, check, &names) {
+        if let Some(index) = policy.granted(requester, namespace, resource, &names) {
             return Some(Outcome::Allowed(Grant::Configured(index)));
         }
         if policy.authorizer != Authorizer::Review
@@ -114,7 +135,7 @@ impl<'a, 'f> Asker<'a, 'f> {
         {
             return Some(Outcome::Allowed(grant));
         }
-        let (mut note, unknown) = match self.by_maker(reference)? {
+        let (mut note, unknown) = match self.by_maker(reference, None)? {
             CarriedOut::Yes(owner) => return Some(Outcome::Allowed(Grant::Controller(owner))),
             CarriedOut::No(note) => (note, None),
             CarriedOut::Unknown(error) => (None, Some(error)),
@@ -158,7 +179,7 @@ impl<'a, 'f> Asker<'a, 'f> {
             path,
             target: Target::Taints(toleration),
         };
-        if self.mirror.is_some() {
+        if self.is_mirror() {
             return Vec::new();
         }
         let class = self.spec.runtime_class();
@@ -190,11 +211,6 @@ impl<'a, 'f> Asker<'a, 'f> {
             }
         }
         answers
-    }
-
-    /// Whether the kubelet of the pod's node shows one of its static pods.
-    pub(super) fn is_mirror(&self) -> bool {
-        self.mirror.is_some()
     }
 
     /// Every profile that this pod must hold, as a reference of its own.
@@ -352,13 +368,18 @@ impl<'a, 'f> Asker<'a, 'f> {
             .contains(resource)
     }
 
-    /// Whether a controller only carries out what the owner's template says.
-    fn by_maker(&mut self, reference: &Reference<'a>) -> Option<CarriedOut> {
+    /// Whether a controller only carries out what the owner's template says: of a token also its lifetime, if `seconds`
+    /// gives one. `None` while facts are missing.
+    pub(super) fn by_maker(
+        &mut self,
+        reference: &Reference<'a>,
+        seconds: Option<i64>,
+    ) -> Option<CarriedOut> {
         let maker = match self.maker.take() {
             Some(known) => known,
             None => Maker::find(self),
         };
-        let outcome = maker.carries_out(self, reference);
+        let outcome = maker.carries_out(self, reference, seconds);
         self.maker = Some(maker);
         outcome
     }

@@ -49,25 +49,51 @@ pub fn mutate<'a>(
     policy: &'a Policy,
     facts: &Facts,
 ) -> Mutating<'a> {
-    let broken = |why: String| {
-        Mutating::Done(Mutation {
-            broken: Some(why),
-            ..Mutation::nothing(request)
-        })
+    match catalogue.find(&request.kind.group, &request.kind.kind) {
+        Some(kind) if kind.is_pod() => preview(request, catalogue, policy, facts),
+        _ => Mutating::Done(Mutation::nothing(request)),
+    }
+}
+
+/// As [`mutate`], but for the pod template of a workload also: what a pod made of it would get.
+pub fn preview<'a>(
+    request: &'a Request<'a>,
+    catalogue: &'a Catalogue,
+    policy: &'a Policy,
+    facts: &Facts,
+) -> Mutating<'a> {
+    let broken = |why: String| Mutating::Done(Mutation::broken(request, why));
+    let Some(kind) = catalogue.find(&request.kind.group, &request.kind.kind) else {
+        return Mutating::Done(Mutation::nothing(request));
     };
-    let kind = catalogue.find(&request.kind.group, &request.kind.kind);
-    let is_pod = kind.is_some_and(|kind| kind.is_pod() && *kind.version == *request.kind.version);
     if request.operation != Operation::Create
-        || !is_pod
         || !request.subresource.is_empty()
         || policy.excludes(&request.namespace)
     {
         return Mutating::Done(Mutation::nothing(request));
     }
-    let Some(pod) = request.object else {
+    if *kind.version != *request.kind.version {
+        return broken(format!(
+            "version \"{}\" of {} is not known, only {}",
+            request.kind.version, kind.kind, kind.version
+        ));
+    }
+    let Some(object) = request.object else {
         return broken("the request has no object".to_owned());
     };
-    let subject = subject(request, pod);
+    // A pod is what holds the pod spec, and the metadata beside it.
+    let Some((_, base)) = kind.pod_spec().and_then(|route| route.keys.split_last()) else {
+        return Mutating::Done(Mutation::nothing(request));
+    };
+    let pod = match at(object, base) {
+        Ok(Some(pod)) => pod,
+        Ok(None) => return Mutating::Done(Mutation::nothing(request)),
+        Err(bad) => return broken(bad.to_string()),
+    };
+    let subject = Subject {
+        base,
+        ..subject(request, pod)
+    };
     match with_account(&policy.profiles, &subject, facts) {
         Ok(plan) => Mutating::Done(Mutation::of(request, plan)),
         Err(Stop::Bad(why)) => broken(why),

@@ -207,7 +207,9 @@ impl TryFrom<ProfileEntry> for Profile {
         if !LIFETIMES.contains(&least) || !LIFETIMES.contains(&most) || seconds.is_empty() {
             return Err(bad(
                 &who,
-                format_args!("bounds from {least} to {most} s are not within 600 to 4294967296 s"),
+                format_args!(
+                    "has bounds from {least} to {most} s, which are not within 600 to 4294967296 s"
+                ),
             ));
         }
         let tokens: Vec<Token> = entry
@@ -232,7 +234,7 @@ impl TryFrom<ProfileEntry> for Profile {
                 return Err(bad(
                     &who,
                     format_args!(
-                        "two sources want one path of the volume: \"{taken}\" and \"{path}\""
+                        "wants one path of its volume for two sources: \"{taken}\" and \"{path}\""
                     ),
                 ));
             }

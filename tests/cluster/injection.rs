@@ -2,10 +2,13 @@
 
 use std::{path::Path, thread::sleep, time::Duration};
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use super::{KINDS, Said, Team, manifest, meddler::Meddler};
+use super::{
+    KINDS, Said, Team, manifest,
+    meddler::Meddler,
+    tokens::{claims, seconds as lifetime},
+};
 use crate::controlplane::{
     plane,
     usher::{UsherOptions, UsherProcess},
@@ -322,25 +325,14 @@ fn a_dry_run_shows_all_and_leaves_no_trace() {
     assert_eq!(pods, "pod/real\n");
 }
 
-/// The claims of a token.
-fn claims(token: &str) -> Value {
-    let payload = token.trim().split('.').nth(1).unwrap();
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
-}
-
 #[test]
 fn a_token_for_what_is_projected_says_so() {
     let team = Team::new("inject-claims");
     let web = team.injected(&pod("web", "", ""), "web");
     let issue = |args: &[&str]| {
-        let bound = [
-            "--bound-object-kind=Pod",
-            "--bound-object-name=web",
-            "-n",
-            "inject-claims",
-        ];
+        let bound = ["--bound-object-kind=Pod", "--bound-object-name=web"];
         let create = ["create", "token", "default"];
-        claims(&plane().run(&[&create, &bound[..], args].concat()).unwrap())
+        claims(&team.run(&[&create, &bound[..], args].concat()))
     };
     let [(_, token)] = *tokens(&web, Some("vault")) else {
         panic!()
@@ -349,22 +341,20 @@ fn a_token_for_what_is_projected_says_so() {
         token["audience"].as_str().unwrap(),
         token["expirationSeconds"].as_i64().unwrap(),
     );
-    let claims = issue(&[
+    let said = issue(&[
         &format!("--audience={audience}"),
         &format!("--duration={seconds}s"),
     ]);
-    assert_eq!(claims["aud"], json!(["vault"]));
-    let lifetime =
-        |claims: &Value| claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap();
-    assert_eq!(lifetime(&claims), 3000);
-    let bound = &claims["kubernetes.io"];
+    assert_eq!(said["aud"], json!(["vault"]));
+    assert_eq!(lifetime(&said), 3000);
+    let bound = &said["kubernetes.io"];
     assert_eq!(bound["namespace"], "inject-claims");
     assert_eq!(
         bound["pod"],
         json!({"name": "web", "uid": web["metadata"]["uid"]})
     );
     assert_eq!(bound["serviceaccount"]["name"], "default");
-    assert_eq!(claims["sub"], "system:serviceaccount:inject-claims:default");
+    assert_eq!(said["sub"], "system:serviceaccount:inject-claims:default");
     // Why the other lifetime is rewritten: the API server makes a year of it, and an hour of what stands there then.
     assert!(lifetime(&issue(&["--duration=3607s"])) > 300 * 86_400);
     assert_eq!(lifetime(&issue(&["--duration=3600s"])), 3600);

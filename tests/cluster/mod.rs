@@ -4,6 +4,7 @@ mod admission;
 mod injection;
 mod meddler;
 mod missing;
+mod tokens;
 mod updates;
 
 use std::{
@@ -206,10 +207,14 @@ impl Said {
     /// Usher refused it, with these words.
     #[track_caller]
     fn refused(&self, words: &str) {
-        let by_usher = self
-            .stderr
-            .contains("admission webhook \"validate.usher.dev\" denied the request: ");
-        assert!(!self.success && by_usher, "{self:?}");
+        self.refused_by("validate.usher.dev", words);
+    }
+
+    /// Usher refused it through this one of its registrations, with these words.
+    #[track_caller]
+    fn refused_by(&self, webhook: &str, words: &str) {
+        let head = format!("admission webhook \"{webhook}\" denied the request: ");
+        assert!(!self.success && self.stderr.contains(&head), "{self:?}");
         assert!(self.stderr.contains(words), "{words}: {self:?}");
     }
 }

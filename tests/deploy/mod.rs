@@ -160,7 +160,15 @@ fn registrations_fail_closed_and_cannot_be_left_by_labels() {
         webhooks("ValidatingWebhookConfiguration"),
         webhooks("MutatingWebhookConfiguration"),
     );
-    assert_eq!(validating[0]["name"], "validate.usher.dev");
+    let names: Vec<_> = validating.iter().map(|webhook| &webhook["name"]).collect();
+    assert_eq!(names, ["validate.usher.dev", "validate-tokens.usher.dev"]);
+    // Only for tokens anybody is left out: kubelets.
+    assert!(validating[0].get("matchConditions").is_none());
+    assert!(mutating[0].get("matchConditions").is_none());
+    assert_eq!(
+        validating[1]["matchConditions"],
+        mutating[1]["matchConditions"]
+    );
     for webhook in &validating {
         assert_eq!(webhook["failurePolicy"], "Fail", "{webhook}");
         assert_eq!(webhook["sideEffects"], "None", "{webhook}");
