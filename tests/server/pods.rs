@@ -245,6 +245,7 @@ fn what_is_not_there_is_added_with_what_holds_it() {
             json!({"containers": [{"name": "c", "volumeMounts": null, "env": null}]}),
             json!({}),
         ),
+        (json!({}), Value::Null),
         (
             json!({"initContainers": null}),
             json!({"labels": {"a/b~c": "d"}}),
