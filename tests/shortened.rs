@@ -1,10 +1,11 @@
 //! The lifetimes of tokens that the mutating side is to write.
 
+use json_patch::PatchOperation;
 use serde_json::{Value, json, value::RawValue};
 use usher::{
     catalogue::Catalogue,
     config,
-    engine::{KindRef, Operation, Request, shortened},
+    engine::{Facts, KindRef, Mutating, Operation, Request, mutate},
     reference::Requester,
 };
 
@@ -58,11 +59,19 @@ fn written(asked: &Asked<'_>) -> Result<Vec<(String, i64, String)>, String> {
         dry_run: false,
     };
     let policy = config::parse(CONFIG).unwrap();
-    let written = shortened(&request, &Catalogue::embedded().unwrap(), &policy);
-    let written = written.map_err(|bad| bad.to_string())?;
+    let catalogue = Catalogue::embedded().unwrap();
+    let Mutating::Done(mutation) = mutate(&request, &catalogue, &policy, &Facts::default()) else {
+        panic!("no profile is there that would need facts");
+    };
+    if let Some(why) = mutation.broken {
+        return Err(why);
+    }
+    let written = mutation.patch.0.into_iter().zip(mutation.warnings);
     Ok(written
-        .into_iter()
-        .map(|one| (one.pointer, one.seconds, one.why))
+        .map(|(operation, why)| match operation {
+            PatchOperation::Add(add) => (add.path.to_string(), add.value.as_i64().unwrap(), why),
+            other => panic!("{other}"),
+        })
         .collect())
 }
 

@@ -154,6 +154,7 @@ impl Stage {
         let resource = match &*kind {
             "PriorityClass" => "priorityclasses",
             "RuntimeClass" => "runtimeclasses",
+            "ServiceAccount" => "serviceaccounts",
             kind => &self.catalogue.find(group, kind).unwrap().resource,
         };
         ObjectRef {

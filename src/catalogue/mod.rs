@@ -15,8 +15,7 @@ use crate::reference::Toleration;
 
 pub use podspec::PodSpec;
 pub use projection::{
-    ConfigMapSource, Credential, Item, PodCertificateSource, Projected, Source, TokenSource,
-    Volume, credentials,
+    Credential, PodCertificateSource, Projected, Source, TokenSource, Volume, credentials,
 };
 pub use seek::{BadObject, at, fields, parse};
 pub(crate) use strict::Strict;

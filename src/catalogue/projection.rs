@@ -1,5 +1,4 @@
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::reference::Text;
 
@@ -41,14 +40,10 @@ pub struct Source<'a> {
     pub pod_certificate: Option<PodCertificateSource<'a>>,
     /// Files of a config map.
     #[serde(borrow, default)]
-    pub config_map: Option<ConfigMapSource<'a>>,
+    config_map: Option<ConfigMapSource<'a>>,
     /// Files that tell the pod about itself.
     #[serde(rename = "downwardAPI", borrow, default)]
-    pub downward_api: Option<DownwardApiSource<'a>>,
-    #[serde(borrow, default)]
-    secret: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    cluster_trust_bundle: Option<&'a RawValue>,
+    downward_api: Option<DownwardApiSource<'a>>,
 }
 
 /// A token (`k8s.io/api/core/v1 ServiceAccountTokenProjection`).
@@ -117,39 +112,35 @@ pub fn credentials<'v, 'a>(
 }
 
 /// Files of a config map (`k8s.io/api/core/v1 ConfigMapProjection`).
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
-pub struct ConfigMapSource<'a> {
-    /// The config map.
+#[derive(Clone, Debug, Default, Deserialize)]
+struct ConfigMapSource<'a> {
     #[serde(borrow, default)]
-    pub name: Text<'a>,
-    /// Which keys become which files; none: all of them.
+    name: Text<'a>,
     #[serde(borrow, default)]
-    pub items: Option<Vec<Item<'a>>>,
+    items: Option<Vec<Item<'a>>>,
     #[serde(default)]
     optional: Option<bool>,
 }
 
 /// A key and its file.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
-pub struct Item<'a> {
-    /// The key.
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Item<'a> {
     #[serde(borrow, default)]
-    pub key: Text<'a>,
-    /// The file in the volume.
+    key: Text<'a>,
     #[serde(borrow, default)]
-    pub path: Text<'a>,
+    path: Text<'a>,
     #[serde(default)]
     mode: Option<i64>,
 }
 
 /// Files that tell a pod about itself (`k8s.io/api/core/v1 DownwardAPIProjection`).
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
-pub struct DownwardApiSource<'a> {
+#[derive(Clone, Debug, Default, Deserialize)]
+struct DownwardApiSource<'a> {
     #[serde(borrow, default)]
     items: Option<Vec<DownwardApiFile<'a>>>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct DownwardApiFile<'a> {
     #[serde(borrow, default)]
@@ -160,7 +151,7 @@ struct DownwardApiFile<'a> {
     mode: Option<i64>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct FieldRef<'a> {
     #[serde(borrow, default)]
@@ -212,11 +203,6 @@ impl Source<'_> {
             matches!(items, [only] if *only.path == *"namespace" && only.mode.is_none()
                 && only.field_ref.as_ref().is_some_and(|field| *field.field_path == *"metadata.namespace"))
         })
-    }
-
-    /// Whether it is of a sort that is not read here.
-    pub fn is_other(&self) -> bool {
-        self.secret.is_some() || self.cluster_trust_bundle.is_some()
     }
 }
 

@@ -5,10 +5,11 @@ use std::{
 };
 
 use clap::ValueEnum;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::{Exit, Failure, world};
 use crate::{
-    engine::{KindRef, Operation, Request},
+    engine::{self, KindRef, Mutation, Operation, Request, Verdict},
     manifest::{self, BadManifest, Object, Source},
     reference::Requester,
     report::{Json, Judged, Tally, Text, printable},
@@ -142,8 +143,19 @@ impl<W: Write> Check<'_, W> {
             old: None,
             dry_run: true,
         };
+        // The API server lets the mutating webhook change a pod before it asks for the verdict.
+        let mutation = self.world.change(&request, engine::mutate);
+        let changed = changed(&json, &mutation)?;
+        let admitted = Request {
+            object: Some(changed.as_deref().unwrap_or(&json)),
+            ..request.clone()
+        };
         let view = self.world.view();
-        let verdict = self.world.decide(&request, &view);
+        let verdict = if mutation.allowed() {
+            self.world.decide(&admitted, &view)
+        } else {
+            Verdict::broken(&request, mutation.message())
+        };
         if !self.tally.add(&verdict) {
             return Ok(());
         }
@@ -159,6 +171,15 @@ impl<W: Write> Check<'_, W> {
         }
         Ok(())
     }
+}
+
+/// The object with its changes, if there are any.
+fn changed(json: &RawValue, mutation: &Mutation<'_>) -> Result<Option<Box<RawValue>>, Stop> {
+    if mutation.patch.0.is_empty() {
+        return Ok(None);
+    }
+    let changed = mutation.applied(json).map_err(io::Error::other)?;
+    Ok(Some(to_raw_value(&changed).map_err(io::Error::from)?))
 }
 
 /// Why an input is not read to its end.

@@ -129,10 +129,7 @@ impl<W: Write> Shown<'_, W> {
             }
         }
         let before: Value = serde_json::from_str(json.get())?;
-        let mut after = before.clone();
-        json_patch::patch(&mut after, &mutation.patch).map_err(|error| {
-            io::Error::other(format!("{what}: the patch does not fit: {error}"))
-        })?;
+        let after = mutation.applied(&json).map_err(io::Error::other)?;
         if self.args.patch {
             if before != after {
                 writeln!(self.to, "{}", serde_json::to_string(&mutation.patch)?)?;

@@ -320,7 +320,11 @@ mod tests {
                 (3, 15),
                 "accepts 600 to 4294967296",
             ),
-            ("tokens: [{namespaces: [a], maxSeconds: x}]", (1, 40), "i64"),
+            (
+                "tokens: [{namespaces: [a], maxSeconds: x}]",
+                (1, 40),
+                "whole number",
+            ),
             (
                 "tokens:\n- namespaces: [a]\n  minSeconds: 700\n  maxSeconds: 650",
                 (2, 3),
@@ -332,7 +336,7 @@ mod tests {
                 "tooLong: shorten needs maxSeconds",
             ),
             (
-                "tokens:\n- {namespaces: [a], kubelets: shorten}",
+                "tokens:\n- {namespaces: [a], kubelets: shorten, extendedApiToken: allow}",
                 (2, 3),
                 "kubelets: shorten needs",
             ),

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     catalogue::{Kind, PodSpec, parse},
-    inject::{Effect, Step},
+    inject::{Effect, Profile, Step},
     reference::{Check, Path, Question, Reference, Resource, Target, Text, Toleration},
     rights::Grant,
 };
@@ -29,8 +29,13 @@ pub(super) struct Asker<'a, 'f> {
     /// Found out once.
     maker: Option<Maker<'f>>,
     extended: Option<HashSet<Text<'a>>>,
+    /// Profiles that the pod has, with the volume of each.
+    given: Option<Vec<(&'a Profile, String)>>,
     needs: Vec<Need>,
 }
+
+/// Facts are missing.
+pub(super) struct Pending;
 
 impl<'a, 'f> Asker<'a, 'f> {
     pub(super) fn new(
@@ -49,6 +54,7 @@ impl<'a, 'f> Asker<'a, 'f> {
             mirror: mirror(request, kind, spec),
             maker: None,
             extended: None,
+            given: None,
             needs: Vec::new(),
         }
     }
@@ -262,6 +268,36 @@ impl<'a, 'f> Asker<'a, 'f> {
             }
         }
         answers
+    }
+
+    /// The profile that gives this pod a token for this audience in a volume of this name. An audience that the pod chose itself is not the profile's.
+    pub(super) fn by_profile(
+        &mut self,
+        volume: &str,
+        audience: &str,
+    ) -> Result<Option<Grant>, Pending> {
+        let profiles = &self.world.policy.profiles;
+        let pod = self.request.object.filter(|_| self.kind.is_pod());
+        let (Some(pod), false) = (pod, profiles.is_empty()) else {
+            return Ok(None);
+        };
+        let given = match self.given.take() {
+            Some(known) => known,
+            None => match with_account(profiles, &subject(self.request, pod), self.facts) {
+                Ok(plan) => plan.volumes(),
+                // What cannot be read is given nothing.
+                Err(Stop::Bad(_)) => Vec::new(),
+                Err(Stop::Needs(need)) => {
+                    self.need(need);
+                    return Err(Pending);
+                }
+            },
+        };
+        let mut of_profile = given.iter().filter(|(_, held)| held == volume);
+        let profile = of_profile.find(|(profile, _)| profile.is_for(audience));
+        let grant = profile.map(|(profile, _)| Grant::Profile(profile.name.to_string()));
+        self.given = Some(given);
+        Ok(grant)
     }
 
     /// The tolerations of a runtime class; `None` while it is not known.

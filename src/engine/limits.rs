@@ -95,9 +95,9 @@ pub enum TooLong {
 #[serde(rename_all = "lowercase")]
 pub enum ExtendedApiToken {
     /// Nothing.
-    #[default]
     Allow,
     /// It is refused.
+    #[default]
     Refuse,
     /// The mutating webhook writes another.
     Rewrite,
@@ -286,10 +286,11 @@ mod tests {
             ("", 1 << 32, true, None, None),
             ("", (1 << 32) + 1, true, Some(TooLong), None),
             ("", i64::MIN, true, Some(TooShort), None),
-            ("", EXTENDED, true, None, None),
+            ("", EXTENDED, true, Some(Extended), None),
+            ("extendedApiToken: allow", EXTENDED, true, None, None),
             ("minSeconds: 700", 699, true, Some(TooShort), None),
             ("maxSeconds: 700", 701, true, Some(TooLong), None),
-            ("maxSeconds: 700", EXTENDED, true, Some(TooLong), None),
+            ("maxSeconds: 700", EXTENDED, false, Some(TooLong), None),
             (
                 "maxSeconds: 700, tooLong: shorten",
                 701,
@@ -360,12 +361,8 @@ mod tests {
     fn what_a_kubelet_asks_for_is_shortened_only_if_the_limit_says_so() {
         for (yaml, seconds, written) in [
             ("maxSeconds: 700", EXTENDED, Some(700)),
-            ("maxSeconds: 86400", EXTENDED, None),
-            (
-                "maxSeconds: 86400, extendedApiToken: refuse",
-                EXTENDED,
-                Some(3600),
-            ),
+            ("maxSeconds: 86400", EXTENDED, Some(3600)),
+            ("maxSeconds: 86400, extendedApiToken: allow", EXTENDED, None),
             ("extendedApiToken: rewrite", EXTENDED, Some(3600)),
             ("maxSeconds: 700", 700, None),
             ("maxSeconds: 700, minSeconds: 650", 600, None),

@@ -25,5 +25,4 @@ pub use policy::{
     GrantedNames, Mode, Modes, NamespaceModes, Policy,
 };
 pub use request::{KindRef, Operation, Request};
-pub use shorten::{Shortened, shortened};
 pub use verdict::{Finding, Outcome, Passed, Verdict};

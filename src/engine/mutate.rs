@@ -1,15 +1,16 @@
-use json_patch::Patch;
+use json_patch::{AddOperation, Patch, PatchOperation, jsonptr::PointerBuf};
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use super::{
     controllers::OwnerReference,
     facts::{Facts, Need, ObjectRef},
     policy::Policy,
     request::{Operation, Request},
+    shorten::{Shortened, shortened},
 };
 use crate::{
-    catalogue::{Catalogue, PodSpec, at, parse},
+    catalogue::{Catalogue, Kind, PodSpec, at, parse},
     inject::{self, Account, Effect, NoPlan, Plan, Profile, Step, Subject},
     reference::Text,
 };
@@ -49,10 +50,26 @@ pub fn mutate<'a>(
     policy: &'a Policy,
     facts: &Facts,
 ) -> Mutating<'a> {
-    match catalogue.find(&request.kind.group, &request.kind.kind) {
-        Some(kind) if kind.is_pod() => preview(request, catalogue, policy, facts),
-        _ => Mutating::Done(Mutation::nothing(request)),
+    let kind = catalogue.find(&request.kind.group, &request.kind.kind);
+    let mut mutation = if kind.is_some_and(Kind::is_pod) {
+        match preview(request, catalogue, policy, facts) {
+            Mutating::Done(mutation) => mutation,
+            needs @ Mutating::Needs(_) => return needs,
+        }
+    } else {
+        Mutation::nothing(request)
+    };
+    if mutation.allowed() {
+        let given = mutation.steps.iter().filter_map(|step| match &step.effect {
+            Effect::Given(given) => Some(given.volume.clone()),
+            _ => None,
+        });
+        match shortened(request, catalogue, policy, &given.collect::<Vec<String>>()) {
+            Ok(shortened) => mutation.shorten(shortened),
+            Err(bad) => mutation = Mutation::broken(request, bad.to_string()),
+        }
     }
+    Mutating::Done(mutation)
 }
 
 /// As [`mutate`], but for the pod template of a workload also: what a pod made of it would get.
@@ -202,9 +219,39 @@ impl<'a> Mutation<'a> {
         }
     }
 
+    /// Writes lifetimes that are not written already.
+    fn shorten(&mut self, shortened: Vec<Shortened>) {
+        for Shortened {
+            pointer,
+            seconds,
+            why,
+        } in shortened
+        {
+            let written = |operation: &PatchOperation| operation.path().as_str() == pointer;
+            let path = PointerBuf::parse(pointer.clone());
+            if let (Ok(path), false) = (path, self.patch.0.iter().any(written)) {
+                // Adding a field that is there replaces it (RFC 6902, 4.1).
+                let value = seconds.into();
+                self.patch
+                    .0
+                    .push(PatchOperation::Add(AddOperation { path, value }));
+                self.warnings.push(why);
+            }
+        }
+    }
+
     /// Whether the request may go on.
     pub fn allowed(&self) -> bool {
         self.broken.is_none() && self.refusals.is_empty()
+    }
+
+    /// The object of the request with the changes. An error if it is none that they fit, which nothing that
+    /// [`mutate`] was given can be.
+    pub fn applied(&self, object: &RawValue) -> Result<Value, String> {
+        let mut changed: Value =
+            serde_json::from_str(object.get()).map_err(|error| error.to_string())?;
+        json_patch::patch(&mut changed, &self.patch).map_err(|error| error.to_string())?;
+        Ok(changed)
     }
 
     /// The profiles that the pod should get and does not, with why.

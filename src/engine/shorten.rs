@@ -11,23 +11,25 @@ use crate::{
 
 /// A lifetime that the mutating side is to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shortened {
+pub(super) struct Shortened {
     /// Where it stands in the object (JSON Pointer, RFC 6901). The field itself may be absent, what holds it is there.
-    pub pointer: String,
+    pub(super) pointer: String,
     /// The lifetime in seconds.
-    pub seconds: i64,
+    pub(super) seconds: i64,
     /// What happens, as a sentence for whoever asked for more.
-    pub why: String,
+    pub(super) why: String,
 }
 
 /// The lifetimes of a new pod, or of a TokenRequest, that `tooLong: shorten`, `extendedApiToken: rewrite` and
 /// `kubelets: shorten` have the mutating side write. Of anything else, and where the check tokens does not refuse, none.
+/// The volumes `by_profile` hold what a profile gives, within its own bounds.
 ///
 /// An error if the object cannot be read.
-pub fn shortened(
+pub(super) fn shortened(
     request: &Request<'_>,
     catalogue: &Catalogue,
     policy: &Policy,
+    by_profile: &[String],
 ) -> Result<Vec<Shortened>, BadObject> {
     let Request {
         kind,
@@ -48,7 +50,14 @@ pub fn shortened(
         Content::PodSpec(route) if entry.is_pod() && requester.node().is_none() => {
             match at::<PodSpec<'_>>(object, &route.keys)? {
                 None => Ok(Vec::new()),
-                Some(spec) => of_pod(request, policy, entry, &spec, &pointer(&route.keys)),
+                Some(spec) => of_pod(
+                    request,
+                    policy,
+                    by_profile,
+                    entry,
+                    &spec,
+                    &pointer(&route.keys),
+                ),
             }
         }
         Content::PodSpec(_) => Ok(Vec::new()),
@@ -77,6 +86,7 @@ pub fn shortened(
 fn of_pod(
     request: &Request<'_>,
     policy: &Policy,
+    by_profile: &[String],
     kind: &Kind,
     spec: &PodSpec<'_>,
     base: &str,
@@ -88,7 +98,8 @@ fn of_pod(
     let volumes = spec.volumes()?;
     let written = credentials(&volumes).take(TOKENS).filter_map(|credential| {
         let token = credential.source.service_account_token.as_ref()?;
-        if given(kind, spec, &credential, token).is_some() {
+        let held = by_profile.iter().any(|volume| **volume == *credential.volume.name);
+        if held || given(kind, spec, &credential, token).is_some() {
             return None;
         }
         let seconds = limit.corrected(token.seconds(), true)?;

@@ -1,5 +1,5 @@
 use super::{
-    answer::Asker,
+    answer::{Asker, Pending},
     controllers::CarriedOut,
     limits::{Access, EXTENDED, Fault, TokenLimit},
     policy::any,
@@ -48,9 +48,17 @@ pub(super) fn projected<'a>(
         if let Some(token) = &credential.source.service_account_token {
             let name = &token.audience;
             let reference = audience(name.clone(), source.then("serviceAccountToken.audience"));
-            if let Some(grant) = given(kind, spec, &credential, token) {
-                answers.push((reference, Outcome::Allowed(grant)));
-                continue;
+            let grant = match given(kind, spec, &credential, token) {
+                None => asker.by_profile(&credential.volume.name, name),
+                mounted => Ok(mounted),
+            };
+            match grant {
+                Ok(None) => {}
+                Ok(Some(grant)) => {
+                    answers.push((reference, Outcome::Allowed(grant)));
+                    continue;
+                }
+                Err(Pending) => continue,
             }
             answers.extend(of_audience(asker, limit, reference));
             let lifetime = source.then("serviceAccountToken.expirationSeconds");

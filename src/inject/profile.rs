@@ -302,6 +302,13 @@ impl TryFrom<ProfileEntry> for Profile {
     }
 }
 
+impl Profile {
+    /// Whether one of its own tokens is for this audience; empty: the API server.
+    pub fn is_for(&self, audience: &str) -> bool {
+        self.tokens.iter().any(|token| token.audience == *audience)
+    }
+}
+
 fn bad(who: &str, what: fmt::Arguments<'_>) -> BadProfile {
     BadProfile(format!("{who} {what}"))
 }
