@@ -329,11 +329,11 @@ fn folder() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captured")
 }
 
-fn body(name: &str) -> Vec<u8> {
+pub(crate) fn body(name: &str) -> Vec<u8> {
     fs::read(folder().join(format!("{name}.json"))).unwrap()
 }
 
-fn names() -> BTreeSet<String> {
+pub(crate) fn names() -> BTreeSet<String> {
     let files = fs::read_dir(folder())
         .unwrap()
         .map(|entry| entry.unwrap().path());
@@ -532,7 +532,7 @@ fn must_be_refused(bytes: &[u8]) -> bool {
 }
 
 /// Damages a review anywhere.
-fn damage(dice: &mut Dice, mut bytes: Vec<u8>) -> Vec<u8> {
+pub(crate) fn damage(dice: &mut Dice, mut bytes: Vec<u8>) -> Vec<u8> {
     for _ in 0..=dice.below(3) {
         let at = dice.below(bytes.len());
         match dice.below(8) {

@@ -38,6 +38,8 @@ mod rbac_world;
 #[cfg(test)]
 mod reference_model;
 #[cfg(test)]
+mod replayed;
+#[cfg(test)]
 mod rooms;
 #[cfg(test)]
 mod sar;

@@ -9,7 +9,10 @@ use hyper::Method;
 use jiff::Timestamp;
 use kube::Client;
 use serde_json::json;
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 
 use super::{
     call::{declined, once, quoted},
@@ -56,28 +59,42 @@ impl Events {
             let about = mutation.concerned();
             let message = format!("profile \"{}\" is not injected: {why}", profile.name);
             let key = format!("{namespace}/{}/{}: {message}", about.kind, about.name);
-            if self.is_new(key) {
-                self.write(namespace, &about, &quoted(&message));
+            if let Some(permit) = self.admit(key) {
+                self.write(permit, namespace, &about, &quoted(&message));
             }
         }
     }
 
-    fn is_new(&self, key: String) -> bool {
+    /// A permit to write, if this was not told a moment ago. What finds no room now is counted, and told at the next
+    /// occasion.
+    fn admit(&self, key: String) -> Option<OwnedSemaphorePermit> {
         // The table is whole between two calls, whatever panicked.
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        if told.len() >= REMEMBERED {
-            told.retain(|_, at| now.saturating_duration_since(*at) < QUIET);
-        }
         let fresh = |at: &Instant| now.saturating_duration_since(*at) < QUIET;
-        if told.get(&key).is_some_and(fresh) || told.len() >= REMEMBERED {
-            return false;
+        if told.get(&key).is_some_and(fresh) {
+            return None;
         }
-        told.insert(key, now);
-        true
+        if told.len() >= REMEMBERED {
+            told.retain(|_, at| fresh(at));
+        }
+        let permit = self.permits.clone().try_acquire_owned().ok();
+        if let Some(permit) = permit.filter(|_| told.len() < REMEMBERED) {
+            told.insert(key, now);
+            Some(permit)
+        } else {
+            self.metrics.event("dropped");
+            None
+        }
     }
 
-    fn write(&self, namespace: &str, about: &Concerned<'_>, message: &str) {
+    fn write(
+        &self,
+        permit: OwnedSemaphorePermit,
+        namespace: &str,
+        about: &Concerned<'_>,
+        message: &str,
+    ) {
         let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let event = json!({
             "apiVersion": "v1",
@@ -95,9 +112,6 @@ impl Events {
             "lastTimestamp": now,
             "count": 1,
         });
-        let Ok(permit) = self.permits.clone().try_acquire_owned() else {
-            return self.metrics.event("dropped");
-        };
         let mut path = "/api/v1/namespaces/".to_owned();
         if object::encode(&mut path, namespace).is_err() {
             return self.metrics.event("error");

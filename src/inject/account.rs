@@ -3,10 +3,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{
-    catalogue::{BadObject, parse},
-    reference::Text,
-};
+use crate::{catalogue::parse, reference::Text};
 
 /// What is known of the service account of a pod.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +32,7 @@ impl Known<'_> {
     }
 }
 
-pub(super) fn annotations(account: Account<'_>) -> Result<Annotations<'_>, BadObject> {
+pub(super) fn annotations(account: Account<'_>) -> Annotations<'_> {
     #[derive(Deserialize)]
     struct Object<'a> {
         #[serde(borrow, default)]
@@ -47,14 +44,15 @@ pub(super) fn annotations(account: Account<'_>) -> Result<Annotations<'_>, BadOb
         annotations: Option<HashMap<Text<'a>, Text<'a>>>,
     }
 
-    Ok(match account {
+    match account {
         Account::Known(object) => {
-            let object: Object<'_> = parse(object)?;
+            let read = parse(object).map_err(|bad| format!("could not be read: {bad}"));
+            let object: Object<'_> = read?;
             let held = object.metadata.annotations.unwrap_or_default();
             Ok(Known(held.into_iter().collect()))
         }
         Account::Missing => Err("was not found".to_owned()),
         Account::Failed(why) => Err(format!("could not be read: {why}")),
         Account::Unread => Err("was not read".to_owned()),
-    })
+    }
 }

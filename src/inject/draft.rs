@@ -21,6 +21,7 @@ pub(super) struct Draft<'a> {
     pub(super) seats: Vec<Seat<'a>>,
     has_volumes: bool,
     has_labels: bool,
+    has_metadata: bool,
     added: Vec<Value>,
     shortened: Vec<(usize, usize, i64)>,
     pub(super) fs_group: Option<i64>,
@@ -78,6 +79,7 @@ impl<'a> Draft<'a> {
                 .chain(seats("containers", main))
                 .collect(),
             has_labels: head.has_labels(),
+            has_metadata: head.has_metadata(),
             added: Vec::new(),
             shortened: Vec::new(),
             fs_group: None,
@@ -115,8 +117,10 @@ impl<'a> Draft<'a> {
                 for (key, value) in &self.labels {
                     add(&["metadata", "labels", key], json!(value));
                 }
-            } else {
+            } else if self.has_metadata {
                 add(&["metadata", "labels"], json!(self.labels));
+            } else {
+                add(&["metadata"], json!({ "labels": self.labels }));
             }
         }
         append(&mut add, &["spec", "volumes"], self.has_volumes, self.added);

@@ -1,7 +1,7 @@
-use std::fmt;
+use std::fmt::{self, Write};
 
 use super::profile::{EXTENDED, Profile};
-use crate::reference::Text;
+use crate::reference::{OneLine, Text};
 
 /// What a profile comes to for one pod.
 #[derive(Debug)]
@@ -25,6 +25,33 @@ pub enum Effect<'a> {
     Passed(String),
     /// The pod cannot have it as it is; the text says why, and what to do.
     Refused(String),
+}
+
+impl Effect<'_> {
+    /// The same with every text on one line, whatever names the pod gives.
+    pub(super) fn on_one_line(self) -> Self {
+        match self {
+            Self::Given(given) => Self::Given(Given {
+                warnings: given.warnings.into_iter().map(one_line).collect(),
+                ..given
+            }),
+            Self::Missed(why) => Self::Missed(one_line(why)),
+            Self::Declined(why) => Self::Declined(one_line(why)),
+            Self::Passed(why) => Self::Passed(one_line(why)),
+            Self::Refused(why) => Self::Refused(one_line(why)),
+        }
+    }
+}
+
+/// A text on one line.
+pub(super) fn one_line(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let mut line = String::with_capacity(text.len());
+    // Writing to a String cannot fail.
+    let _ = OneLine(&mut line).write_str(&text);
+    line
 }
 
 /// A profile in a pod.
@@ -81,6 +108,7 @@ impl fmt::Display for Skipped {
 /// In words: what a pod gets.
 impl fmt::Display for Given<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut OneLine(f);
         write!(f, "volume {}", self.volume)?;
         if let Some(seconds) = self.shortened {
             write!(f, " of the pod, its token from {EXTENDED} to {seconds} s")?;

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 use super::{
     account::{Account, annotations},
     draft::Draft,
-    effect::{Effect, Step},
+    effect::{Effect, Step, one_line},
     place::Maker,
     pod::Head,
     profile::Profile,
@@ -90,14 +90,14 @@ pub fn plan<'a>(
         if plan.refusals.len() < UNKNOWN && !selected.iter().any(|profile| *profile.name == **name)
         {
             plan.refusals
-                .push(unknown(name, namespace, &head, &selected));
+                .push(one_line(unknown(name, namespace, &head, &selected)));
         }
     }
     let account = match account {
         Account::Unread if !selected.is_empty() => {
             return Err(NoPlan::NeedsAccount(head.spec.account().to_owned()));
         }
-        known => annotations(known)?,
+        known => annotations(known),
     };
     // Most pods get nothing, and are not looked into.
     let mut draft = None;
@@ -118,7 +118,10 @@ pub fn plan<'a>(
             };
             maker.effect(draft)
         };
-        plan.steps.push(Step { profile, effect });
+        plan.steps.push(Step {
+            profile,
+            effect: effect.on_one_line(),
+        });
     }
     // Nothing is done by halves.
     let refused = |step: &Step<'_>| matches!(step.effect, Effect::Refused(_));

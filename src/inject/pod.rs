@@ -15,7 +15,7 @@ type Texts<'a> = Option<HashMap<Text<'a>, &'a RawValue>>;
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Head<'a> {
     #[serde(borrow, default)]
-    metadata: Metadata<'a>,
+    metadata: Option<Metadata<'a>>,
     #[serde(borrow, default)]
     pub(super) spec: Spec<'a>,
 }
@@ -105,33 +105,41 @@ pub(super) struct Mount<'a> {
 impl<'a> Head<'a> {
     /// An annotation, if it is there and not empty.
     pub(super) fn annotation(&self, key: &str) -> Option<Text<'a>> {
-        text_of(self.metadata.annotations.as_ref(), key)
+        text_of(self.annotations(), key)
     }
 
     /// A label, if it is there and not empty.
     pub(super) fn label(&self, key: &str) -> Option<Text<'a>> {
-        text_of(self.metadata.labels.as_ref(), key)
+        text_of(self.labels(), key)
     }
 
     /// Whether the key is among the labels, with whatever value.
     pub(super) fn has_label(&self, key: &str) -> bool {
-        self.metadata
-            .labels
-            .as_ref()
-            .is_some_and(|labels| labels.contains_key(key))
+        self.labels().is_some_and(|labels| labels.contains_key(key))
     }
 
     /// Whether there are labels at all.
     pub(super) fn has_labels(&self) -> bool {
-        self.metadata.labels.is_some()
+        self.labels().is_some()
+    }
+
+    /// Whether there is metadata at all: a template may have none.
+    pub(super) fn has_metadata(&self) -> bool {
+        self.metadata.is_some()
     }
 
     /// Whether the pod only shows a static pod of a kubelet, which nobody can change.
     pub(super) fn is_mirror(&self) -> bool {
-        self.metadata
-            .annotations
-            .as_ref()
+        self.annotations()
             .is_some_and(|held| held.contains_key("kubernetes.io/config.mirror"))
+    }
+
+    fn annotations(&self) -> Option<&HashMap<Text<'a>, &'a RawValue>> {
+        self.metadata.as_ref()?.annotations.as_ref()
+    }
+
+    fn labels(&self) -> Option<&HashMap<Text<'a>, &'a RawValue>> {
+        self.metadata.as_ref()?.labels.as_ref()
     }
 }
 

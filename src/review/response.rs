@@ -80,17 +80,8 @@ pub fn respond(verdict: &Verdict<'_>) -> Vec<u8> {
         .waived()
         .map(|(finding, exemption)| format!("{}: {finding}", exemption.name));
     annotate(&mut annotations, "exempted", waived);
-    let mut warnings: Vec<String> = Vec::new();
-    for finding in verdict.at(Mode::Warn) {
-        // A line that a terminal shows whole. Two that are cut may become the same.
-        let warning = cut(finding.to_string(), WARNING);
-        if warnings.len() == LINES {
-            break;
-        }
-        if !warnings.contains(&warning) {
-            warnings.push(warning);
-        }
-    }
+    // A line that a terminal shows whole.
+    let warnings = warnings(verdict.at(Mode::Warn).map(Finding::to_string), WARNING);
     write(Response {
         uid: &verdict.request.uid,
         allowed: verdict.allowed(),
@@ -130,7 +121,7 @@ pub fn respond_mutation(mutation: &Mutation<'_>) -> Vec<u8> {
         "refused",
         mutation.refusals.iter().cloned(),
     );
-    let warnings = mutation.warnings.iter().take(LINES);
+    let warnings = warnings(mutation.warnings.iter().cloned(), LONG_WARNING);
     let changes = allowed && !mutation.patch.0.is_empty();
     write(Response {
         uid: &mutation.request.uid,
@@ -142,9 +133,7 @@ pub fn respond_mutation(mutation: &Mutation<'_>) -> Vec<u8> {
             code,
         }),
         audit_annotations: annotations,
-        warnings: warnings
-            .map(|warning| cut(warning.clone(), LONG_WARNING))
-            .collect(),
+        warnings,
         patch_type: changes.then_some("JSONPatch"),
         patch: changes
             .then(|| STANDARD.encode(serde_json::to_vec(&mutation.patch).unwrap_or_default())),
@@ -202,6 +191,21 @@ fn annotate(
         first.push(format!("and {more} more"));
     }
     annotations.insert(key, cut(first.join("; "), TEXT));
+}
+
+/// The first warnings, each of so many characters at most. Two that are cut may become the same.
+fn warnings(lines: impl Iterator<Item = String>, most: usize) -> Vec<String> {
+    let mut warnings: Vec<String> = Vec::new();
+    for line in lines {
+        let warning = cut(line, most);
+        if warnings.len() == LINES {
+            break;
+        }
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+    warnings
 }
 
 /// Shortens a text to so many characters.

@@ -1,6 +1,9 @@
 //! Usher in front of a real API server, seen through kubectl by ordinary users.
 
 mod admission;
+mod injection;
+mod meddler;
+mod missing;
 mod tokens;
 mod updates;
 

@@ -35,7 +35,7 @@ impl Team {
 }
 
 /// What a token says of itself.
-fn claims(said: &Said) -> Value {
+pub(super) fn claims(said: &Said) -> Value {
     assert!(said.success, "{said:?}");
     let payload = said.stdout.trim().split('.').nth(1).unwrap();
     let mut base64 = payload.replace('-', "+").replace('_', "/");
@@ -46,7 +46,7 @@ fn claims(said: &Said) -> Value {
     serde_json::from_slice(&bytes.0).unwrap()
 }
 
-fn seconds(claims: &Value) -> i64 {
+pub(super) fn seconds(claims: &Value) -> i64 {
     claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap()
 }
 

@@ -147,9 +147,8 @@ fn an_usher_that_ends_at_once_is_an_error_with_its_words_and_leaves_no_registrat
         error.to_string(),
         "usher ended with exit status: 2; the end of its log:\nno such configuration: usher.yaml"
     );
-    let left = plane
-        .run(&["get", "validatingwebhookconfigurations", "-o", "json"])
-        .unwrap();
+    let both = "validatingwebhookconfigurations,mutatingwebhookconfigurations";
+    let left = plane.run(&["get", both, "-o", "json"]).unwrap();
     assert!(!left.contains("plane-broken"), "{left}");
 }
 

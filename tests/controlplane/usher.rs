@@ -11,8 +11,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// The name of a webhook, and of the label of the only object that it concerns.
-const PROBE: &str = "probe.usher.dev";
+/// The files with the registrations, and the kinds that they register.
+const HOOKS: [(&str, &str); 2] = [
+    ("validating", "validatingwebhookconfiguration"),
+    ("mutating", "mutatingwebhookconfiguration"),
+];
 
 /// How Usher is to be started and registered.
 #[derive(Debug, Clone)]
@@ -28,6 +31,8 @@ pub(crate) struct UsherOptions {
     /// Only these namespaces are sent to this Usher, so that several with different configurations can serve one API
     /// server; none: all that the manifest of the repository selects.
     pub(crate) namespaces: Vec<String>,
+    /// Whether it is asked what to add to pods too, and not only whether they may be.
+    pub(crate) mutates: bool,
 }
 
 impl UsherOptions {
@@ -39,6 +44,7 @@ impl UsherOptions {
             args: Vec::new(),
             env: Vec::new(),
             namespaces: Vec::new(),
+            mutates: true,
         }
     }
 }
@@ -52,8 +58,8 @@ pub(crate) struct UsherProcess<'a> {
     health: u16,
 }
 
-/// Starts `usher serve` with the given configuration and registers it with the API server for every namespace that
-/// webhook-config/validating.yaml selects. When it returns, the API server asks Usher, and Usher is ready to answer.
+/// Starts `usher serve` with the given configuration and registers it with the API server for every namespace that the
+/// files in webhook-config select. When it returns, the API server asks Usher, and Usher is ready to answer.
 pub(crate) fn with_usher<'a>(
     plane: &'a ControlPlane,
     binary: &Path,
@@ -66,7 +72,7 @@ impl<'a> UsherProcess<'a> {
     /// The same with every choice.
     pub(crate) fn start(plane: &'a ControlPlane, options: &UsherOptions) -> Result<Self, Error> {
         let name = plane.file("usher");
-        let pair = plane.pki.server(&name, &["127.0.0.1"])?;
+        let pair = plane.pki.server(&name, &["127.0.0.1", "localhost"])?;
         let kubeconfig = kubeconfig_with_its_rights(plane)?;
         let [port, health] = free_ports()?;
         let mut command = Command::new(&options.binary);
@@ -101,12 +107,16 @@ impl<'a> UsherProcess<'a> {
             port,
             health,
         };
-        let registration = Registration {
-            name: &usher.registration,
-            port,
-            namespaces: &options.namespaces,
-        };
-        registration.bring_into_force(plane)?;
+        let hooks = HOOKS.into_iter().map(|(file, _)| file);
+        for file in hooks.filter(|file| options.mutates || *file != "mutating") {
+            let registration = Registration {
+                file,
+                name: &usher.registration,
+                port,
+                namespaces: &options.namespaces,
+            };
+            registration.bring_into_force(plane)?;
+        }
         Ok(usher)
     }
 
@@ -152,26 +162,27 @@ impl Drop for UsherProcess<'_> {
     }
 }
 
-fn unregister(plane: &ControlPlane, name: &str) -> Result<String, Error> {
-    plane.run(&[
-        "delete",
-        "validatingwebhookconfiguration",
-        name,
-        "--ignore-not-found",
-    ])
+fn unregister(plane: &ControlPlane, name: &str) -> Result<(), Error> {
+    for (_, kind) in HOOKS {
+        plane.run(&["delete", kind, name, "--ignore-not-found"])?;
+    }
+    Ok(())
 }
 
 /// A webhook registration, made of the manifest that users install.
 struct Registration<'a> {
+    /// The file, without its ending.
+    file: &'a str,
     name: &'a str,
     port: u16,
     namespaces: &'a [String],
 }
 
 impl Registration<'_> {
-    /// The manifest, with our address in place of the service, and a second webhook that shows when both are in force.
+    /// The manifest, with our address in place of the service, and one more webhook that shows when all are in force.
     fn manifest(&self, ca_pem: &str) -> Result<Value, Error> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("webhook-config/validating.yaml");
+        let file = format!("webhook-config/{}.yaml", self.file);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
         let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
         let wrong = |reason: String| Error::Manifest {
             path: path.clone(),
@@ -209,10 +220,15 @@ impl Registration<'_> {
         Ok(manifest)
     }
 
+    /// The name of the webhook that shows when all are in force, and of the label of the only object that it concerns.
+    fn probe_name(&self) -> String {
+        format!("{}.probe.usher.dev", self.file)
+    }
+
     /// A webhook at a place where nobody listens. It concerns only the object that [`Self::bring_into_force`] tries to create.
     fn probe(&self) -> Value {
         json!({
-            "name": PROBE,
+            "name": self.probe_name(),
             "clientConfig": {"url": "https://127.0.0.1:1/"},
             "rules": [{
                 "operations": ["CREATE"],
@@ -220,7 +236,7 @@ impl Registration<'_> {
                 "apiVersions": ["v1"],
                 "resources": ["configmaps"],
             }],
-            "objectSelector": {"matchLabels": {PROBE: self.name}},
+            "objectSelector": {"matchLabels": {self.probe_name(): self.name}},
             "failurePolicy": "Fail",
             "sideEffects": "None",
             "admissionReviewVersions": ["v1"],
@@ -233,10 +249,11 @@ impl Registration<'_> {
         let create = ["create", "-f", "-"];
         let manifest = self.manifest(plane.ca_pem())?.to_string();
         super::succeed(&create, &feed(plane.kubectl().args(create), &manifest)?)?;
+        let probe = self.probe_name();
         let trial = json!({
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": {"name": self.name, "labels": {PROBE: self.name}},
+            "metadata": {"name": self.name, "labels": {&*probe: self.name}},
         });
         let path = "/api/v1/namespaces/default/configmaps?dryRun=All";
         let try_it = ["create", "--raw", path, "-f", "-"];
@@ -244,12 +261,12 @@ impl Registration<'_> {
         loop {
             let output = feed(plane.kubectl().args(try_it), &trial.to_string())?;
             let said = String::from_utf8_lossy(&output.stderr);
-            if said.contains(&format!("failed calling webhook \"{PROBE}\"")) {
+            if said.contains(&format!("failed calling webhook \"{probe}\"")) {
                 return Ok(());
             }
             if start.elapsed() > LIMIT {
                 return Err(Error::Kubectl {
-                    args: format!("{} (until {PROBE} refuses it)", try_it.join(" ")),
+                    args: format!("{} (until {probe} refuses it)", try_it.join(" ")),
                     stderr: said.into_owned(),
                 });
             }

@@ -153,26 +153,43 @@ fn registrations_are_accepted_strictly_and_come_back_as_written() {
 fn registrations_fail_closed_and_cannot_be_left_by_labels() {
     let registrations = kustomize("webhook-config");
     let webhooks = |kind: &str| {
-        of_kind(&registrations, kind)["webhooks"]
-            .as_array()
-            .unwrap()
+        let webhooks = &of_kind(&registrations, kind)["webhooks"];
+        webhooks.as_array().unwrap().clone()
     };
-    let validating = webhooks("ValidatingWebhookConfiguration");
-    let mutating = webhooks("MutatingWebhookConfiguration");
+    let (validating, mutating) = (
+        webhooks("ValidatingWebhookConfiguration"),
+        webhooks("MutatingWebhookConfiguration"),
+    );
     let names: Vec<_> = validating.iter().map(|webhook| &webhook["name"]).collect();
     assert_eq!(names, ["validate.usher.dev", "validate-tokens.usher.dev"]);
-    assert_eq!(mutating[0]["name"], "mutate.usher.dev");
     // Only for tokens anybody is left out: kubelets.
     assert!(validating[0].get("matchConditions").is_none());
-    for (webhooks, policy) in [(validating, "Fail"), (mutating, "Ignore")] {
-        assert!(
-            webhooks
-                .iter()
-                .all(|webhook| webhook["failurePolicy"] == policy)
-        );
+    assert!(mutating[0].get("matchConditions").is_none());
+    assert_eq!(
+        validating[1]["matchConditions"],
+        mutating[1]["matchConditions"]
+    );
+    for webhook in &validating {
+        assert_eq!(webhook["failurePolicy"], "Fail", "{webhook}");
+        assert_eq!(webhook["sideEffects"], "None", "{webhook}");
     }
-    for webhook in validating.iter().chain(mutating) {
-        assert_eq!(webhook["sideEffects"], "None");
+    let said: Vec<_> = mutating
+        .iter()
+        .map(|webhook| (&webhook["name"], &webhook["sideEffects"]))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            // An event may be written, but not for a dry run.
+            (&json!("mutate.usher.dev"), &json!("NoneOnDryRun")),
+            (&json!("mutate-tokens.usher.dev"), &json!("None")),
+        ]
+    );
+    for webhook in &mutating {
+        assert_eq!(webhook["failurePolicy"], "Ignore", "{webhook}");
+        assert_eq!(webhook["reinvocationPolicy"], "IfNeeded", "{webhook}");
+    }
+    for webhook in validating.iter().chain(&mutating) {
         assert!(webhook.get("objectSelector").is_none());
         let only_by_name = json!({"matchExpressions": [
             {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system", "usher-system"]},

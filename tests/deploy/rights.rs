@@ -50,6 +50,7 @@ fn the_account_has_the_rights_that_usher_needs_and_no_others() {
     let read = [
         "node.k8s.io/runtimeclasses",
         "scheduling.k8s.io/priorityclasses",
+        "/serviceaccounts",
         "/replicationcontrollers",
         "apps/deployments",
         "apps/replicasets",
@@ -64,7 +65,6 @@ fn the_account_has_the_rights_that_usher_needs_and_no_others() {
         "/pods",
         "/pods/exec",
         "/configmaps",
-        "/serviceaccounts",
         "/serviceaccounts/token",
         "/nodes",
         "/namespaces",
@@ -75,6 +75,7 @@ fn the_account_has_the_rights_that_usher_needs_and_no_others() {
         "authorization.k8s.io/localsubjectaccessreviews",
         "authentication.k8s.io/tokenreviews",
         "certificates.k8s.io/certificatesigningrequests",
+        "events.k8s.io/events",
     ];
     let verbs = [
         "get",
@@ -90,11 +91,11 @@ fn the_account_has_the_rights_that_usher_needs_and_no_others() {
         "bind",
         "escalate",
     ];
-    let mut expected = vec![(
-        "create authorization.k8s.io/subjectaccessreviews".to_owned(),
-        true,
-    )];
+    let mut expected = Vec::new();
     for verb in verbs {
+        // What is told to the API server, and never read back or changed.
+        let told = ["authorization.k8s.io/subjectaccessreviews", "/events"];
+        expected.extend(told.map(|resource| (format!("{verb} {resource}"), verb == "create")));
         let reads = ["get", "list", "watch"].contains(&verb);
         expected.extend(
             watched

@@ -2,6 +2,7 @@
 
 use super::{installed, is_registration, kustomize, of_kind};
 use serde_json::{Value, json};
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -132,5 +133,40 @@ fn usher_knows_every_flag_of_the_deployment() {
             help.contains(&format!("{flag} <")),
             "{flag} is not in\n{help}"
         );
+    }
+}
+
+/// certs/README.md says how the authority gets into every entry of the registrations without cert-manager.
+#[test]
+fn the_overlay_of_the_certificates_page_fills_the_authority_in_everywhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("certs/README.md")).unwrap();
+    let start = page.find("mkdir -p my-usher").unwrap();
+    let end = start + page[start..].find("\nEND\n").unwrap() + "\nEND\n".len();
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["deploy", "webhook-config"] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+        for file in fs::read_dir(root.join(name)).unwrap() {
+            let file = file.unwrap();
+            let copy = folder.path().join(name).join(file.file_name());
+            fs::copy(file.path(), copy).unwrap();
+        }
+    }
+    fs::write(folder.path().join("ca.crt"), "the authority").unwrap();
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-ec", &page[start..end]])
+        .current_dir(folder.path());
+    assert!(shell.status().unwrap().success());
+    let objects = kustomize(folder.path().join("my-usher").to_str().unwrap());
+    assert_eq!(objects.len(), installed().len());
+    let registrations = objects.iter().filter(|object| is_registration(object));
+    let entries: Vec<&Value> = registrations
+        .flat_map(|object| object["webhooks"].as_array().unwrap())
+        .collect();
+    assert!(entries.len() > 2);
+    for webhook in entries {
+        let authority = &webhook["clientConfig"]["caBundle"];
+        assert_eq!(authority, "dGhlIGF1dGhvcml0eQ==", "{}", webhook["name"]);
     }
 }

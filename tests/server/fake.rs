@@ -1,7 +1,7 @@
 //! An API server that can be told to fail.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
@@ -57,11 +57,17 @@ pub(crate) struct Script {
     pub(crate) at_once: (usize, usize),
     /// Answers to reads, by path; everything else is not found.
     pub(crate) reads: HashMap<String, (StatusCode, String)>,
+    /// Paths at which nothing is ever answered.
+    pub(crate) hanging: HashSet<String>,
     /// Paths that were read.
     pub(crate) paths: Vec<String>,
+    /// How events are answered; as written, if nothing else is said.
+    pub(crate) telling: Option<Reviews>,
+    /// Events that were sent, with the paths where.
+    pub(crate) events: Vec<(String, Value)>,
 }
 
-/// How access reviews are answered.
+/// How access reviews and events are answered.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Reviews {
     Allow,
@@ -149,12 +155,18 @@ impl Script {
 
 async fn answer(State(script): State<Shared>, request: Request) -> Response {
     let path = request.uri().path().to_owned();
+    if request.method() == Method::POST && path.ends_with("/events") {
+        return event(&script, request, path).await;
+    }
     if request.method() == Method::POST {
         return review(&script, request).await;
     }
     if let Some(resource) = path.strip_prefix(RBAC) {
         let query = request.uri().query().unwrap_or_default().to_owned();
         return rbac(&mut script.lock().unwrap(), resource, &query);
+    }
+    if script.lock().unwrap().hanging.contains(&path) {
+        return std::future::pending().await;
     }
     let mut script = script.lock().unwrap();
     let (status, body) = script.reads.get(&path).cloned().unwrap_or_else(|| {
@@ -208,6 +220,25 @@ async fn review(script: &Shared, request: Request) -> Response {
         Reviews::Deny => json_response(StatusCode::CREATED, said(false).to_string()),
         Reviews::Hang => std::future::pending().await,
         Reviews::Say(status, body) => json_response(status, body),
+    }
+}
+
+async fn event(script: &Shared, request: Request, path: String) -> Response {
+    let body = to_bytes(request.into_body(), 1 << 20).await.unwrap();
+    let event = serde_json::from_slice(&body).unwrap();
+    let telling = {
+        let mut script = script.lock().unwrap();
+        script.events.push((path, event));
+        script.telling.clone()
+    };
+    match telling {
+        None | Some(Reviews::Allow) => json_response(StatusCode::CREATED, "{}".to_owned()),
+        Some(Reviews::Deny) => {
+            let why = status(403, "usher may not create events");
+            json_response(StatusCode::FORBIDDEN, why.to_string())
+        }
+        Some(Reviews::Hang) => std::future::pending().await,
+        Some(Reviews::Say(status, body)) => json_response(status, body),
     }
 }
 

@@ -29,7 +29,7 @@ fn served(fake: &Fake) -> Served<Live> {
     )
 }
 
-fn ready(fake: &Fake) -> Served<Live> {
+pub(super) fn ready(fake: &Fake) -> Served<Live> {
     let served = served(fake);
     eventually("ready", || served.get("/readyz").0 == 200);
     eventually("watched", || fake.script().is_watched());

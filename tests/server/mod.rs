@@ -2,12 +2,14 @@
 //! server that fails in ways that a real one cannot be made to.
 
 mod certificate;
-mod client;
+pub(crate) mod client;
 mod connections;
 mod drain;
 mod fake;
 mod faults;
 mod input;
+mod missing;
+mod pods;
 mod process;
 
 use std::{
@@ -118,6 +120,12 @@ impl<B: Backend> Served<B> {
         verdict(review, &response)
     }
 
+    /// Sends a review to `/mutate`.
+    fn change(&self, review: &Value) -> Changed {
+        let response = self.post("/mutate?timeout=10s", review.to_string().as_bytes());
+        changed(review, &response)
+    }
+
     /// That a good request is still served: one that is allowed and one that is not.
     fn still_serves(&self) {
         let (allowed, why) = self.judge(&pod("jane", "builder"));
@@ -161,7 +169,7 @@ fn get(address: SocketAddr, path: &str) -> (u16, String) {
     (status, body.to_owned())
 }
 
-fn metric(address: SocketAddr, line: &str) -> f64 {
+pub(crate) fn metric(address: SocketAddr, line: &str) -> f64 {
     let (status, text) = get(address, "/metrics");
     assert_eq!(status, 200);
     let value = text
@@ -171,6 +179,40 @@ fn metric(address: SocketAddr, line: &str) -> f64 {
         .unwrap_or_else(|| panic!("no {line} in {text}"))
         .parse()
         .unwrap()
+}
+
+/// The answer of `/mutate` to a review, after a check that the API server would take it.
+pub(crate) fn changed(review: &Value, response: &Response) -> Changed {
+    assert_eq!(response.status, 200, "{response:?}");
+    let answer = response.json()["response"].clone();
+    let allowed = answer["allowed"].as_bool().unwrap();
+    let uid = review["request"]["uid"].as_str().unwrap();
+    contract::check_mutation(&response.body, uid, allowed).unwrap();
+    let patch = contract::patch(&response.body);
+    let mut object = review["request"]["object"].clone();
+    let warnings = answer.get("warnings").cloned().unwrap_or(json!([]));
+    Changed {
+        allowed,
+        message: answer["status"]["message"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned(),
+        warnings: serde_json::from_value(warnings).unwrap(),
+        patched: patch.map(|patch| {
+            json_patch::patch(&mut object, &patch).unwrap();
+            object
+        }),
+    }
+}
+
+/// What `/mutate` said.
+#[derive(Debug)]
+pub(crate) struct Changed {
+    pub(crate) allowed: bool,
+    pub(crate) message: String,
+    pub(crate) warnings: Vec<String>,
+    /// The object with the patch, if there is one.
+    pub(crate) patched: Option<Value>,
 }
 
 /// Verdict and message of an answer that the API server would take.
@@ -242,7 +284,7 @@ fn binding(user: &str) -> Value {
 }
 
 /// The review of a pod that a user creates in team-a, to run as an account.
-fn pod(user: &str, account: &str) -> Value {
+pub(crate) fn pod(user: &str, account: &str) -> Value {
     json!({
         "apiVersion": "admission.k8s.io/v1",
         "kind": "AdmissionReview",

@@ -23,13 +23,13 @@ use super::{
 const VALID: &str = "usher_configuration_valid";
 
 /// `usher serve`, with a cluster that is a fake one.
-struct Usher {
+pub(super) struct Usher {
     child: Child,
     log: Arc<Mutex<String>>,
-    address: SocketAddr,
-    health: SocketAddr,
-    trusted: Arc<ClientConfig>,
-    fake: Fake,
+    pub(super) address: SocketAddr,
+    pub(super) health: SocketAddr,
+    pub(super) trusted: Arc<ClientConfig>,
+    pub(super) fake: Fake,
     files: TempDir,
 }
 
@@ -52,7 +52,7 @@ fn command(files: &Path, fake: &Fake) -> (Command, Arc<ClientConfig>) {
 }
 
 impl Usher {
-    fn start(args: &[&str], prepare: impl FnOnce(&Path)) -> Self {
+    pub(super) fn start(args: &[&str], prepare: impl FnOnce(&Path)) -> Self {
         let fake = Fake::start();
         let files = tempfile::tempdir().unwrap();
         prepare(files.path());
@@ -125,7 +125,7 @@ impl Usher {
         kibibytes / 1024.0
     }
 
-    fn logged(&self, words: &str) {
+    pub(super) fn logged(&self, words: &str) {
         eventually(words, || self.log.lock().unwrap().contains(words));
     }
 }
