@@ -20,6 +20,7 @@ mod deploy;
 mod docs;
 #[cfg(test)]
 mod generated;
+#[cfg(test)]
 mod injected;
 #[cfg(test)]
 mod injection_model;

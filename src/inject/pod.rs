@@ -102,6 +102,14 @@ pub(super) struct Mount<'a> {
     sub_path_expr: Text<'a>,
 }
 
+/// Whether there are labels, and what would hold them.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Labelled {
+    No,
+    NoMetadata,
+    Yes,
+}
+
 impl<'a> Head<'a> {
     /// An annotation, if it is there and not empty.
     pub(super) fn annotation(&self, key: &str) -> Option<Text<'a>> {
@@ -118,14 +126,13 @@ impl<'a> Head<'a> {
         self.labels().is_some_and(|labels| labels.contains_key(key))
     }
 
-    /// Whether there are labels at all.
-    pub(super) fn has_labels(&self) -> bool {
-        self.labels().is_some()
-    }
-
-    /// Whether there is metadata at all: a template may have none.
-    pub(super) fn has_metadata(&self) -> bool {
-        self.metadata.is_some()
+    /// Where labels would have to be added.
+    pub(super) fn labelled(&self) -> Labelled {
+        match &self.metadata {
+            None => Labelled::NoMetadata,
+            Some(metadata) if metadata.labels.is_none() => Labelled::No,
+            Some(_) => Labelled::Yes,
+        }
     }
 
     /// Whether the pod only shows a static pod of a kubelet, which nobody can change.
