@@ -33,6 +33,7 @@ fn main() {
         growth: Vec::new(),
     };
     reviews(&mut table);
+    changes(&mut table);
     questions(&mut table);
     events(&mut table);
     table.criterion.final_summary();
@@ -70,6 +71,39 @@ fn reviews(table: &mut Table) {
         table.measure("review", &name, target, &reviews, |review| {
             let (verdict, answer) = judging.answer(review.as_bytes());
             assert_eq!(verdict, allowed, "{what}");
+            answer
+        });
+    }
+}
+
+/// What the mutating half costs, beside the validating one above.
+fn changes(table: &mut Table) {
+    for (what, profiles, changes) in [
+        ("new pod, no profile", "[]", false),
+        (
+            "new pod, a profile for others",
+            "[{preset: aws-irsa, select: {namespaces: [other]}}]",
+            false,
+        ),
+        ("new pod, aws-irsa", "[{preset: aws-irsa}]", true),
+        (
+            "new pod, rotating-api-token",
+            "[{preset: rotating-api-token}]",
+            true,
+        ),
+        (
+            "new pod, both",
+            "[{preset: aws-irsa}, {preset: rotating-api-token}]",
+            true,
+        ),
+    ] {
+        let judging = Judging::configured(&format!("profiles: {profiles}"));
+        let reviews = Review::SMALL.many(ROUND);
+        let size = reviews.iter().map(String::len).sum::<usize>() / ROUND;
+        let name = format!("{what}, {:.1} KB", thousands(size));
+        table.measure("mutate", &name, Some(60_000.0), &reviews, |review| {
+            let (changed, answer) = judging.change(review.as_bytes());
+            assert_eq!(changed, changes, "{what}");
             answer
         });
     }

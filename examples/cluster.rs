@@ -125,8 +125,8 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
         println!("\n# {says}\n{command}");
     }
     println!(
-        "\n# Mind: the cluster role \"edit\" also lets its holders impersonate service accounts, read secrets\n\
-         # and create tokens in the namespace. Usher judges what objects name; keep those rights from tenants.\n\n\
+        "\n# Mind: the cluster role \"edit\" also lets its holders impersonate service accounts and read secrets\n\
+         # in the namespace. Usher judges what objects name; keep those rights from tenants.\n\n\
          # Ctrl-C here takes everything down."
     );
     wait_for_the_end()?;

@@ -320,8 +320,8 @@ const JUDGED: [(&str, &str, &str); 61] = [
     ),
     (
         "token-create-by-user",
-        "nothing to ask: Kind",
-        "nothing to ask: Kind",
+        "serviceAccounts tenant",
+        "allowed: RoleBinding team-a/team",
     ),
 ];
 

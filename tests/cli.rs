@@ -56,6 +56,9 @@ fn every_grant_that_is_printed_answers_yes() {
         ("nodes/n1.example.org", None),
         ("priorityclasses/urgent", None),
         ("runtimeclasses/gvisor", None),
+        ("tokenaudiences/vault", None),
+        ("tokenaudiences/https://sts.example.org: a \"b\" # c", None),
+        ("signers/example.org/mesh", None),
         ("tolerations/k=v:NoSchedule", None),
         ("tolerations/k=:NoSchedule", None),
         ("tolerations/k=v", Some("tolerations/k=v:NoExecute")),
@@ -137,6 +140,10 @@ fn grants_of_different_things_have_different_names() {
         &["tolerations/a/a"],
         &["tolerations/*"],
         &["tolerations/*:NoSchedule"],
+        &["tokenaudiences/a"],
+        &["tokenaudiences/A"],
+        &["sa/token-audience-a"],
+        &["signers/a.b/c"],
     ]
     .into_iter()
     .map(name)

@@ -210,3 +210,82 @@ fn deep_nesting_is_skipped_where_nobody_looks_and_refused_where_somebody_does() 
     assert!(!soon(&stage, &body(&format!(r#"{{"tolerations":{deep}}}"#))).allowed);
     assert!(!soon(&stage, &body(&deep)).allowed);
 }
+
+#[test]
+fn two_hundred_projected_tokens_and_no_more_are_looked_at() {
+    let policy =
+        usher::config::parse("tokens: [{namespaces: ['*'], audiences: ['a*'], signers: []}]");
+    let stage = Stage::new(policy.unwrap(), &[], &[], Date::constant(2026, 11, 21));
+    let token =
+        |n| json!({"serviceAccountToken": {"audience": format!("a{n}"), "path": format!("{n}")}});
+    let volumes = |count: usize| -> Value {
+        let sources: Vec<Value> = (0..count).map(token).collect();
+        let volume = |(n, sources): (usize, &[Value])| json!({"name": format!("v{n}"), "projected": {"sources": sources}});
+        sources.chunks(30).enumerate().map(volume).collect()
+    };
+    let said = |count| {
+        soon(
+            &stage,
+            &review("jane", &[], &pod(&json!({"volumes": volumes(count)}))),
+        )
+    };
+    assert!(said(200).allowed);
+    for count in [201, 100_000] {
+        let answer = said(count);
+        let last = answer.findings.last().unwrap();
+        assert_eq!(
+            (answer.allowed, answer.findings.len(), last.outcome),
+            (false, 202, "unknown")
+        );
+        assert_eq!(last.path, "spec.volumes[6].projected.sources[20]");
+        assert!(
+            last.line
+                .ends_with("no more than 200 projected tokens are looked at"),
+            "{}",
+            last.line
+        );
+    }
+    let request = |count: usize| {
+        let audiences: Vec<String> = (0..count).map(|n| format!("a{n}")).collect();
+        let body = review(
+            "system:serviceaccount:team-a:ci",
+            &[],
+            &json!({"spec": {"audiences": audiences}}),
+        );
+        let mut body: Value = serde_json::from_slice(&body).unwrap();
+        body["request"]["kind"] =
+            json!({"group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest"});
+        body["request"]["name"] = json!("ci");
+        soon(&stage, &serde_json::to_vec(&body).unwrap())
+    };
+    assert!(request(200).allowed);
+    let answer = request(100_000);
+    assert!(!answer.allowed);
+    assert!(
+        answer
+            .message
+            .contains("no more than 200 audiences are looked at"),
+        "{}",
+        answer.message
+    );
+}
+
+#[test]
+fn a_pod_of_an_owner_with_very_many_tokens() {
+    let policy = usher::config::parse("tokens: [{namespaces: ['*'], audiences: []}]").unwrap();
+    let token = |n| json!({"serviceAccountToken": {"audience": format!("a{n}"), "path": "t"}});
+    let volumes = |count| {
+        let sources: Vec<Value> = (0..count).map(token).collect();
+        json!([{"name": "t", "projected": {"sources": sources}}])
+    };
+    let owner = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet",
+        "metadata": {"namespace": "team-a", "name": "web", "uid": "w"},
+        "spec": {"template": {"spec": {"volumes": volumes(100_000)}}}});
+    let stage = Stage::new(policy, &[], &[owner], Date::constant(2026, 11, 21));
+    let mut made = pod(&json!({"volumes": volumes(200)}));
+    made["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": "w", "controller": true}]);
+    let user = "system:serviceaccount:kube-system:replicaset-controller";
+    assert!(soon(&stage, &review(user, &[], &made)).allowed);
+    made["spec"]["volumes"] = volumes(201);
+    assert!(!soon(&stage, &review(user, &[], &made)).allowed);
+}

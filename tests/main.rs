@@ -23,6 +23,8 @@ mod generated;
 #[cfg(test)]
 mod injected;
 #[cfg(test)]
+mod injection_model;
+#[cfg(test)]
 mod injections;
 #[cfg(test)]
 mod limits;
@@ -44,6 +46,8 @@ mod sar;
 mod scenarios;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod shortened;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]

@@ -63,7 +63,8 @@ async fn answer(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let body = request.into_body().collect().await.unwrap().to_bytes();
     let review = read(&body).unwrap();
-    let spec: Option<PodSpec<'_>> = at(review.object.unwrap(), &pod.pod_spec.keys).unwrap();
+    let spec: Option<PodSpec<'_>> =
+        at(review.object.unwrap(), &pod.pod_spec().unwrap().keys).unwrap();
     assert!(spec.is_some());
     let mut response = Response::new(Full::new(Bytes::from(allowed(&review.uid))));
     let json = hyper::header::HeaderValue::from_static("application/json");

@@ -1,7 +1,9 @@
+use serde_json::value::RawValue;
 use usher::{
     catalogue::Catalogue,
-    engine::{Facts, Judgement, Need, Policy, World, judge},
-    review::{read, respond},
+    config,
+    engine::{Facts, Judgement, Mutating, Need, Policy, World, judge, mutate},
+    review::{read, respond, respond_mutation},
     rights::Rights,
 };
 
@@ -10,15 +12,48 @@ pub(crate) struct Judging {
     catalogue: Catalogue,
     policy: Policy,
     rights: Rights,
+    account: Box<RawValue>,
 }
 
 impl Judging {
     /// The default policy over these rights.
     pub(crate) fn by(rights: Rights) -> Self {
+        let account = r#"{"metadata":{"annotations":{"eks.amazonaws.com/role-arn":"arn:aws:iam::111122223333:role/r"}}}"#;
         Self {
             catalogue: Catalogue::embedded().unwrap(),
             policy: Policy::default(),
             rights,
+            account: RawValue::from_string(account.to_owned()).unwrap(),
+        }
+    }
+
+    /// This configuration, and nobody's rights.
+    pub(crate) fn configured(text: &str) -> Self {
+        Self {
+            policy: config::parse(text).unwrap(),
+            ..Self::by(Rights::default())
+        }
+    }
+
+    /// From the bytes of a review to the bytes of what is to be changed, and whether anything is. Every account has a
+    /// role, and costs nothing to read.
+    pub(crate) fn change(&self, review: &[u8]) -> (bool, Vec<u8>) {
+        let request = read(review).unwrap();
+        let mut facts = Facts::default();
+        loop {
+            match mutate(&request, &self.catalogue, &self.policy, &facts) {
+                Mutating::Done(mutation) => {
+                    let changed = !mutation.patch.0.is_empty();
+                    return (changed, respond_mutation(&mutation));
+                }
+                Mutating::Needs(needs) => {
+                    for need in needs {
+                        if let Need::Object(at) = need {
+                            facts.object(at, Ok(Some(self.account.clone())));
+                        }
+                    }
+                }
+            }
         }
     }
 

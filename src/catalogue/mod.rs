@@ -4,19 +4,23 @@ mod podspec;
 mod projection;
 mod seek;
 mod strict;
+mod tokenrequest;
 
 use std::collections::HashMap;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::reference::Toleration;
 
 pub use podspec::PodSpec;
 pub use projection::{
-    ConfigMapSource, Item, PodCertificateSource, Projected, Source, TokenSource, Volume,
+    ConfigMapSource, Credential, Item, PodCertificateSource, Projected, Source, TokenSource,
+    Volume, credentials,
 };
 pub use seek::{BadObject, at, fields, parse};
 pub(crate) use strict::Strict;
+pub use tokenrequest::TokenRequest;
 
 /// Every kind that holds references, and every controller that makes one of them for another.
 #[derive(Debug)]
@@ -37,9 +41,9 @@ pub struct Kind {
     pub kind: Box<str>,
     /// Its resource, in the plural.
     pub resource: Box<str>,
-    /// Where its pod spec stands.
-    pub pod_spec: Route,
-    /// The part whose change is a use of what it names, if that is more than the pod spec.
+    /// What of it is looked into, and where that stands.
+    pub content: Content,
+    /// The part whose change is a use of what it names, if that is more than the content.
     #[serde(default)]
     governed: Option<Route>,
     /// Subresources that take the whole object and are known to use nothing. Any other is judged like the object.
@@ -48,6 +52,16 @@ pub struct Kind {
     /// Fields of the pod spec whose change is no use of anything.
     #[serde(default)]
     pub free: Vec<Box<str>>,
+}
+
+/// What of a kind is looked into.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Content {
+    /// A pod spec.
+    PodSpec(Route),
+    /// What a TokenRequest asks for.
+    TokenRequest(Route),
 }
 
 /// A path of keys, written with dots.
@@ -170,7 +184,27 @@ impl Catalogue {
 impl Kind {
     /// Where the part stands whose change is a use of what it names.
     pub fn governed(&self) -> &Route {
-        self.governed.as_ref().unwrap_or(&self.pod_spec)
+        match (&self.governed, &self.content) {
+            (Some(route), _) | (None, Content::PodSpec(route) | Content::TokenRequest(route)) => {
+                route
+            }
+        }
+    }
+
+    /// Where its pod spec stands, if it has one.
+    pub fn pod_spec(&self) -> Option<&Route> {
+        match &self.content {
+            Content::PodSpec(route) => Some(route),
+            Content::TokenRequest(_) => None,
+        }
+    }
+
+    /// Why the content of an object of this kind cannot be read, if it cannot.
+    pub fn unreadable(&self, object: &RawValue) -> Option<BadObject> {
+        match &self.content {
+            Content::PodSpec(route) => at::<PodSpec<'_>>(object, &route.keys).err(),
+            Content::TokenRequest(route) => at::<TokenRequest<'_>>(object, &route.keys).err(),
+        }
     }
 
     /// Whether this is the pod itself, not a template of one.
@@ -207,17 +241,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_embedded_catalogue_holds_the_nine_kinds() {
+    fn the_embedded_catalogue_holds_the_nine_kinds_with_a_pod_spec_and_token_requests() {
         let catalogue = Catalogue::embedded().unwrap();
-        assert_eq!(catalogue.kinds().count(), 9);
+        let (pods, others): (Vec<_>, Vec<_>) = catalogue
+            .kinds()
+            .partition(|kind| kind.pod_spec().is_some());
+        assert_eq!((pods.len(), others.len()), (9, 1));
+        let token = catalogue
+            .find("authentication.k8s.io", "TokenRequest")
+            .unwrap();
+        assert!(matches!(token.content, Content::TokenRequest(_)));
         let cron = catalogue.find("batch", "CronJob").unwrap();
-        assert_eq!(cron.pod_spec.keys.len(), 5);
+        assert_eq!(cron.pod_spec().unwrap().keys.len(), 5);
         assert!(catalogue.find("", "Deployment").is_none());
     }
 
     #[test]
     fn a_catalogue_that_contradicts_itself_is_refused() {
-        let row = "{group: '', version: v1, kind: Pod, resource: pods, podSpec: spec}";
+        let row = "{group: '', version: v1, kind: Pod, resource: pods, content: {podSpec: spec}}";
         let twice = format!("kinds: [{row}, {row}]\ncontrollers: []");
         let stray = format!(
             "kinds: [{row}]\ncontrollers: [{{account: a, makes: {{group: '', kind: Pod}}, of: {{group: x, kind: Y}}}}]"

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 use crate::reference::Text;
 
 /// Seconds that a token lives if nobody says how long (`pkg/apis/core/v1/defaults.go`).
-const LIFETIME: i64 = 3600;
+pub(super) const LIFETIME: i64 = 3600;
 /// Mode of a projected file if nobody says otherwise (`pkg/apis/core/v1/defaults.go`).
 const MODE: i64 = 0o644;
 
@@ -74,6 +74,46 @@ pub struct PodCertificateSource<'a> {
     pub signer_name: Text<'a>,
     #[serde(default)]
     max_expiration_seconds: Option<i64>,
+}
+
+/// What a pod shows to prove who it is, with the volume that it is projected into.
+#[derive(Clone, Copy, Debug)]
+pub struct Credential<'v, 'a> {
+    /// The place of the volume among the volumes of the pod.
+    pub volume_index: usize,
+    /// The place of the source among the sources of the volume.
+    pub source_index: usize,
+    /// The volume.
+    pub volume: &'v Volume<'a>,
+    /// What is projected into the volume.
+    pub projected: &'v Projected<'a>,
+    /// The source: a token, a certificate, or, though no API server accepts that, both.
+    pub source: &'v Source<'a>,
+}
+
+/// Every token and every certificate that is projected into one of these volumes, in their order.
+pub fn credentials<'v, 'a>(
+    volumes: &'v [Volume<'a>],
+) -> impl Iterator<Item = Credential<'v, 'a>> + use<'v, 'a> {
+    let projections = volumes
+        .iter()
+        .enumerate()
+        .filter_map(|(index, volume)| Some((index, volume, volume.projected.as_ref()?)));
+    projections.flat_map(|(volume_index, volume, projected)| {
+        let sources = projected.sources().iter().enumerate();
+        let proves = |source: &Source<'_>| {
+            source.service_account_token.is_some() || source.pod_certificate.is_some()
+        };
+        sources
+            .filter(move |(_, source)| proves(source))
+            .map(move |(source_index, source)| Credential {
+                volume_index,
+                source_index,
+                volume,
+                projected,
+                source,
+            })
+    })
 }
 
 /// Files of a config map (`k8s.io/api/core/v1 ConfigMapProjection`).

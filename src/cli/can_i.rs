@@ -12,9 +12,12 @@ use serde_json::{Value, json};
 use super::{Exit, Failure, named::Named, world};
 use crate::{
     cluster::{self, Backend},
-    engine::{self, Authorizer, KindRef, Mode, Modes, Operation, Outcome, Policy, Request},
-    reference::{Check, Requester, Toleration},
+    engine::{
+        self, Authorizer, KindRef, Mode, Modes, Operation, Outcome, Policy, Request, TokenLimit,
+    },
+    reference::{Check, Requester, Resource, Toleration},
     report::printable,
+    rights::Pattern,
 };
 
 /// How long the API server may take.
@@ -25,9 +28,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
   usher can-i use serviceaccounts/deployer -n team-a --as jane --as-group team-a
   usher can-i use tolerations.usher.dev/nvidia.com/gpu:NoSchedule --as jane --rbac platform/rbac
 
-Types: serviceaccounts (sa), tolerations.usher.dev, nodes (no), priorityclasses (pc) and
-runtimeclasses. As in the webhook, what everybody may use (the baseline), an account's use of
-itself, and a wider grant of a toleration count. Exit status: 0 yes, 1 no, 2 an error.
+Types: serviceaccounts (sa), tolerations.usher.dev, nodes (no), priorityclasses (pc),
+runtimeclasses, tokenaudiences.usher.dev and signers. As in the webhook, what everybody may use
+(the baseline), an account's use of itself, and a wider grant of a toleration count. Exit status:
+0 yes, 1 no, 2 an error.
 As a kubectl plugin: link usher as kubectl-usher into the PATH, then \"kubectl usher can-i …\".")]
 pub(super) struct Args {
     /// The verb: use. For others there is kubectl auth can-i.
@@ -79,7 +83,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         (namespace.to_owned(), answer)
     };
     if !args.quiet {
-        if args.world.config.is_some() {
+        if args.world.given.config.is_some() {
             note(&world.policy, &args.target, &namespace);
         }
         let (said, why) = match &answer {
@@ -123,6 +127,9 @@ async fn answer(
         },
         excluded_namespaces: Vec::new(),
         exemptions: Vec::new(),
+        // The question about an audience or a signer arises where a limit does not list it.
+        tokens: vec![TokenLimit::nothing(Pattern::parse("*")?)],
+        api_audiences: Vec::new(),
         ..world.policy.clone()
     };
     let object = json!({"template": {"spec": pod_spec(target)?}});
@@ -168,7 +175,15 @@ fn pod_spec(target: &Named) -> Result<Value, Failure> {
         Check::PriorityClasses => json!({ "priorityClassName": name }),
         Check::RuntimeClasses => json!({ "runtimeClassName": name }),
         Check::ServiceAccounts => json!({ "serviceAccountName": name }),
-        Check::Profiles | Check::Tokens => json!({}),
+        Check::Profiles => json!({}),
+        Check::Tokens => {
+            let source = if target.resource == Resource::SIGNERS {
+                json!({"podCertificate": {"signerName": name}})
+            } else {
+                json!({"serviceAccountToken": {"audience": name}})
+            };
+            json!({"volumes": [{"projected": {"sources": [source]}}]})
+        }
         Check::Tolerations => {
             let Toleration {
                 key,

@@ -51,7 +51,7 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
-    if args.world.rbac.is_empty() && args.world.config.is_none() {
+    if args.world.rbac.is_empty() && args.world.given.config.is_none() {
         return Err("--rbac is missing: without roles and bindings nobody may use anything".into());
     }
     let world = args.world.load()?;

@@ -18,8 +18,8 @@ use crate::{
   usher grant serviceaccounts/deployer -n team-a --to group:team-a | kubectl apply -f -
   usher grant tolerations.usher.dev/gpu:NoSchedule --cluster --to serviceaccount:team-a/ci
 
-Types: serviceaccounts (sa), tolerations.usher.dev, nodes (no), priorityclasses (pc) and
-runtimeclasses.
+Types: serviceaccounts (sa), tolerations.usher.dev, nodes (no), priorityclasses (pc),
+runtimeclasses, tokenaudiences.usher.dev and signers.
 A toleration is named by its taints: key=value:Effect, key=value, key:Effect, key, *:Effect or *.
 A grant of the same name replaces the holders of the one before: give them all, or a --name.
 As a kubectl plugin: link usher as kubectl-usher into the PATH, then \"kubectl usher grant …\".")]

@@ -9,6 +9,7 @@ mod check;
 mod demo;
 mod generate;
 mod grant;
+mod inject;
 mod named;
 mod review;
 mod serve;
@@ -42,6 +43,8 @@ enum Command {
     Generate(generate::Args),
     /// Print the Role and RoleBinding that grant `use` on something.
     Grant(grant::Args),
+    /// Show what would be injected into the pods of manifests.
+    Inject(inject::Args),
     /// Answer AdmissionReviews from a file, as the webhook would.
     Review(review::Args),
     /// Run the webhook.
@@ -81,6 +84,7 @@ pub fn run() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Grant(args) => grant::run(&args),
+        Command::Inject(args) => inject::run(&args),
         Command::Review(args) => review::run(&args),
         Command::Serve(args) => serve::run(args),
     };

@@ -19,6 +19,15 @@ pub(super) enum BadName {
          patterns in them"
     )]
     Name(&'static str, String),
+    /// An audience that nobody means.
+    #[error(
+        "no {0} can be called \"{1}\": an audience is any text, but without control characters, and without \"*\", \
+         since RBAC knows no patterns in names"
+    )]
+    Audience(&'static str, String),
+    /// A name that no signer has.
+    #[error("no {0} can be called \"{1}\"; write DOMAIN/NAME, as example.org/mesh")]
+    Signer(&'static str, String),
     /// Only a type, or only a name.
     #[error("write TYPE/NAME, as serviceaccounts/deployer")]
     Slash,
@@ -28,13 +37,14 @@ pub(super) enum BadName {
     /// Nothing that a question can be about.
     #[error(
         "nothing asks about \"{0}\"; the types are serviceaccounts (sa), tolerations.usher.dev, nodes (no), \
-         priorityclasses.scheduling.k8s.io (pc) and runtimeclasses.node.k8s.io"
+         priorityclasses.scheduling.k8s.io (pc), runtimeclasses.node.k8s.io, tokenaudiences.usher.dev and \
+         signers.certificates.k8s.io"
     )]
     Type(String),
 }
 
 /// Types with their short names, as `kubectl api-resources` has them.
-const TYPES: [(Check, Resource, &str); 5] = [
+const TYPES: [(Check, Resource, &str); 7] = [
     (Check::ServiceAccounts, Resource::SERVICE_ACCOUNTS, "sa"),
     (Check::Tolerations, Resource::TOLERATIONS, "tolerations"),
     (Check::Nodes, Resource::NODES, "no"),
@@ -44,13 +54,15 @@ const TYPES: [(Check, Resource, &str); 5] = [
         Resource::RUNTIME_CLASSES,
         "runtimeclasses",
     ),
+    (Check::Tokens, Resource::TOKEN_AUDIENCES, "tokenaudience"),
+    (Check::Tokens, Resource::SIGNERS, "signers"),
 ];
 
 impl FromStr for Named {
     type Err = BadName;
 
     fn from_str(text: &str) -> Result<Self, BadName> {
-        // The name of a toleration may hold slashes, a type never does.
+        // A name may hold slashes, a type never does.
         let (written, name) = text.split_once('/').ok_or(BadName::Slash)?;
         let kind = written.to_ascii_lowercase();
         let (bare, group) = kind.split_once('.').unwrap_or((&kind, ""));
@@ -62,10 +74,15 @@ impl FromStr for Named {
             .iter()
             .find(is_meant)
             .ok_or_else(|| BadName::Type(written.to_owned()))?;
-        if *check == Check::Tolerations {
-            Toleration::named(name)?;
-        } else if !is_object_name(name) {
-            return Err(BadName::Name(resource.singular, name.to_owned()));
+        let bad =
+            |why: fn(&'static str, String) -> BadName| Err(why(resource.singular, name.to_owned()));
+        match *resource {
+            Resource::TOLERATIONS => drop(Toleration::named(name)?),
+            Resource::TOKEN_AUDIENCES if !is_audience(name) => return bad(BadName::Audience),
+            Resource::SIGNERS if !is_signer(name) => return bad(BadName::Signer),
+            Resource::TOKEN_AUDIENCES | Resource::SIGNERS => {}
+            _ if !is_object_name(name) => return bad(BadName::Name),
+            _ => {}
         }
         Ok(Self {
             check: *check,
@@ -73,6 +90,18 @@ impl FromStr for Named {
             name: name.to_owned(),
         })
     }
+}
+
+/// The API server takes any text for an audience. One with a star is meant as a pattern, and would be none.
+fn is_audience(name: &str) -> bool {
+    !name.is_empty() && !name.contains(|c: char| c.is_control() || c == '*')
+}
+
+/// `pkg/apis/certificates/validation`, `ValidateSignerName`.
+fn is_signer(name: &str) -> bool {
+    name.split_once('/').is_some_and(|(domain, path)| {
+        domain.contains('.') && is_object_name(domain) && is_object_name(path)
+    })
 }
 
 /// `k8s.io/apimachinery/pkg/util/validation.IsDNS1123Subdomain`, which the names of all these kinds must pass.
@@ -124,6 +153,22 @@ mod tests {
                 "gvisor",
             ),
             ("runtimeclasses/gvisor", Resource::RUNTIME_CLASSES, "gvisor"),
+            (
+                "tokenaudiences.usher.dev/https://sts.example.org/a b",
+                Resource::TOKEN_AUDIENCES,
+                "https://sts.example.org/a b",
+            ),
+            ("tokenaudience/vault", Resource::TOKEN_AUDIENCES, "vault"),
+            (
+                "signers.certificates.k8s.io/example.org/mesh",
+                Resource::SIGNERS,
+                "example.org/mesh",
+            ),
+            (
+                "signer/example.org/a.b",
+                Resource::SIGNERS,
+                "example.org/a.b",
+            ),
         ] {
             let named: Named = text.parse().unwrap();
             assert_eq!((named.resource, &*named.name), (resource, name), "{text}");
@@ -145,6 +190,13 @@ mod tests {
             ("no/N1", "can be called"),
             ("tolerations/", "names no set of taints"),
             ("tolerations/k:Never", "effect"),
+            ("tokenaudiences/", "an audience is any text"),
+            ("tokenaudiences/team-*", "RBAC knows no patterns"),
+            ("tokenaudiences/a\nb", "without control characters"),
+            ("signers/mesh", "write DOMAIN/NAME"),
+            ("signers/mesh/a", "write DOMAIN/NAME"),
+            ("signers/example.org/a/b", "write DOMAIN/NAME"),
+            ("signers/example.org/*", "write DOMAIN/NAME"),
         ] {
             let bad = Named::from_str(text).unwrap_err().to_string();
             assert!(bad.contains(error), "{text}: {bad}");

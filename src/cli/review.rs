@@ -7,7 +7,7 @@ use std::{
 use serde_json::value::RawValue;
 
 use super::{Exit, Failure, world};
-use crate::{report::printable, review};
+use crate::{engine, report::printable, review};
 
 /// The most that is read of one input, in bytes.
 const LARGEST: u64 = 256 << 20;
@@ -120,7 +120,7 @@ impl<W: Write> Answers<'_, W> {
         self.count += 1;
         let answer = match review::read(review.get().as_bytes()) {
             Ok(request) if self.mutate => {
-                let mutation = self.world.change(&request);
+                let mutation = self.world.change(&request, engine::mutate);
                 self.refused |= !mutation.allowed();
                 review::respond_mutation(&mutation)
             }

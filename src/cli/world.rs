@@ -7,7 +7,7 @@ use crate::{
     catalogue::Catalogue,
     cluster::{self, Backend as _, Given, Offline},
     config,
-    engine::{self, Authorizer, Mutation, Policy, Request, Verdict},
+    engine::{self, Authorizer, Facts, Mutating, Mutation, Policy, Request, Verdict},
     manifest,
     rights::Rights,
 };
@@ -19,6 +19,14 @@ pub(super) struct WorldArgs {
     /// Roles and bindings of the cluster: files and folders of manifests. Other kinds in them are passed over.
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub(super) rbac: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) given: GivenArgs,
+}
+
+/// The same without rights.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "What is judged by")]
+pub(super) struct GivenArgs {
     /// Configuration file. Without one the defaults hold (usher generate config).
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
@@ -38,9 +46,19 @@ pub(super) struct World {
     today: jiff::civil::Date,
 }
 
+/// How a change is worked out.
+type Work<'a> = fn(&'a Request<'a>, &'a Catalogue, &'a Policy, &Facts) -> Mutating<'a>;
+
 impl WorldArgs {
     /// Reads everything.
     pub(super) fn load(&self) -> Result<World, Failure> {
+        self.given.load(&self.rbac)
+    }
+}
+
+impl GivenArgs {
+    /// Reads everything, with the rights that are in these files and folders.
+    pub(super) fn load(&self, rbac: &[PathBuf]) -> Result<World, Failure> {
         let catalogue = Catalogue::embedded()?;
         let mut policy = match &self.config {
             Some(file) => config::load(file)?,
@@ -48,7 +66,7 @@ impl WorldArgs {
         };
         policy.authorizer = Authorizer::Rbac;
         let mut given = Given::default();
-        for input in manifest::inputs(&self.rbac)? {
+        for input in manifest::inputs(rbac)? {
             manifest::read(&input, |source, object| given.rbac(source, object))?;
         }
         for input in manifest::inputs(&self.objects)? {
@@ -79,15 +97,10 @@ impl World {
             .unwrap_or_else(|| Verdict::broken(request, "it would have to wait".to_owned()))
     }
 
-    /// What is to be changed. Nothing is waited for.
-    pub(super) fn change<'a>(&'a self, request: &'a Request<'a>) -> Mutation<'a> {
-        let Self {
-            catalogue,
-            policy,
-            offline,
-            ..
-        } = self;
-        cluster::change(request, catalogue, policy, offline, Instant::now())
+    /// What is to be changed: `work` is that of [`engine::mutate`] or [`engine::preview`]. Nothing is waited for.
+    pub(super) fn change<'a>(&'a self, request: &'a Request<'a>, work: Work<'a>) -> Mutation<'a> {
+        let work = |facts: &Facts| work(request, &self.catalogue, &self.policy, facts);
+        cluster::change(request, work, &self.offline, Instant::now())
             .now_or_never()
             .unwrap_or_else(|| Mutation::broken(request, "it would have to wait".to_owned()))
     }

@@ -24,10 +24,7 @@ pub use offline::Offline;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use crate::{
-    catalogue::Catalogue,
-    engine::{
-        Facts, Judgement, Mutating, Mutation, Need, Policy, Request, Verdict, World, judge, mutate,
-    },
+    engine::{Facts, Judgement, Mutating, Mutation, Need, Request, Verdict, World, judge},
     reference::Requester,
     rights::Rights,
 };
@@ -65,17 +62,17 @@ pub fn today() -> Date {
     Timestamp::now().to_zoned(TimeZone::UTC).date()
 }
 
-/// Works out what is to be changed in an object, gathering facts until that is known.
+/// Works out what is to be changed in an object, gathering facts until that is known. `work` is
+/// [`mutate`](crate::engine::mutate()) or [`preview`](crate::engine::preview) for this request.
 pub async fn change<'a>(
     request: &'a Request<'a>,
-    catalogue: &'a Catalogue,
-    policy: &'a Policy,
+    work: impl Fn(&Facts) -> Mutating<'a>,
     backend: &impl Backend,
     deadline: Instant,
 ) -> Mutation<'a> {
     let mut facts = Facts::default();
     for _ in 0..ROUNDS {
-        match mutate(request, catalogue, policy, &facts) {
+        match work(&facts) {
             Mutating::Done(mutation) => return mutation,
             Mutating::Needs(needs) => {
                 backend

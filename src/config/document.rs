@@ -17,7 +17,9 @@ pub(super) fn plain(error: &serde_saphyr::Error) -> String {
     let message = UserMessageFormatter
         .format_message(error.without_snippet())
         .into_owned();
-    message.replace('`', "\"")
+    let message = message.replace('`', "\"");
+    // The name of a type says nothing to whoever wrote the file.
+    message.replace("invalid i64", "this is no whole number")
 }
 
 /// The JSON Schema (2020-12) of the configuration.
@@ -187,6 +189,82 @@ mod tests {
     }
 
     #[test]
+    fn a_profile_that_cannot_be_used_is_named_with_its_place() {
+        let one =
+            |rest: &str| format!("profiles:\n- {{name: a, volume: {{mountPath: /v}}, {rest}}}");
+        let token = |rest: &str| one(&format!("tokens: [{{path: t{rest}}}]"));
+        let with = |rest: &str| one(&format!("tokens: [{{path: t}}], {rest}"));
+        for (text, at, why) in [
+            (token(", expirationSeconds: 599"), (2, 3), "599 s"),
+            (token(", expirationSeconds: 4294967297"), (2, 3), "4294967297 s"),
+            (token(", expirationSeconds: soon"), (2, 76), "whole number"),
+            (token(", expirationSeconds: 3607"), (2, 3), "a year"),
+            (token(", jitterSeconds: 3001"), (2, 3), "below 600 s"),
+            (token(", jitterSeconds: -1"), (2, 3), "jitter"),
+            (one("tokens: []"), (2, 3), "no tokens"),
+            (one("tokens: [{path: ../t}]"), (2, 3), "\"../t\""),
+            (one("tokens: [{path: /t}]"), (2, 3), "\"/t\""),
+            (one("tokens: [{path: ..t}]"), (2, 3), "\"..t\""),
+            (one("tokens: [{path: t}, {path: t}]"), (2, 3), "one path"),
+            (one("tokens: [{path: t}, {path: t/u}]"), (2, 3), "one path"),
+            (one("tokens: [{path: ca.crt}], rootCertificate: true"), (2, 3), "one path"),
+            (with("unknown: 1"), (2, 59), "unknown"),
+            (with("fsGroup: {when: sometimes}"), (2, 75), "sometimes"),
+            (with("fsGroup: {value: 2147483648}"), (2, 3), "no group"),
+            (with("env: [{name: X}]"), (2, 3), "\"X\""),
+            (with("env: [{name: X, value: a, tokenFile: t}]"), (2, 3), "\"X\""),
+            (with("env: [{name: X, tokenFile: u}]"), (2, 3), "no token at \"u\""),
+            (with("env: [{name: X, value: a}, {name: X, value: b}]"), (2, 3), "twice"),
+            (with("env: [{name: X=, value: a}]"), (2, 3), "no name"),
+            (with("env: [{name: X, value: a, values: {}}]"), (2, 3), "fromServiceAccountAnnotation"),
+            (with("bounds: {expirationSeconds: [100, 3600]}"), (2, 3), "100 to 3600"),
+            (with("bounds: {expirationSeconds: [7200, 3600]}"), (2, 3), "7200 to 3600"),
+            (with("bounds: {expirationSeconds: [600]}"), (2, 68), "length"),
+            ("profiles:\n- preset: aws\n".to_owned(), (2, 3), "there is no preset \"aws\""),
+            (
+                "profiles:\n- preset: aws-irsa\n- preset: aws-irsa".to_owned(),
+                (2, 3),
+                "two profiles",
+            ),
+            (
+                "profiles:\n- {name: A, tokens: [{path: t}], volume: {mountPath: /v}}".to_owned(),
+                (2, 3),
+                "\"A\"",
+            ),
+            (
+                "profiles:\n- {name: a, tokens: [{path: t}], volume: {mountPath: v}}".to_owned(),
+                (2, 3),
+                "absolute",
+            ),
+            (
+                "profiles:\n- {name: a, tokens: [{path: t}], volume: {mountPath: /v/../w}}".to_owned(),
+                (2, 3),
+                "absolute",
+            ),
+            (
+                "profiles:\n- {name: a, tokens: [{path: t}], volume: {mountPath: /v, defaultMode: 644}}".to_owned(),
+                (2, 3),
+                "0777",
+            ),
+        ] {
+            match parse(&text) {
+                Err(ConfigError::Bad { line, column, why: said }) => {
+                    assert_eq!((line, column), at, "{text}: {said}");
+                    assert!(said.contains(why), "{text}: {said}");
+                }
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+        // As in every manifest, a mode may be octal.
+        for mode in ["0644", "0o644", "420"] {
+            let text = format!(
+                "profiles:\n- {{name: a, tokens: [{{path: t}}], volume: {{mountPath: /v/, defaultMode: {mode}}}}}"
+            );
+            parse(&text).unwrap();
+        }
+    }
+
+    #[test]
     fn a_mistake_is_named_with_its_place() {
         for (text, at, why) in [
             ("unknown: 1", (1, 1), "unknown"),
@@ -211,7 +289,7 @@ mod tests {
             (
                 "baseline:\n  tolerations:\n  - {key: a, maxSeconds: x}",
                 (3, 26),
-                "i64",
+                "whole number",
             ),
             ("checks: {}\nchecks: {}", (2, 1), "duplicate"),
             ("checks: {a", (1, 9), "unclosed"),
@@ -224,6 +302,69 @@ mod tests {
                 "exemptions:\n- name: a\n  match: {}\n  owner: o\n  reason: r\n  expires: 2027-01-31",
                 (3, 10),
                 "everything",
+            ),
+            ("tokens: [{maxSeconds: 700}]", (1, 11), "namespaces"),
+            ("tokens: [{namespaces: []}]", (1, 10), "limits nothing"),
+            (
+                "tokens:\n- namespaces: [a]\n  serviceAccounts: []",
+                (2, 3),
+                "limits nothing",
+            ),
+            (
+                "tokens: [{namespaces: [a], minSeconds: 599}]",
+                (1, 40),
+                "599",
+            ),
+            (
+                "tokens:\n- namespaces: [a]\n  maxSeconds: 4294967297",
+                (3, 15),
+                "accepts 600 to 4294967296",
+            ),
+            (
+                "tokens: [{namespaces: [a], maxSeconds: x}]",
+                (1, 40),
+                "whole number",
+            ),
+            (
+                "tokens:\n- namespaces: [a]\n  minSeconds: 700\n  maxSeconds: 650",
+                (2, 3),
+                "less than minSeconds",
+            ),
+            (
+                "tokens:\n- namespaces: [a]\n- namespaces: [b]\n  tooLong: shorten",
+                (3, 3),
+                "tooLong: shorten needs maxSeconds",
+            ),
+            (
+                "tokens:\n- {namespaces: [a], kubelets: shorten, extendedApiToken: allow}",
+                (2, 3),
+                "kubelets: shorten needs",
+            ),
+            (
+                "tokens:\n- {namespaces: [a], extendedApiToken: rewrite, maxSeconds: 3599}",
+                (2, 3),
+                "writes 3600",
+            ),
+            (
+                "tokens:\n- {namespaces: [a], extendedApiToken: rewite}",
+                (2, 39),
+                "rewite",
+            ),
+            (
+                "tokens:\n- {namespaces: [a], kubelet: pass}",
+                (2, 21),
+                "kubelet",
+            ),
+            (
+                "tokens:\n- {namespaces: [a], audiences: ['']}",
+                (2, 33),
+                "empty",
+            ),
+            ("apiAudiences: x", (1, 15), "sequence"),
+            (
+                "grants:\n- {subjects: [{user: u}], namespaces: [a], use: {signer: [s]}}",
+                (2, 50),
+                "signer",
             ),
             (
                 "exemptions:\n- name: a\n  match: {users: [x]}\n  owner: o\n  reason: r\n  expires: 2027-13-31",

@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 pub use document::{commented, schema};
 
 use crate::{
-    engine::{Authorizer, Baseline, Exemption, GrantEntry, Mode, Modes, NamespaceModes, Policy},
+    engine::{
+        Authorizer, Baseline, Exemption, GrantEntry, Mode, Modes, NamespaceModes, Policy,
+        TokenLimit, legal_limits,
+    },
     inject::{self, BadProfile, ProfileEntry},
     reference::Check,
     rights::Pattern,
@@ -48,6 +51,17 @@ pub struct Configuration {
         "subjects": [{"group": "team-a"}], "namespaces": ["team-a-*"], "use": {"serviceAccounts": ["ci-*"]}
     }]]))]
     grants: Vec<GrantEntry>,
+    /// Limits on the tokens of service accounts, in pods, in templates and in TokenRequests. Of the entries that match
+    /// namespace and account, the first counts; where none matches, nothing is limited. The mode is that of the check
+    /// tokens.
+    #[schemars(extend("examples" = [[{
+        "namespaces": ["team-*"], "audiences": ["vault", "sts.amazonaws.com"], "maxSeconds": 86400, "extendedApiToken": "refuse"
+    }]]))]
+    #[serde(deserialize_with = "legal_limits")]
+    tokens: Vec<TokenLimit>,
+    /// The audiences for which the API server itself accepts tokens: its --api-audiences or, without that flag, its
+    /// --service-account-issuer. A token for one of them is a token of the API server, as one without an audience is.
+    api_audiences: Vec<Pattern>,
     /// Waivers. Each names who answers for it, why it is there and when it ends.
     #[schemars(extend("examples" = [[{
         "name": "legacy-jenkins",
@@ -200,6 +214,8 @@ impl Default for Configuration {
             excluded_namespaces: policy.excluded_namespaces,
             baseline: policy.baseline,
             grants: policy.grants,
+            tokens: policy.tokens,
+            api_audiences: policy.api_audiences,
             exemptions: policy.exemptions,
             controllers: Controllers::default(),
             profiles: Vec::new(),
@@ -230,6 +246,8 @@ impl TryFrom<Configuration> for Policy {
             excluded_namespaces: configuration.excluded_namespaces,
             baseline: configuration.baseline,
             grants: configuration.grants,
+            tokens: configuration.tokens,
+            api_audiences: configuration.api_audiences,
             exemptions: configuration.exemptions,
             controller_manager: Some(shared).filter(|user| !user.is_empty()),
             profiles: inject::profiles(&configuration.profiles)?,

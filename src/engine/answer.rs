@@ -7,13 +7,13 @@ use super::{
     facts::{FactError, Facts, Need, ObjectRef},
     judge::World,
     mutate::{Stop, subject, with_account},
-    policy::Authorizer,
+    policy::{Authorizer, Mode},
     request::Request,
-    verdict::Outcome,
+    verdict::{Finding, Outcome},
 };
 use crate::{
     catalogue::{Kind, PodSpec, parse},
-    inject::{Effect, Step},
+    inject::{Effect, Profile, Step},
     reference::{Check, Path, Question, Reference, Resource, Target, Text, Toleration},
     rights::Grant,
 };
@@ -29,8 +29,13 @@ pub(super) struct Asker<'a, 'f> {
     /// Found out once.
     maker: Option<Maker<'f>>,
     extended: Option<HashSet<Text<'a>>>,
+    /// Profiles that the pod has, with the volume of each.
+    given: Option<Vec<(&'a Profile, String)>>,
     needs: Vec<Need>,
 }
+
+/// Facts are missing.
+pub(super) struct Pending;
 
 impl<'a, 'f> Asker<'a, 'f> {
     pub(super) fn new(
@@ -49,6 +54,7 @@ impl<'a, 'f> Asker<'a, 'f> {
             mirror: mirror(request, kind, spec),
             maker: None,
             extended: None,
+            given: None,
             needs: Vec::new(),
         }
     }
@@ -58,6 +64,27 @@ impl<'a, 'f> Asker<'a, 'f> {
         self.needs.sort_unstable();
         self.needs.dedup();
         self.needs
+    }
+
+    /// The mode of a check in the namespace of the request.
+    fn mode(&self, check: Check) -> Mode {
+        self.world.policy.modes.of(check, &self.request.namespace)
+    }
+
+    /// Whether a check is not made.
+    pub(super) fn is_off(&self, check: Check) -> bool {
+        self.mode(check) == Mode::Off
+    }
+
+    /// A reference and its answer, with what they lead to.
+    pub(super) fn finding(&self, reference: Reference<'a>, outcome: Outcome) -> Finding<'a> {
+        let mode = self.mode(reference.check);
+        Finding::new(self.request, &self.world, reference, outcome, mode)
+    }
+
+    /// Whether the request only shows a pod that a kubelet runs already.
+    pub(super) fn is_mirror(&self) -> bool {
+        self.mirror.is_some()
     }
 
     pub(super) fn need(&mut self, need: Need) {
@@ -106,7 +133,7 @@ impl<'a, 'f> Asker<'a, 'f> {
         if check == Check::ServiceAccounts && itself {
             return Some(Outcome::Allowed(Grant::Itself));
         }
-        if let Some(index) = policy.granted(requester, namespace, check, &names) {
+        if let Some(index) = policy.granted(requester, namespace, resource, &names) {
             return Some(Outcome::Allowed(Grant::Configured(index)));
         }
         if policy.authorizer != Authorizer::Review
@@ -114,7 +141,7 @@ impl<'a, 'f> Asker<'a, 'f> {
         {
             return Some(Outcome::Allowed(grant));
         }
-        let (mut note, unknown) = match self.by_maker(reference)? {
+        let (mut note, unknown) = match self.by_maker(reference, None)? {
             CarriedOut::Yes(owner) => return Some(Outcome::Allowed(Grant::Controller(owner))),
             CarriedOut::No(note) => (note, None),
             CarriedOut::Unknown(error) => (None, Some(error)),
@@ -158,7 +185,7 @@ impl<'a, 'f> Asker<'a, 'f> {
             path,
             target: Target::Taints(toleration),
         };
-        if self.mirror.is_some() {
+        if self.is_mirror() {
             return Vec::new();
         }
         let class = self.spec.runtime_class();
@@ -190,11 +217,6 @@ impl<'a, 'f> Asker<'a, 'f> {
             }
         }
         answers
-    }
-
-    /// Whether the kubelet of the pod's node shows one of its static pods.
-    pub(super) fn is_mirror(&self) -> bool {
-        self.mirror.is_some()
     }
 
     /// Every profile that this pod must hold, as a reference of its own.
@@ -246,6 +268,36 @@ impl<'a, 'f> Asker<'a, 'f> {
             }
         }
         answers
+    }
+
+    /// The profile that gives this pod a token for this audience in a volume of this name. An audience that the pod chose itself is not the profile's.
+    pub(super) fn by_profile(
+        &mut self,
+        volume: &str,
+        audience: &str,
+    ) -> Result<Option<Grant>, Pending> {
+        let profiles = &self.world.policy.profiles;
+        let pod = self.request.object.filter(|_| self.kind.is_pod());
+        let (Some(pod), false) = (pod, profiles.is_empty()) else {
+            return Ok(None);
+        };
+        let given = match self.given.take() {
+            Some(known) => known,
+            None => match with_account(profiles, &subject(self.request, pod), self.facts) {
+                Ok(plan) => plan.volumes(),
+                // What cannot be read is given nothing.
+                Err(Stop::Bad(_)) => Vec::new(),
+                Err(Stop::Needs(need)) => {
+                    self.need(need);
+                    return Err(Pending);
+                }
+            },
+        };
+        let mut of_profile = given.iter().filter(|(_, held)| held == volume);
+        let profile = of_profile.find(|(profile, _)| profile.is_for(audience));
+        let grant = profile.map(|(profile, _)| Grant::Profile(profile.name.to_string()));
+        self.given = Some(given);
+        Ok(grant)
     }
 
     /// The tolerations of a runtime class; `None` while it is not known.
@@ -352,13 +404,18 @@ impl<'a, 'f> Asker<'a, 'f> {
             .contains(resource)
     }
 
-    /// Whether a controller only carries out what the owner's template says.
-    fn by_maker(&mut self, reference: &Reference<'a>) -> Option<CarriedOut> {
+    /// Whether a controller only carries out what the owner's template says: of a token also its lifetime, if `seconds`
+    /// gives one. `None` while facts are missing.
+    pub(super) fn by_maker(
+        &mut self,
+        reference: &Reference<'a>,
+        seconds: Option<i64>,
+    ) -> Option<CarriedOut> {
         let maker = match self.maker.take() {
             Some(known) => known,
             None => Maker::find(self),
         };
-        let outcome = maker.carries_out(self, reference);
+        let outcome = maker.carries_out(self, reference, seconds);
         self.maker = Some(maker);
         outcome
     }

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::{cell::OnceCell, collections::HashMap};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -8,10 +8,11 @@ use super::{
     facts::{Need, ObjectRef},
     judge::TOLERATIONS,
     request::{Operation, Request},
+    tokens::TOKENS,
 };
 use crate::{
-    catalogue::{Controller, Kind, PodSpec, at, parse},
-    reference::{Check, Reference, Target, Text, Toleration},
+    catalogue::{Controller, Kind, PodSpec, Volume, at, credentials, parse},
+    reference::{Check, Reference, Resource, Target, Text, Toleration},
 };
 
 /// Who made the object, if the requester is a controller of Kubernetes.
@@ -24,6 +25,8 @@ pub(super) enum Maker<'f> {
         owner: String,
         controller: &'f Controller,
         template: Box<PodSpec<'f>>,
+        /// Those of the template, read when they are first asked about.
+        volumes: OnceCell<Vec<Volume<'f>>>,
     },
     /// A person, or somebody who only looks like a controller; the text says why.
     Nobody(Option<String>),
@@ -130,7 +133,9 @@ impl<'f> Maker<'f> {
             .split_once('/')
             .map_or("", |(group, _)| group);
         let entry = catalogue.controller(asker.kind, group, &owner.kind);
-        let (Some(controller), Some(kind)) = (entry, catalogue.find(group, &owner.kind)) else {
+        let kind = catalogue.find(group, &owner.kind);
+        let route = kind.and_then(Kind::pod_spec);
+        let (Some(controller), Some(kind), Some(route)) = (entry, kind, route) else {
             return stranger(
                 "its owner is of a kind that no controller of Kubernetes makes it for",
             );
@@ -157,7 +162,7 @@ impl<'f> Maker<'f> {
             Some(Ok(None)) => return stranger(&format!("{who} was not found")),
             Some(Ok(Some(found))) => found,
         };
-        let template = at(found, &kind.pod_spec.keys);
+        let template = at(found, &route.keys);
         match (parse::<Object<'_>>(found), template) {
             (Ok(live), _) if live.metadata.uid != owner.uid || owner.uid.is_empty() => {
                 Self::Nobody(Some(format!("{who} has another uid")))
@@ -169,6 +174,7 @@ impl<'f> Maker<'f> {
                 owner: who,
                 controller,
                 template: Box::new(template),
+                volumes: OnceCell::new(),
             },
             (Ok(_), Ok(None)) => Self::Nobody(Some(format!("{who} has no pod template"))),
             (Err(error), _) | (_, Err(error)) => Self::Unknown(format!("{who}: {error}")),
@@ -180,8 +186,9 @@ impl<'f> Maker<'f> {
         &self,
         asker: &mut Asker<'a, 'f>,
         reference: &Reference<'_>,
+        seconds: Option<i64>,
     ) -> Option<CarriedOut> {
-        let (owner, controller, template) = match self {
+        let (owner, controller, template, volumes) = match self {
             Self::Pending => return None,
             Self::Nobody(note) => return Some(CarriedOut::No(note.clone())),
             Self::Unknown(error) => return Some(CarriedOut::Unknown(error.clone())),
@@ -189,7 +196,8 @@ impl<'f> Maker<'f> {
                 owner,
                 controller,
                 template,
-            } => (owner, controller, template),
+                volumes,
+            } => (owner, controller, template, volumes),
         };
         let same = match (&reference.target, reference.check) {
             (Target::Taints(toleration), _) => {
@@ -206,7 +214,28 @@ impl<'f> Maker<'f> {
             (Target::Object { name, .. }, Check::RuntimeClasses) => {
                 name == template.runtime_class()
             }
-            (Target::Object { .. }, Check::Profiles | Check::Tokens | Check::Tolerations) => false,
+            (Target::Object { resource, name }, Check::Tokens) => {
+                // What cannot be read says nothing.
+                let volumes = volumes.get_or_init(|| template.volumes().unwrap_or_default());
+                let mut held = credentials(volumes).take(TOKENS);
+                // The account decides what its tokens are limited to.
+                template.account().1 == asker.spec.account().1
+                    && held.any(|held| {
+                        let (token, certificate) = (
+                            &held.source.service_account_token,
+                            &held.source.pod_certificate,
+                        );
+                        if *resource == Resource::SIGNERS {
+                            certificate.as_ref().is_some_and(|c| c.signer_name == *name)
+                        } else {
+                            token.as_ref().is_some_and(|token| {
+                                token.audience == *name
+                                    && seconds.is_none_or(|seconds| token.seconds() == seconds)
+                            })
+                        }
+                    })
+            }
+            (Target::Object { .. }, Check::Profiles | Check::Tolerations) => false,
         };
         Some(if same {
             CarriedOut::Yes(owner.clone())

@@ -4,13 +4,14 @@ use serde_json::value::RawValue;
 use super::{
     answer::Asker,
     facts::{Facts, Need},
-    policy::{Mode, Policy},
+    policy::Policy,
     request::{Operation, Request},
+    tokens,
     verdict::{Finding, Outcome, Passed, Verdict},
 };
 use crate::{
-    catalogue::{BadObject, Catalogue, Kind, PodSpec, at, fields},
-    reference::{Check, Reference, Target},
+    catalogue::{BadObject, Catalogue, Content, Kind, PodSpec, TokenRequest, at, fields},
+    reference::{Check, Path, Reference, Resource, Target},
     rights::Rights,
 };
 
@@ -50,7 +51,7 @@ pub fn judge<'a>(request: &'a Request<'a>, world: &World<'a>, facts: &Facts) -> 
     match governed(request, world) {
         Err(Stop::Passed(why)) => Judgement::Verdict(Verdict::passed(request, why)),
         Err(Stop::Broken(why)) => Judgement::Verdict(Verdict::broken(request, why)),
-        Ok((kind, spec, old)) => ask(request, world, facts, kind, &spec, old.as_ref()),
+        Ok(governed) => ask(request, world, facts, &governed),
     }
 }
 
@@ -66,8 +67,20 @@ impl From<BadObject> for Stop {
     }
 }
 
-/// The part of the object that decides, and what it was before an update.
-type Governed<'a> = (&'a Kind, PodSpec<'a>, Option<PodSpec<'a>>);
+/// The part of the object that decides.
+struct Governed<'a> {
+    kind: &'a Kind,
+    /// Where the part stands.
+    base: &'a str,
+    part: Part<'a>,
+}
+
+enum Part<'a> {
+    /// A pod spec, and what it was before an update.
+    PodSpec(PodSpec<'a>, Option<Box<PodSpec<'a>>>),
+    /// What a TokenRequest asks for.
+    TokenRequest(TokenRequest<'a>),
+}
 
 fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<'a>, Stop> {
     match &request.operation {
@@ -111,10 +124,26 @@ fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<
     }
     let missing = |what: &str| Stop::Broken(format!("the request has no {what}"));
     let object = request.object.ok_or_else(|| missing("object"))?;
-    let keys = &kind.pod_spec.keys;
+    let route = match &kind.content {
+        Content::PodSpec(route) => route,
+        Content::TokenRequest(route) => {
+            let part = token_request(request, at(object, &route.keys)?)?;
+            return Ok(Governed {
+                kind,
+                base: &route.dotted,
+                part,
+            });
+        }
+    };
+    let governed = |spec, old| Governed {
+        kind,
+        base: &route.dotted,
+        part: Part::PodSpec(spec, old),
+    };
+    let keys = &route.keys;
     if request.operation == Operation::Create {
         let spec = at(object, keys)?.ok_or(Stop::Passed(Passed::NoPodSpec))?;
-        return Ok((kind, spec, None));
+        return Ok(governed(spec, None));
     }
     let before = request.old.ok_or_else(|| missing("oldObject"))?;
     let part = &kind.governed().keys;
@@ -125,7 +154,27 @@ fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<
         return Err(Stop::Passed(Passed::Unchanged));
     }
     let spec = at(object, keys)?.ok_or(Stop::Passed(Passed::NoPodSpec))?;
-    Ok((kind, spec, at(before, keys)?))
+    Ok(governed(spec, at(before, keys)?.map(Box::new)))
+}
+
+/// A TokenRequest is only ever created. That of a kubelet is judged by the API server, which knows the pods of the node
+/// (`plugin/pkg/admission/noderestriction`); without its tokens no pod starts.
+fn token_request<'a>(
+    request: &Request<'_>,
+    token: Option<TokenRequest<'a>>,
+) -> Result<Part<'a>, Stop> {
+    if request.operation != Operation::Create {
+        return Err(Stop::Broken("a TokenRequest is never updated".to_owned()));
+    }
+    if request.requester.node().is_some() {
+        return Err(Stop::Passed(Passed::Kubelet));
+    }
+    if request.name.is_empty() {
+        return Err(Stop::Broken(
+            "the request names no service account".to_owned(),
+        ));
+    }
+    Ok(Part::TokenRequest(token.unwrap_or_default()))
 }
 
 /// Whether two governed parts differ in nothing but fields that are free to change. The API server writes both from the
@@ -164,45 +213,19 @@ fn ask<'a>(
     request: &'a Request<'a>,
     world: &World<'a>,
     facts: &Facts,
-    kind: &'a Kind,
-    spec: &PodSpec<'a>,
-    old: Option<&PodSpec<'a>>,
+    governed: &Governed<'a>,
 ) -> Judgement<'a> {
-    let mode = |check| world.policy.modes.of(check, &request.namespace);
-    let mut asker = Asker::new(request, world, facts, kind, spec);
-    let finding = |reference: Reference<'a>, outcome| {
-        let mode = mode(reference.check);
-        Finding::new(request, world, reference, outcome, mode)
+    let Governed { kind, base, part } = governed;
+    let no_pod = PodSpec::default();
+    let spec = match part {
+        Part::PodSpec(spec, _) => spec,
+        Part::TokenRequest(_) => &no_pod,
     };
-    let mut findings = Vec::new();
-    let mut class_refused = false;
-    for reference in spec.references(&kind.pod_spec.dotted) {
-        let check = reference.check;
-        if mode(check) == Mode::Off || old.is_some_and(|old| given(world, kind, &reference, old)) {
-            continue;
-        }
-        let outcome = match reference.path.index() {
-            Some(index) if index > TOLERATIONS => continue,
-            Some(TOLERATIONS) => Some(Outcome::Unknown(format!(
-                "no more than {TOLERATIONS} tolerations are looked at"
-            ))),
-            _ => asker.answer(&reference),
-        };
-        let answered = outcome.map(|outcome| finding(reference, outcome));
-        class_refused |=
-            check == Check::RuntimeClasses && answered.as_ref().is_none_or(Finding::refuses);
-        findings.extend(answered);
-    }
-    // Nothing is said about a class that may not be used.
-    if !spec.runtime_class().is_empty() && mode(Check::Tolerations) != Mode::Off && !class_refused {
-        let brought = asker.class_tolerations(&kind.pod_spec.dotted);
-        findings.extend(brought.into_iter().map(|(r, outcome)| finding(r, outcome)));
-    }
-    let required = kind.is_pod() && old.is_none() && mode(Check::Profiles) != Mode::Off;
-    if required && !asker.is_mirror() {
-        let held = asker.required_profiles(&kind.pod_spec.dotted);
-        findings.extend(held.into_iter().map(|(r, outcome)| finding(r, outcome)));
-    }
+    let mut asker = Asker::new(request, world, facts, kind, spec);
+    let findings = match part {
+        Part::PodSpec(_, old) => of_pod_spec(&mut asker, base, old.as_deref()),
+        Part::TokenRequest(token) => of_token_request(&mut asker, base, token),
+    };
     let needs = asker.needs();
     if !needs.is_empty() {
         return Judgement::Needs(needs);
@@ -213,4 +236,86 @@ fn ask<'a>(
         broken: None,
         findings,
     })
+}
+
+fn of_pod_spec<'a>(
+    asker: &mut Asker<'a, '_>,
+    base: &'a str,
+    old: Option<&PodSpec<'a>>,
+) -> Vec<Finding<'a>> {
+    let (world, kind, spec) = (asker.world, asker.kind, asker.spec);
+    let mut findings = Vec::new();
+    let mut class_refused = false;
+    for reference in spec.references(base) {
+        let check = reference.check;
+        if asker.is_off(check) || old.is_some_and(|old| given(&world, kind, &reference, old)) {
+            continue;
+        }
+        let outcome = match reference.path.index() {
+            Some(index) if index > TOLERATIONS => continue,
+            Some(TOLERATIONS) => Some(Outcome::Unknown(format!(
+                "no more than {TOLERATIONS} tolerations are looked at"
+            ))),
+            _ => asker.answer(&reference),
+        };
+        let answered = outcome.map(|outcome| asker.finding(reference, outcome));
+        class_refused |=
+            check == Check::RuntimeClasses && answered.as_ref().is_none_or(Finding::refuses);
+        findings.extend(answered);
+    }
+    // Nothing is said about a class that may not be used.
+    if !spec.runtime_class().is_empty() && !asker.is_off(Check::Tolerations) && !class_refused {
+        let brought = asker.class_tolerations(base);
+        findings.extend(
+            brought
+                .into_iter()
+                .map(|(r, outcome)| asker.finding(r, outcome)),
+        );
+    }
+    if kind.is_pod() && old.is_none() && !asker.is_off(Check::Profiles) && !asker.is_mirror() {
+        let held = asker.required_profiles(base);
+        findings.extend(
+            held.into_iter()
+                .map(|(r, outcome)| asker.finding(r, outcome)),
+        );
+    }
+    if !asker.is_off(Check::Tokens) {
+        let live = kind.is_pod() && old.is_some();
+        let tokens = tokens::projected(asker, base, live);
+        findings.extend(
+            tokens
+                .into_iter()
+                .map(|(r, outcome)| asker.finding(r, outcome)),
+        );
+    }
+    findings
+}
+
+fn of_token_request<'a>(
+    asker: &mut Asker<'a, '_>,
+    base: &'a str,
+    token: &TokenRequest<'a>,
+) -> Vec<Finding<'a>> {
+    let mut findings = Vec::new();
+    if !asker.is_off(Check::ServiceAccounts) {
+        let account = Reference {
+            check: Check::ServiceAccounts,
+            path: Path::new("metadata", "name"),
+            target: Target::Object {
+                resource: Resource::SERVICE_ACCOUNTS,
+                name: asker.request.name.clone(),
+            },
+        };
+        let outcome = asker.answer(&account);
+        findings.extend(outcome.map(|outcome| asker.finding(account, outcome)));
+    }
+    if !asker.is_off(Check::Tokens) {
+        let tokens = tokens::requested(asker, base, token);
+        findings.extend(
+            tokens
+                .into_iter()
+                .map(|(r, outcome)| asker.finding(r, outcome)),
+        );
+    }
+    findings
 }

@@ -7,14 +7,19 @@ mod answer;
 mod controllers;
 mod facts;
 mod judge;
+mod limits;
 mod mutate;
 mod policy;
 mod request;
+mod shorten;
+mod tokens;
 mod verdict;
 
 pub use facts::{FactError, Facts, Need, ObjectRef};
 pub use judge::{Judgement, World, judge};
-pub use mutate::{Concerned, Mutating, Mutation, mutate};
+pub(crate) use limits::legal as legal_limits;
+pub use limits::{Access, ExtendedApiToken, Kubelets, TokenLimit, TooLong};
+pub use mutate::{Concerned, Mutating, Mutation, mutate, preview};
 pub use policy::{
     Authorizer, Baseline, BoundedToleration, Exemption, ExemptionMatch, GrantEntry, GrantSubject,
     GrantedNames, Mode, Modes, NamespaceModes, Policy,

@@ -1,4 +1,4 @@
-use json_patch::Patch;
+use json_patch::{AddOperation, Patch, PatchOperation, jsonptr::PointerBuf};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -7,9 +7,10 @@ use super::{
     facts::{Facts, Need, ObjectRef},
     policy::Policy,
     request::{Operation, Request},
+    shorten::{Shortened, shortened},
 };
 use crate::{
-    catalogue::{Catalogue, PodSpec, at, parse},
+    catalogue::{Catalogue, Kind, PodSpec, at, parse},
     inject::{self, Account, Effect, NoPlan, Plan, Profile, Step, Subject},
     reference::Text,
 };
@@ -49,25 +50,67 @@ pub fn mutate<'a>(
     policy: &'a Policy,
     facts: &Facts,
 ) -> Mutating<'a> {
-    let broken = |why: String| {
-        Mutating::Done(Mutation {
-            broken: Some(why),
-            ..Mutation::nothing(request)
-        })
-    };
     let kind = catalogue.find(&request.kind.group, &request.kind.kind);
-    let is_pod = kind.is_some_and(|kind| kind.is_pod() && *kind.version == *request.kind.version);
+    let mut mutation = if kind.is_some_and(Kind::is_pod) {
+        match preview(request, catalogue, policy, facts) {
+            Mutating::Done(mutation) => mutation,
+            needs @ Mutating::Needs(_) => return needs,
+        }
+    } else {
+        Mutation::nothing(request)
+    };
+    if mutation.allowed() {
+        let given = mutation.steps.iter().filter_map(|step| match &step.effect {
+            Effect::Given(given) => Some(given.volume.clone()),
+            _ => None,
+        });
+        match shortened(request, catalogue, policy, &given.collect::<Vec<String>>()) {
+            Ok(shortened) => mutation.shorten(shortened),
+            Err(bad) => mutation = Mutation::broken(request, bad.to_string()),
+        }
+    }
+    Mutating::Done(mutation)
+}
+
+/// As [`mutate`], but for the pod template of a workload also: what a pod made of it would get.
+pub fn preview<'a>(
+    request: &'a Request<'a>,
+    catalogue: &'a Catalogue,
+    policy: &'a Policy,
+    facts: &Facts,
+) -> Mutating<'a> {
+    let broken = |why: String| Mutating::Done(Mutation::broken(request, why));
+    let Some(kind) = catalogue.find(&request.kind.group, &request.kind.kind) else {
+        return Mutating::Done(Mutation::nothing(request));
+    };
     if request.operation != Operation::Create
-        || !is_pod
         || !request.subresource.is_empty()
         || policy.excludes(&request.namespace)
     {
         return Mutating::Done(Mutation::nothing(request));
     }
-    let Some(pod) = request.object else {
+    if *kind.version != *request.kind.version {
+        return broken(format!(
+            "version \"{}\" of {} is not known, only {}",
+            request.kind.version, kind.kind, kind.version
+        ));
+    }
+    let Some(object) = request.object else {
         return broken("the request has no object".to_owned());
     };
-    let subject = subject(request, pod);
+    // A pod is what holds the pod spec, and the metadata beside it.
+    let Some((_, base)) = kind.pod_spec().and_then(|route| route.keys.split_last()) else {
+        return Mutating::Done(Mutation::nothing(request));
+    };
+    let pod = match at(object, base) {
+        Ok(Some(pod)) => pod,
+        Ok(None) => return Mutating::Done(Mutation::nothing(request)),
+        Err(bad) => return broken(bad.to_string()),
+    };
+    let subject = Subject {
+        base,
+        ..subject(request, pod)
+    };
     match with_account(&policy.profiles, &subject, facts) {
         Ok(plan) => Mutating::Done(Mutation::of(request, plan)),
         Err(Stop::Bad(why)) => broken(why),
@@ -173,6 +216,27 @@ impl<'a> Mutation<'a> {
             steps: plan.steps,
             warnings,
             patch: plan.patch,
+        }
+    }
+
+    /// Writes lifetimes that are not written already.
+    fn shorten(&mut self, shortened: Vec<Shortened>) {
+        for Shortened {
+            pointer,
+            seconds,
+            why,
+        } in shortened
+        {
+            let written = |operation: &PatchOperation| operation.path().as_str() == pointer;
+            let path = PointerBuf::parse(pointer.clone());
+            if let (Ok(path), false) = (path, self.patch.0.iter().any(written)) {
+                // Adding a field that is there replaces it (RFC 6902, 4.1).
+                let value = seconds.into();
+                self.patch
+                    .0
+                    .push(PatchOperation::Add(AddOperation { path, value }));
+                self.warnings.push(why);
+            }
         }
     }
 

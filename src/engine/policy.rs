@@ -2,9 +2,10 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::limits::TokenLimit;
 use crate::{
     inject::Profile,
-    reference::{Account, Check, Requester, Toleration},
+    reference::{Account, Check, Requester, Resource, Toleration},
     rights::Pattern,
 };
 
@@ -21,6 +22,10 @@ pub struct Policy {
     pub baseline: Baseline,
     /// Grants added to RBAC.
     pub grants: Vec<GrantEntry>,
+    /// Limits on tokens, the first that matches counts.
+    pub tokens: Vec<TokenLimit>,
+    /// The audiences for which the API server itself accepts tokens.
+    pub api_audiences: Vec<Pattern>,
     /// Waivers.
     pub exemptions: Vec<Exemption>,
     /// The one user that all controllers of Kubernetes share, where they do; otherwise each has its own account.
@@ -163,6 +168,9 @@ pub struct GrantedNames {
     /// Audiences of tokens, where `tokens` limits them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub token_audiences: Vec<Pattern>,
+    /// Signers of pod certificates, where `tokens` limits them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub signers: Vec<Pattern>,
 }
 
 /// A named waiver of what a finding would lead to.
@@ -216,6 +224,15 @@ impl Default for Policy {
                 .collect(),
             baseline: Baseline::default(),
             grants: Vec::new(),
+            tokens: Vec::new(),
+            // What most clusters accept; the second is also the usual issuer.
+            api_audiences: [
+                "https://kubernetes.default.svc",
+                "https://kubernetes.default.svc.cluster.local",
+            ]
+            .into_iter()
+            .filter_map(|name| Pattern::parse(name).ok())
+            .collect(),
             exemptions: Vec::new(),
             controller_manager: None,
             profiles: Vec::new(),
@@ -290,11 +307,11 @@ impl Policy {
         &self,
         requester: &Requester<'_>,
         namespace: &str,
-        check: Check,
+        resource: Resource,
         names: &[N],
     ) -> Option<usize> {
         self.grants.iter().position(|grant| {
-            let patterns = grant.names.of(check);
+            let patterns = grant.names.of(resource);
             any(&grant.namespaces, namespace)
                 && names.iter().any(|name| any(patterns, name.as_ref()))
                 && grant
@@ -361,15 +378,16 @@ impl GrantSubject {
 }
 
 impl GrantedNames {
-    fn of(&self, check: Check) -> &[Pattern] {
-        match check {
-            Check::Nodes => &self.nodes,
-            Check::PriorityClasses => &self.priority_classes,
-            Check::RuntimeClasses => &self.runtime_classes,
-            Check::ServiceAccounts => &self.service_accounts,
-            Check::Tokens => &self.token_audiences,
-            Check::Tolerations => &self.tolerations,
-            Check::Profiles => &[],
+    fn of(&self, resource: Resource) -> &[Pattern] {
+        match resource {
+            Resource::NODES => &self.nodes,
+            Resource::PRIORITY_CLASSES => &self.priority_classes,
+            Resource::RUNTIME_CLASSES => &self.runtime_classes,
+            Resource::SERVICE_ACCOUNTS => &self.service_accounts,
+            Resource::SIGNERS => &self.signers,
+            Resource::TOKEN_AUDIENCES => &self.token_audiences,
+            Resource::TOLERATIONS => &self.tolerations,
+            _ => &[],
         }
     }
 }
@@ -458,6 +476,6 @@ mod legal {
     }
 }
 
-fn any(patterns: &[Pattern], name: &str) -> bool {
+pub(super) fn any(patterns: &[Pattern], name: &str) -> bool {
     patterns.iter().any(|pattern| pattern.matches(name))
 }

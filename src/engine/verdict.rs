@@ -35,6 +35,8 @@ pub struct Verdict<'a> {
 pub enum Passed {
     /// The catalogue has no entry for the kind.
     Kind,
+    /// A kubelet asks for a token for one of its pods.
+    Kubelet,
     /// The namespace is excluded by the configuration.
     Namespace,
     /// The object has no pod spec.
@@ -246,6 +248,7 @@ impl fmt::Display for Passed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Kind => "the kind names nothing that is asked about",
+            Self::Kubelet => "a kubelet asks for a token for one of its pods",
             Self::Namespace => "the namespace is excluded",
             Self::NoPodSpec => "there is no pod spec",
             Self::Operation => "the operation uses nothing",

@@ -1,4 +1,4 @@
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::profile::{EXTENDED, Profile, Token};
 use crate::catalogue::Projected;
@@ -71,12 +71,12 @@ impl<'p> Content<'p> {
     pub(super) fn volume(&self, name: &str) -> Value {
         let profile = self.profile;
         let token = |token: &Token| {
-            let mut source = json!({"expirationSeconds": token.seconds, "path": token.path});
-            if !token.audience.is_empty()
-                && let Some(source) = source.as_object_mut()
-            {
+            let mut source = Map::new();
+            if !token.audience.is_empty() {
                 source.insert("audience".to_owned(), token.audience.clone().into());
             }
+            source.insert("expirationSeconds".to_owned(), token.seconds.into());
+            source.insert("path".to_owned(), token.path.clone().into());
             json!({ "serviceAccountToken": source })
         };
         let mut sources: Vec<Value> = self.tokens.iter().map(token).collect();
@@ -89,10 +89,11 @@ impl<'p> Content<'p> {
             let items = json!([{"path": "namespace", "fieldRef": field}]);
             sources.push(json!({"downwardAPI": {"items": items}}));
         }
-        let mut projected = json!({ "sources": sources });
-        if let (Some(mode), Some(projected)) = (profile.volume.mode, projected.as_object_mut()) {
+        let mut projected = Map::new();
+        if let Some(mode) = profile.volume.mode {
             projected.insert("defaultMode".to_owned(), mode.into());
         }
+        projected.insert("sources".to_owned(), sources.into());
         json!({"name": name, "projected": projected})
     }
 }

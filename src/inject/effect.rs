@@ -82,19 +82,17 @@ impl fmt::Display for Skipped {
 impl fmt::Display for Given<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "volume {}", self.volume)?;
-        for (audience, seconds, _) in &self.tokens {
-            let audience = if audience.is_empty() {
-                "the API server"
-            } else {
-                audience
-            };
-            write!(f, ", token for {audience} of {seconds} s")?;
-        }
         if let Some(seconds) = self.shortened {
-            write!(
-                f,
-                ", in the pod's own volume, from {EXTENDED} to {seconds} s"
-            )?;
+            write!(f, " of the pod, its token from {EXTENDED} to {seconds} s")?;
+        } else {
+            for (audience, seconds, _) in &self.tokens {
+                let audience = if audience.is_empty() {
+                    "the API server"
+                } else {
+                    audience
+                };
+                write!(f, ", token for {audience} of {seconds} s")?;
+            }
         }
         if let Some((group, because)) = &self.fs_group {
             write!(f, ", fsGroup {group} (container {because})")?;

@@ -127,3 +127,15 @@ pub fn plan<'a>(
     }
     Ok(plan)
 }
+
+impl<'a> Plan<'a> {
+    /// The profiles that the pod gets or has, with the volume of each. One whose token still lives for a year is left
+    /// out: the profile gives another.
+    pub fn volumes(self) -> Vec<(&'a Profile, String)> {
+        let given = self.steps.into_iter().filter_map(|step| match step.effect {
+            Effect::Given(given) if given.shortened.is_none() => Some((step.profile, given.volume)),
+            _ => None,
+        });
+        given.collect()
+    }
+}

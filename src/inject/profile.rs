@@ -209,7 +209,9 @@ impl TryFrom<ProfileEntry> for Profile {
         if !LIFETIMES.contains(&least) || !LIFETIMES.contains(&most) || seconds.is_empty() {
             return Err(bad(
                 &who,
-                format_args!("bounds from {least} to {most} s are not within 600 to 4294967296 s"),
+                format_args!(
+                    "has bounds from {least} to {most} s, which are not within 600 to 4294967296 s"
+                ),
             ));
         }
         let tokens: Vec<Token> = entry
@@ -234,7 +236,7 @@ impl TryFrom<ProfileEntry> for Profile {
                 return Err(bad(
                     &who,
                     format_args!(
-                        "two sources want one path of the volume: \"{taken}\" and \"{path}\""
+                        "wants one path of its volume for two sources: \"{taken}\" and \"{path}\""
                     ),
                 ));
             }
@@ -301,6 +303,13 @@ impl TryFrom<ProfileEntry> for Profile {
             on_clash: entry.on_clash.unwrap_or_default(),
             unsupported: entry.unsupported_annotations.unwrap_or_default(),
         })
+    }
+}
+
+impl Profile {
+    /// Whether one of its own tokens is for this audience; empty: the API server.
+    pub fn is_for(&self, audience: &str) -> bool {
+        self.tokens.iter().any(|token| token.audience == *audience)
     }
 }
 

@@ -76,7 +76,7 @@ pub(super) fn passes_over(
         format!("the pod does not ask for it ({ASKS}: {})", profile.name)
     } else if head.is_mirror() {
         return Some(Effect::Declined(
-            "the pod shows a static pod of a kubelet".to_owned(),
+            "the pod says that it shows a static pod of a kubelet".to_owned(),
         ));
     } else if asks.declines(profile) {
         return Some(Effect::Declined(format!(

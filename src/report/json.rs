@@ -162,6 +162,8 @@ fn found<'j>(finding: &'j Finding<'_>, place: Place) -> Found<'j> {
         path: finding.reference.path.to_string(),
         target: match finding.outcome {
             Outcome::Malformed(_) => resource.to_string(),
+            // A token without an audience is one for the API server.
+            _ if finding.target().is_empty() => resource.to_string(),
             _ => format!("{resource}/{}", finding.target()),
         },
         outcome: finding.outcome.word(),

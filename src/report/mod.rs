@@ -9,7 +9,7 @@ pub use tally::Tally;
 pub use text::{Text, printable};
 
 use crate::{
-    catalogue::{self, Catalogue, PodSpec},
+    catalogue::Catalogue,
     engine::{Finding, Verdict},
     manifest::{Object, Place, Source},
 };
@@ -37,12 +37,10 @@ impl Judged<'_> {
     fn broken(&self, catalogue: &Catalogue) -> Option<(String, Place)> {
         let why = self.verdict.broken.as_ref()?;
         let request = self.verdict.request;
-        let keys = catalogue
-            .find(&request.kind.group, &request.kind.kind)
-            .map(|kind| &kind.pod_spec.keys);
+        let kind = catalogue.find(&request.kind.group, &request.kind.kind);
         // The same reading once more, for the place: it is needed only here.
-        if let (Some(keys), Some(object)) = (keys, request.object)
-            && let Err(bad) = catalogue::at::<PodSpec<'_>>(object, keys)
+        if let (Some(kind), Some(object)) = (kind, request.object)
+            && let Some(bad) = kind.unreadable(object)
         {
             let (what, bytes) = bad.detail();
             let place = self.object.node.at_json(bytes.saturating_sub(1));

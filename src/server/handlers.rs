@@ -183,7 +183,13 @@ async fn changed<B: Backend>(
     deadline: Instant,
 ) -> (Response, Ended) {
     let policy = app.policy();
-    let mutation = change(request, &app.catalogue, &policy, &app.backend, deadline).await;
+    let mutation = change(
+        request,
+        |facts| engine::mutate(request, &app.catalogue, &policy, facts),
+        &app.backend,
+        deadline,
+    )
+    .await;
     app.metrics().mutation(&mutation);
     app.backend.tell(&mutation);
     let ended = if mutation.allowed() {

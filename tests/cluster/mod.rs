@@ -1,6 +1,7 @@
 //! Usher in front of a real API server, seen through kubectl by ordinary users.
 
 mod admission;
+mod tokens;
 mod updates;
 
 use std::{
@@ -203,10 +204,14 @@ impl Said {
     /// Usher refused it, with these words.
     #[track_caller]
     fn refused(&self, words: &str) {
-        let by_usher = self
-            .stderr
-            .contains("admission webhook \"validate.usher.dev\" denied the request: ");
-        assert!(!self.success && by_usher, "{self:?}");
+        self.refused_by("validate.usher.dev", words);
+    }
+
+    /// Usher refused it through this one of its registrations, with these words.
+    #[track_caller]
+    fn refused_by(&self, webhook: &str, words: &str) {
+        let head = format!("admission webhook \"{webhook}\" denied the request: ");
+        assert!(!self.success && self.stderr.contains(&head), "{self:?}");
         assert!(self.stderr.contains(words), "{words}: {self:?}");
     }
 }

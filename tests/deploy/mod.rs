@@ -152,17 +152,26 @@ fn registrations_are_accepted_strictly_and_come_back_as_written() {
 #[test]
 fn registrations_fail_closed_and_cannot_be_left_by_labels() {
     let registrations = kustomize("webhook-config");
-    let validating = &of_kind(&registrations, "ValidatingWebhookConfiguration")["webhooks"][0];
-    let mutating = &of_kind(&registrations, "MutatingWebhookConfiguration")["webhooks"][0];
-    assert_eq!(
-        (&validating["name"], &mutating["name"]),
-        (&json!("validate.usher.dev"), &json!("mutate.usher.dev"))
-    );
-    assert_eq!(
-        (&validating["failurePolicy"], &mutating["failurePolicy"]),
-        (&json!("Fail"), &json!("Ignore"))
-    );
-    for webhook in [validating, mutating] {
+    let webhooks = |kind: &str| {
+        of_kind(&registrations, kind)["webhooks"]
+            .as_array()
+            .unwrap()
+    };
+    let validating = webhooks("ValidatingWebhookConfiguration");
+    let mutating = webhooks("MutatingWebhookConfiguration");
+    let names: Vec<_> = validating.iter().map(|webhook| &webhook["name"]).collect();
+    assert_eq!(names, ["validate.usher.dev", "validate-tokens.usher.dev"]);
+    assert_eq!(mutating[0]["name"], "mutate.usher.dev");
+    // Only for tokens anybody is left out: kubelets.
+    assert!(validating[0].get("matchConditions").is_none());
+    for (webhooks, policy) in [(validating, "Fail"), (mutating, "Ignore")] {
+        assert!(
+            webhooks
+                .iter()
+                .all(|webhook| webhook["failurePolicy"] == policy)
+        );
+    }
+    for webhook in validating.iter().chain(mutating) {
         assert_eq!(webhook["sideEffects"], "None");
         assert!(webhook.get("objectSelector").is_none());
         let only_by_name = json!({"matchExpressions": [

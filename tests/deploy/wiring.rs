@@ -23,8 +23,13 @@ fn registrations_service_and_certificate_name_each_other() {
     };
 
     // The way of a request: registration, service, port of the pod, port that usher listens on.
-    for registration in objects.iter().filter(|object| is_registration(object)) {
-        let client = &registration["webhooks"][0]["clientConfig"]["service"];
+    let registrations = objects.iter().filter(|object| is_registration(object));
+    let webhooks = registrations.flat_map(|registration| {
+        let webhooks = registration["webhooks"].as_array().unwrap();
+        webhooks.iter().map(move |webhook| (registration, webhook))
+    });
+    for (registration, webhook) in webhooks {
+        let client = &webhook["clientConfig"]["service"];
         assert_eq!(client["name"], service["metadata"]["name"]);
         assert_eq!(client["namespace"], service["metadata"]["namespace"]);
         assert_eq!(client["port"], service["spec"]["ports"][0]["port"]);

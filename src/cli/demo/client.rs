@@ -34,6 +34,8 @@ pub(super) struct Answer {
     #[serde(default)]
     status: Option<Status>,
     #[serde(default)]
+    patch: Option<String>,
+    #[serde(default)]
     warnings: Vec<String>,
     #[serde(default)]
     audit_annotations: serde_json::Map<String, serde_json::Value>,
@@ -66,14 +68,18 @@ impl Client {
         Ok(Self { send })
     }
 
-    /// Sends a review to be validated.
-    pub(super) async fn post(&mut self, review: &'static str) -> Result<Answer, Failure> {
+    /// Sends a review to one of the two webhooks.
+    pub(super) async fn post(
+        &mut self,
+        path: &'static str,
+        review: &'static str,
+    ) -> Result<Answer, Failure> {
         #[derive(Deserialize)]
         struct Review {
             response: Answer,
         }
 
-        let request = Request::post("/validate?timeout=10s")
+        let request = Request::post(format!("{path}?timeout=10s"))
             .version(Version::HTTP_11)
             .header(HOST, "localhost")
             .header(CONTENT_TYPE, "application/json")
@@ -92,6 +98,8 @@ impl Answer {
             "refused"
         } else if !self.warnings.is_empty() {
             "warned"
+        } else if self.patch.is_some() {
+            "patched"
         } else if self.audit_annotations.contains_key("audited") {
             "audited"
         } else {

@@ -4,6 +4,7 @@ mod client;
 mod table;
 
 use std::{
+    io::{self, Write as _},
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
@@ -18,9 +19,10 @@ use self::{client::Client, table::Row};
 use super::{Exit, Failure};
 use crate::{
     catalogue::Catalogue,
-    cluster::{Backend as _, Given, Offline, decide, today},
+    cluster::{Backend as _, Given, Offline, change, decide, today},
     config,
-    engine::{Authorizer, Outcome, Policy, Verdict, World},
+    engine::{self, Authorizer, Facts, Outcome, Policy, Request, Verdict, World},
+    inject::Effect,
     manifest::{BadManifest, Content, Object, Source, contents},
     review,
     rights::Grant,
@@ -48,8 +50,17 @@ struct Scene<'a> {
     wants: &'a str,
     /// What the answer has to be.
     answer: &'a str,
+    /// Whether it goes to the mutating webhook.
+    #[serde(default)]
+    mutate: bool,
     #[serde(borrow)]
     review: &'a RawValue,
+}
+
+impl Scene<'_> {
+    fn path(&self) -> &'static str {
+        if self.mutate { "/mutate" } else { "/validate" }
+    }
 }
 
 /// What the server judges by. The reasons in the table are read off the same.
@@ -92,56 +103,56 @@ async fn play() -> Result<Exit, Failure> {
     let stop = CancellationToken::new();
     let server = tokio::spawn(listener.serve(router(app, limits.body), stop.clone()));
 
-    println!(
+    writeln!(
+        io::stdout(),
         "Usher on https://{address}, certificate made just now, rights and configuration from examples/demo.\n\
          Sending {} admission reviews, as a real API server sent them.\n",
         scenes.len()
-    );
+    )?;
     let stage = Stage::set()?;
     let mut client = Client::connect(address, pair.cert.der().clone()).await?;
     // The first exchange pays for memory and code that the others find warm.
     if let Some(scene) = scenes.first() {
-        client.post(scene.review.get()).await?;
+        client.post(scene.path(), scene.review.get()).await?;
     }
     let mut rows = Vec::new();
     for scene in &scenes {
         let start = Instant::now();
-        let answer = client.post(scene.review.get()).await?;
+        let answer = client.post(scene.path(), scene.review.get()).await?;
         let took = start.elapsed();
         rows.push(stage.row(scene, &answer, took)?);
     }
     drop(client);
     stop.cancel();
     server.await?;
-    Ok(finish(&rows))
+    Ok(finish(&rows)?)
 }
 
 /// Prints the table and what it comes to.
-fn finish(rows: &[Row]) -> Exit {
-    print!("{}", table::print(rows));
+fn finish(rows: &[Row]) -> io::Result<Exit> {
+    let mut out = io::stdout().lock();
+    write!(out, "{}", table::print(rows))?;
     let mut times: Vec<Duration> = rows.iter().map(|row| row.took).collect();
     times.sort_unstable();
     let median = times.get(times.len() / 2).copied().unwrap_or_default();
     let right = rows.iter().filter(|row| row.answer == row.expected).count();
-    println!(
+    writeln!(
+        out,
         "\n{right} of {} as expected, {} µs at the median over HTTPS.\n\
          Who may use what is RBAC: examples/demo/rbac.yaml. A missing right is one command away:\n  \
          usher grant serviceaccounts/deployer -n team-a --to user:jane | kubectl apply -f -\n\
          Next: `cargo cluster` gives you a real API server with Usher in front of it.",
         rows.len(),
         median.as_micros()
-    );
+    )?;
     for row in rows.iter().filter(|row| row.answer != row.expected) {
-        println!(
+        writeln!(
+            out,
             "not as expected: {}, {}: {} instead of {}",
             row.who, row.wants, row.answer, row.expected
-        );
+        )?;
     }
-    if right == rows.len() {
-        Exit::Allowed
-    } else {
-        Exit::Refused
-    }
+    Ok(Exit::of(right == rows.len()))
 }
 
 impl Stage {
@@ -171,16 +182,11 @@ impl Stage {
         took: Duration,
     ) -> Result<Row, Failure> {
         let request = review::read(scene.review.get().as_bytes())?;
-        let rights = self.offline.rights()?;
-        let world = World {
-            catalogue: &self.catalogue,
-            policy: &self.policy,
-            rights: &rights,
-            today: today(),
+        let (why, needs) = if scene.mutate {
+            (self.changed(&request)?, None)
+        } else {
+            self.judged(&request)?
         };
-        let verdict = decide(&request, &world, &self.offline, Instant::now())
-            .now_or_never()
-            .ok_or("the demo would have to wait for facts")?;
         let who = &*request.requester.username;
         Ok(Row {
             who: who.rsplit(':').next().unwrap_or(who).to_owned(),
@@ -188,12 +194,42 @@ impl Stage {
             answer: answer.word().to_owned(),
             expected: scene.answer.to_owned(),
             took,
-            why: why(&verdict),
-            needs: answer
-                .needs()
-                .map(str::to_owned)
-                .or_else(|| missing(&verdict)),
+            why,
+            needs: answer.needs().map(str::to_owned).or(needs),
         })
+    }
+
+    /// What the pod gets, or why it is refused.
+    fn changed(&self, request: &Request<'_>) -> Result<String, Failure> {
+        let work = |facts: &Facts| engine::mutate(request, &self.catalogue, &self.policy, facts);
+        let mutation = change(request, work, &self.offline, Instant::now())
+            .now_or_never()
+            .ok_or("the demo would have to wait for facts")?;
+        let given = mutation.steps.iter().filter_map(|step| match &step.effect {
+            Effect::Given(given) => Some(format!("{}: {given}", step.profile.name)),
+            _ => None,
+        });
+        let given: Vec<String> = given.collect();
+        Ok(if mutation.allowed() {
+            given.join("; ")
+        } else {
+            mutation.message()
+        })
+    }
+
+    /// By what it passes or does not, and what is missing.
+    fn judged(&self, request: &Request<'_>) -> Result<(String, Option<String>), Failure> {
+        let rights = self.offline.rights()?;
+        let world = World {
+            catalogue: &self.catalogue,
+            policy: &self.policy,
+            rights: &rights,
+            today: today(),
+        };
+        let verdict = decide(request, &world, &self.offline, Instant::now())
+            .now_or_never()
+            .ok_or("the demo would have to wait for facts")?;
+        Ok((why(&verdict), missing(&verdict)))
     }
 }
 
