@@ -25,6 +25,8 @@ mod injected;
 #[cfg(test)]
 mod injection_model;
 #[cfg(test)]
+mod injection_page;
+#[cfg(test)]
 mod injections;
 #[cfg(test)]
 mod limits;

@@ -49,7 +49,7 @@ fn the_rows_of_aws() {
         let review = rows_of(&request);
         let theirs = injected(&review["request"]["object"], 86_400);
         let known = json!({"eks.amazonaws.com/role-arn": ROLE});
-        rows.extend(review_rows("request.json", &review, Some(&known), theirs));
+        rows.extend(review_rows("request.json", &review, Some(&known), &theirs));
     }
     let cases = rows_of(&folder.join("admission-cases.json"));
     let mut unread = 0;
@@ -181,7 +181,12 @@ fn agent_profile<'a>(region: &str, of: &impl Fn(&str) -> &'a str) -> Value {
 }
 
 /// A whole review: as the row has it, and with the version and kind that the API server always sends.
-fn review_rows(name: &str, review: &Value, annotations: Option<&Value>, theirs: Value) -> Vec<Row> {
+fn review_rows(
+    name: &str,
+    review: &Value,
+    annotations: Option<&Value>,
+    theirs: &Value,
+) -> Vec<Row> {
     let row = |name: String, review: &Value, ours| Row {
         name,
         profile: json!({"preset": "aws-irsa"}),
@@ -221,7 +226,7 @@ fn admission_rows(case: &Value) -> Vec<Row> {
         if let Ok(patch) = serde_json::from_value::<json_patch::Patch>(expect["patch"].clone()) {
             json_patch::patch(&mut pod, &patch).unwrap();
         }
-        return review_rows(name, &case["body"], known, pod);
+        return review_rows(name, &case["body"], known, &pod);
     }
     assert_eq!(expect["allowed"], false, "{name}");
     let mut body = match &case["body"] {
