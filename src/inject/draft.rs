@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use json_patch::{AddOperation, Patch, PatchOperation, ReplaceOperation, jsonptr::PointerBuf};
 use serde_json::{Value, json};
 
-use super::pod::{Container, Head, Security};
+use super::pod::{Container, Head, Labelled, Security};
 use crate::{
     catalogue::{BadObject, Projected, Volume},
     reference::Text,
@@ -20,8 +20,7 @@ pub(super) struct Draft<'a> {
     pub(super) volumes: Vec<Held<'a>>,
     pub(super) seats: Vec<Seat<'a>>,
     has_volumes: bool,
-    has_labels: bool,
-    has_metadata: bool,
+    labelled: Labelled,
     added: Vec<Value>,
     shortened: Vec<(usize, usize, i64)>,
     pub(super) fs_group: Option<i64>,
@@ -78,8 +77,7 @@ impl<'a> Draft<'a> {
             seats: seats("initContainers", init)
                 .chain(seats("containers", main))
                 .collect(),
-            has_labels: head.has_labels(),
-            has_metadata: head.has_metadata(),
+            labelled: head.labelled(),
             added: Vec::new(),
             shortened: Vec::new(),
             fs_group: None,
@@ -113,14 +111,14 @@ impl<'a> Draft<'a> {
             patch.push(PatchOperation::Add(AddOperation { path, value }));
         };
         if !self.labels.is_empty() {
-            if self.has_labels {
-                for (key, value) in &self.labels {
-                    add(&["metadata", "labels", key], json!(value));
+            match self.labelled {
+                Labelled::Yes => {
+                    for (key, value) in &self.labels {
+                        add(&["metadata", "labels", key], json!(value));
+                    }
                 }
-            } else if self.has_metadata {
-                add(&["metadata", "labels"], json!(self.labels));
-            } else {
-                add(&["metadata"], json!({ "labels": self.labels }));
+                Labelled::No => add(&["metadata", "labels"], json!(self.labels)),
+                Labelled::Bare => add(&["metadata"], json!({ "labels": self.labels })),
             }
         }
         append(&mut add, &["spec", "volumes"], self.has_volumes, self.added);

@@ -102,6 +102,15 @@ pub(super) struct Mount<'a> {
     sub_path_expr: Text<'a>,
 }
 
+/// Whether a pod has labels.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Labelled {
+    /// It has no metadata either, as the template of a job may be.
+    Bare,
+    No,
+    Yes,
+}
+
 impl<'a> Head<'a> {
     /// An annotation, if it is there and not empty.
     pub(super) fn annotation(&self, key: &str) -> Option<Text<'a>> {
@@ -118,14 +127,13 @@ impl<'a> Head<'a> {
         self.labels().is_some_and(|labels| labels.contains_key(key))
     }
 
-    /// Whether there are labels at all.
-    pub(super) fn has_labels(&self) -> bool {
-        self.labels().is_some()
-    }
-
-    /// Whether there is metadata at all: a template may have none.
-    pub(super) fn has_metadata(&self) -> bool {
-        self.metadata.is_some()
+    /// What there is to add labels to.
+    pub(super) fn labelled(&self) -> Labelled {
+        match &self.metadata {
+            Some(metadata) if metadata.labels.is_some() => Labelled::Yes,
+            Some(_) => Labelled::No,
+            None => Labelled::Bare,
+        }
     }
 
     /// Whether the pod only shows a static pod of a kubelet, which nobody can change.
