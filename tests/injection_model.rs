@@ -281,7 +281,7 @@ fn inject(known: &Known, pod: &Value, seed: &str) -> Option<Injected> {
         namespace: "team-a",
         seed,
     };
-    let plan = plan(&known.read, &subject, Account::Known(&account)).unwrap();
+    let plan = plan(&known.read, &subject, |_| Some(Account::Known(&account))).unwrap();
     let refused = |effect: &Effect<'_>| matches!(effect, Effect::Refused(_));
     if !plan.refusals.is_empty() || plan.steps.iter().any(|step| refused(&step.effect)) {
         assert!(plan.patch.0.is_empty(), "a refused pod is changed");

@@ -21,9 +21,15 @@ mod docs;
 #[cfg(test)]
 mod generated;
 #[cfg(test)]
+mod injected;
+#[cfg(test)]
 mod injection_model;
 #[cfg(test)]
+mod injections;
+#[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod peers;
 #[cfg(test)]
 mod random;
 #[cfg(test)]

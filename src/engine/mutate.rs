@@ -98,14 +98,21 @@ pub fn preview<'a>(
     let Some(object) = request.object else {
         return broken("the request has no object".to_owned());
     };
+    if policy.profiles.is_empty() {
+        return Mutating::Done(Mutation::nothing(request));
+    }
     // A pod is what holds the pod spec, and the metadata beside it.
     let Some((_, base)) = kind.pod_spec().and_then(|route| route.keys.split_last()) else {
         return Mutating::Done(Mutation::nothing(request));
     };
-    let pod = match at(object, base) {
-        Ok(Some(pod)) => pod,
-        Ok(None) => return Mutating::Done(Mutation::nothing(request)),
-        Err(bad) => return broken(bad.to_string()),
+    let pod = if base.is_empty() {
+        object
+    } else {
+        match at(object, base) {
+            Ok(Some(pod)) => pod,
+            Ok(None) => return Mutating::Done(Mutation::nothing(request)),
+            Err(bad) => return broken(bad.to_string()),
+        }
     };
     let subject = Subject {
         base,
@@ -145,31 +152,23 @@ pub(super) fn with_account<'a>(
     subject: &Subject<'a>,
     facts: &Facts,
 ) -> Result<Plan<'a>, Stop> {
-    let name = match inject::plan(profiles, subject, Account::Unread) {
-        Ok(plan) => return Ok(plan),
-        Err(NoPlan::Bad(bad)) => return Err(Stop::Bad(bad.to_string())),
-        Err(NoPlan::NeedsAccount(name)) => name,
-    };
-    let at = ObjectRef {
+    let at = |name: &str| ObjectRef {
         api_version: "v1".to_owned(),
         kind: "ServiceAccount".to_owned(),
         resource: "serviceaccounts".to_owned(),
         namespace: Some(subject.namespace.to_owned()),
-        name,
+        name: name.to_owned(),
     };
-    let why;
-    let account = match facts.of_object(&at) {
-        None => return Err(Stop::Needs(Need::Object(at))),
-        Some(Ok(Some(object))) => Account::Known(object),
-        Some(Ok(None)) => Account::Missing,
-        Some(Err(error)) => {
-            why = error.to_string();
-            Account::Failed(&why)
-        }
+    let account = |name: &str| {
+        Some(match facts.of_object(&at(name))? {
+            Ok(Some(object)) => Account::Known(object),
+            Ok(None) => Account::Missing,
+            Err(error) => Account::Failed(error.to_string()),
+        })
     };
     inject::plan(profiles, subject, account).map_err(|no| match no {
         NoPlan::Bad(bad) => Stop::Bad(bad.to_string()),
-        NoPlan::NeedsAccount(name) => Stop::Bad(format!("service account \"{name}\" is not read")),
+        NoPlan::NeedsAccount(name) => Stop::Needs(Need::Object(at(&name))),
     })
 }
 

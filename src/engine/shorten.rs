@@ -40,6 +40,7 @@ pub(super) fn shortened(
     let entry = catalogue.find(&kind.group, &kind.kind);
     let entry = entry.filter(|entry| *entry.version == *kind.version);
     let judged = request.operation == Operation::Create
+        && !policy.tokens.is_empty()
         && !policy.excludes(namespace)
         && policy.modes.of(Check::Tokens, namespace) == Mode::Enforce;
     let (Some(entry), Some(object), true) = (entry, request.object, judged) else {

@@ -6,16 +6,14 @@ use serde_json::value::RawValue;
 use crate::{catalogue::parse, reference::Text};
 
 /// What is known of the service account of a pod.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Account<'a> {
     /// It could not be read; the text says why.
-    Failed(&'a str),
+    Failed(String),
     /// It is this.
     Known(&'a RawValue),
     /// It is not there.
     Missing,
-    /// Nobody has looked.
-    Unread,
 }
 
 /// The annotations of the account, or why they are not known.
@@ -53,6 +51,5 @@ pub(super) fn annotations(account: Account<'_>) -> Annotations<'_> {
         }
         Account::Missing => Err("was not found".to_owned()),
         Account::Failed(why) => Err(format!("could not be read: {why}")),
-        Account::Unread => Err("was not read".to_owned()),
     }
 }

@@ -118,7 +118,7 @@ impl<'a> Draft<'a> {
                     }
                 }
                 Labelled::No => add(&["metadata", "labels"], json!(self.labels)),
-                Labelled::Bare => add(&["metadata"], json!({ "labels": self.labels })),
+                Labelled::NoMetadata => add(&["metadata"], json!({ "labels": self.labels })),
             }
         }
         append(&mut add, &["spec", "volumes"], self.has_volumes, self.added);

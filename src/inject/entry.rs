@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::profile::{BadProfile, preset};
 use crate::rights::Pattern;
@@ -11,7 +11,8 @@ use crate::rights::Pattern;
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct ProfileEntry {
     /// The preset that this profile starts from: aws-irsa, azure-workload-identity, gcp-workload-identity,
-    /// rotating-api-token, spiffe-jwt or vault-jwt. Lists given here replace those of the preset.
+    /// rotating-api-token, spiffe-jwt or vault-jwt. Lists given here replace those of the preset, but for env: a variable
+    /// that the preset has is changed, others are added.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) preset: Option<String>,
     /// Its name, by which pods ask for it and messages call it: lower case letters, digits and "-". Left out, that of
@@ -36,7 +37,7 @@ pub struct ProfileEntry {
     /// Whether the volume also holds the namespace of the pod, as namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) namespace_file: Option<bool>,
-    /// Environment variables. One that a container already has is left as it is.
+    /// Environment variables. One that a container already has is left as it is, and one without a value left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) env: Option<Vec<EnvEntry>>,
     /// Labels of the pod. One that it already has is left as it is.
@@ -51,6 +52,10 @@ pub struct ProfileEntry {
     /// How far they may change them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) bounds: Option<BoundsEntry>,
+    /// Annotations of the pod that ask for what this profile does not do. A pod that has one is refused, so that it does
+    /// not start without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) unsupported_annotations: Option<Vec<String>>,
     /// What happens if the pod has a volume of that name with other content: refuse the pod, or take the next free
     /// name. A mount path that is taken is always refused: programs look there.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,6 +84,9 @@ pub(super) struct SelectEntry {
     /// Labels that the pod must have, with their values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) pod_labels: Option<BTreeMap<String, String>>,
+    /// Labels by which pods decline it, whatever their values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) unless_pod_labels: Option<Vec<String>>,
     /// Whether only pods get it that ask for it by name, in the annotation usher.dev/inject.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) on_request: Option<bool>,
@@ -147,7 +155,7 @@ pub(super) struct EnvEntry {
     /// The annotation of the service account that holds its value. Without a value the variable is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) from_service_account_annotation: Option<String>,
-    /// What the values of the annotation become; other values of it leave the variable out.
+    /// What the values of the annotation become; another value of it counts as no annotation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) values: Option<BTreeMap<String, String>>,
     /// The path of a token in the volume: the value is the file, as the container sees it.
@@ -233,13 +241,34 @@ pub enum When {
 }
 
 impl ProfileEntry {
-    /// The same with all that it takes from its preset: maps are merged, lists replaced (RFC 7386).
-    pub(super) fn complete(self) -> Result<Self, BadProfile> {
+    /// The same with all that it takes from its preset: maps are merged, lists replaced (RFC 7386), variables merged by
+    /// name.
+    pub(super) fn complete(mut self) -> Result<Self, BadProfile> {
         let Some(name) = &self.preset else {
             return Ok(self);
         };
-        let mut whole = serde_json::to_value(preset(name)?)?;
-        json_patch::merge(&mut whole, &serde_json::to_value(&self)?);
-        Ok(serde_json::from_value(whole)?)
+        let mut preset = preset(name)?;
+        let mut env = preset.env.take().unwrap_or_default();
+        let own = self.env.take().unwrap_or_default();
+        let known = env.len();
+        for variable in own {
+            let mut held = env.iter_mut().take(known);
+            match held.find(|held| held.name == variable.name) {
+                Some(held) => *held = merged(held, &variable)?,
+                None => env.push(variable),
+            }
+        }
+        let whole: Self = merged(&preset, &self)?;
+        Ok(Self {
+            env: Some(env),
+            ..whole
+        })
     }
+}
+
+/// What is written over what was there.
+fn merged<T: DeserializeOwned + Serialize>(below: &T, above: &T) -> Result<T, BadProfile> {
+    let mut whole = serde_json::to_value(below)?;
+    json_patch::merge(&mut whole, &serde_json::to_value(above)?);
+    Ok(serde_json::from_value(whole)?)
 }

@@ -62,6 +62,14 @@ impl<'a> Maker<'a, '_> {
                 Effect::Passed(what)
             };
         }
+        let asked = |key: &&String| self.head.annotation(key).is_some();
+        if let Some(key) = profile.unsupported.iter().find(asked) {
+            return Effect::Refused(format!(
+                "profile \"{}\" does not do what the pod asks for by its annotation {key}; remove the annotation{}",
+                profile.name,
+                self.or_decline()
+            ));
+        }
         let tokens = match self.tokens(annotations, &mut warnings) {
             Ok(tokens) => tokens,
             Err(why) => return Effect::Refused(why),
@@ -193,11 +201,11 @@ impl<'a> Maker<'a, '_> {
                             _ => {
                                 return Err(format!(
                                     "profile \"{}\": container \"{}\" mounts volume \"{name}\" at {path}, where volume \"{}\" of the \
-                                 profile has its place; mount it elsewhere, or decline the profile ({ASKS}: \"-{}\")",
+                                 profile has its place; mount it elsewhere{}",
                                     profile.name,
                                     seat.container.name,
                                     profile.volume.name,
-                                    profile.name
+                                    self.or_decline()
                                 ));
                             }
                         }
@@ -294,6 +302,16 @@ impl<'a> Maker<'a, '_> {
         Ok(Effect::Given(given))
     }
 
+    /// The other way out, where there is one.
+    fn or_decline(&self) -> String {
+        let Profile { name, required, .. } = self.profile;
+        if *required {
+            String::new()
+        } else {
+            format!(", or decline the profile ({ASKS}: \"-{name}\")")
+        }
+    }
+
     /// The volume that a container has at the path, and whether all of it; an error if another profile puts one there.
     fn mounted<'s>(
         &self,
@@ -328,9 +346,9 @@ impl<'a> Maker<'a, '_> {
                 |by| format!("profile \"{by}\" adds a volume"),
             );
             return Err(format!(
-                "profile \"{name}\": {whose} \"{}\" that holds something else than that of the profile; rename it, or decline \
-                 the profile ({ASKS}: \"-{name}\")",
-                volume.name
+                "profile \"{name}\": {whose} \"{}\" that holds something else than that of the profile; rename it{}",
+                volume.name,
+                self.or_decline()
             ));
         }
         let names: HashSet<&str> = draft.volumes.iter().map(|held| &*held.name).collect();
@@ -362,13 +380,15 @@ impl<'a> Maker<'a, '_> {
                     key,
                     values,
                     otherwise,
-                } => match account.and_then(|known| known.get(key)) {
-                    None => otherwise.as_deref().map(Cow::Borrowed),
-                    Some(given) => match values {
-                        None => Some(Cow::Owned(given.to_owned())),
-                        Some(values) => values.get(given).map(|value| Cow::Borrowed(&**value)),
-                    },
-                },
+                } => {
+                    let given = account.and_then(|known| known.get(key));
+                    let meant = given.and_then(|given| match values {
+                        None => Some(given),
+                        Some(values) => values.get(given).map(|value| &**value),
+                    });
+                    let meant = meant.map(|value| Cow::Owned(value.to_owned()));
+                    meant.or(otherwise.as_deref().map(Cow::Borrowed))
+                }
                 EnvValue::TokenFile(path) => {
                     let file = format!("{}/{path}", profile.volume.mount_path);
                     let file = if windows {

@@ -56,10 +56,10 @@ impl From<BadObject> for NoPlan {
 
 /// What the profiles come to for a pod. Pure: the same pod and account give the same plan; applied to its own result it
 /// changes nothing.
-pub fn plan<'a>(
+pub fn plan<'a, 'k>(
     profiles: &'a [Profile],
     subject: &Subject<'a>,
-    account: Account<'_>,
+    account: impl FnOnce(&str) -> Option<Account<'k>>,
 ) -> Result<Plan<'a>, NoPlan> {
     let mut plan = Plan {
         steps: Vec::new(),
@@ -93,11 +93,12 @@ pub fn plan<'a>(
                 .push(one_line(unknown(name, namespace, &head, &selected)));
         }
     }
-    let account = match account {
-        Account::Unread if !selected.is_empty() => {
-            return Err(NoPlan::NeedsAccount(head.spec.account().to_owned()));
-        }
-        known => annotations(known),
+    let account = if selected.is_empty() {
+        Err("is of no interest".to_owned())
+    } else {
+        let name = head.spec.account();
+        let known = account(name).ok_or_else(|| NoPlan::NeedsAccount(name.to_owned()))?;
+        annotations(known)
     };
     // Most pods get nothing, and are not looked into.
     let mut draft = None;

@@ -102,12 +102,11 @@ pub(super) struct Mount<'a> {
     sub_path_expr: Text<'a>,
 }
 
-/// Whether a pod has labels.
+/// Whether there are labels, and what would hold them.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Labelled {
-    /// It has no metadata either, as the template of a job may be.
-    Bare,
     No,
+    NoMetadata,
     Yes,
 }
 
@@ -127,12 +126,12 @@ impl<'a> Head<'a> {
         self.labels().is_some_and(|labels| labels.contains_key(key))
     }
 
-    /// What there is to add labels to.
+    /// Where labels would have to be added.
     pub(super) fn labelled(&self) -> Labelled {
         match &self.metadata {
-            Some(metadata) if metadata.labels.is_some() => Labelled::Yes,
-            Some(_) => Labelled::No,
-            None => Labelled::Bare,
+            None => Labelled::NoMetadata,
+            Some(metadata) if metadata.labels.is_none() => Labelled::No,
+            Some(_) => Labelled::Yes,
         }
     }
 

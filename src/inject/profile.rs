@@ -40,6 +40,7 @@ pub struct Profile {
     pub(super) overrides: Overrides,
     pub(super) bounds: Bounds,
     pub(super) on_clash: OnClash,
+    pub(super) unsupported: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -49,6 +50,7 @@ pub(super) struct Select {
     pub(super) account_annotations: Vec<String>,
     pub(super) pod_annotations: Vec<String>,
     pub(super) pod_labels: BTreeMap<String, String>,
+    pub(super) unless_pod_labels: Vec<String>,
     pub(super) on_request: bool,
 }
 
@@ -283,6 +285,7 @@ impl TryFrom<ProfileEntry> for Profile {
                 account_annotations: select.service_account_annotations.unwrap_or_default(),
                 pod_annotations: select.pod_annotations.unwrap_or_default(),
                 pod_labels: select.pod_labels.unwrap_or_default(),
+                unless_pod_labels: select.unless_pod_labels.unwrap_or_default(),
                 on_request: select.on_request.unwrap_or_default(),
             },
             containers: Containers {
@@ -298,6 +301,7 @@ impl TryFrom<ProfileEntry> for Profile {
             env,
             labels: entry.labels.unwrap_or_default(),
             on_clash: entry.on_clash.unwrap_or_default(),
+            unsupported: entry.unsupported_annotations.unwrap_or_default(),
         })
     }
 }

@@ -82,6 +82,14 @@ pub(super) fn passes_over(
         return Some(Effect::Declined(format!(
             "the pod declines it by its annotation {ASKS}"
         )));
+    } else if let Some(key) = select
+        .unless_pod_labels
+        .iter()
+        .find(|key| head.has_label(key))
+    {
+        return Some(Effect::Declined(format!(
+            "the pod declines it by its label {key}"
+        )));
     } else {
         return None;
     };
