@@ -102,9 +102,8 @@ fn answer(
     panic!("a need was named twice")
 }
 
-fn known() -> Result<Option<Box<RawValue>>, FactError> {
-    let account = json!({"metadata": {"annotations": {"example.org/role": "r"}}});
-    Ok(Some(to_raw_value(&account).unwrap()))
+fn account() -> Box<RawValue> {
+    to_raw_value(&json!({"metadata": {"annotations": {"example.org/role": "r"}}})).unwrap()
 }
 
 /// The one place in which something of the pod is written anew.
@@ -134,7 +133,7 @@ fn holds(after: &Value, before: &Value) -> bool {
 fn what_a_real_api_server_sent_is_changed_as_it_must_be() {
     let mut changed = Vec::new();
     for name in names() {
-        let said = answer(&body(&name), &policy(), &known());
+        let said = answer(&body(&name), &policy(), &Ok(Some(account())));
         // A token request, a status, an update: nothing of it is a new pod.
         assert!(said.allowed && said.warnings == 0, "{name}");
         if let Some(patched) = said.patched {
@@ -144,7 +143,11 @@ fn what_a_real_api_server_sent_is_changed_as_it_must_be() {
             assert_eq!(review["request"]["operation"], "CREATE", "{name}");
             let again = {
                 review["request"]["object"] = patched;
-                answer(review.to_string().as_bytes(), &policy(), &known())
+                answer(
+                    review.to_string().as_bytes(),
+                    &policy(),
+                    &Ok(Some(account())),
+                )
             };
             assert!(again.allowed && again.patched.is_none(), "{name}");
             changed.push(name);
@@ -190,7 +193,7 @@ fn what_came_to_the_mutating_side_is_changed_to_the_byte() {
             container["env"] =
                 json!([{"name": "ROLE", "value": "r"}, {"name": "TOKEN", "value": "/role/token"}]);
         }
-        let said = answer(&body(name), &policy(), &known());
+        let said = answer(&body(name), &policy(), &Ok(Some(account())));
         assert_eq!(said.patched.unwrap(), expected, "{name}");
     }
 }
@@ -199,7 +202,7 @@ fn what_came_to_the_mutating_side_is_changed_to_the_byte() {
 fn damaged_reviews_never_panic_and_are_never_changed_wrongly() {
     let policy = policy();
     let (mut tried, mut refused, mut changed) = (0, 0, 0);
-    let accounts = [known(), Ok(None), Err(FactError::Deadline)];
+    let accounts = [Ok(Some(account())), Ok(None), Err(FactError::Deadline)];
     let created: Vec<String> = names()
         .into_iter()
         .filter(|name| name.starts_with("pod-create-"))

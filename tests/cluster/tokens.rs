@@ -321,3 +321,24 @@ fn kubelets_get_their_tokens_and_nobody_else_by_half_their_name() {
     )
     .refused_by(WEBHOOK, words);
 }
+
+#[test]
+fn a_request_for_too_long_is_shortened_with_a_warning() {
+    let team = Team::with_tokens("shortens");
+    let said = team.token("default", &["--duration=10000s"]);
+    assert_eq!(seconds(&claims(&said)), 7200);
+    assert!(said.stderr.starts_with("Warning: "), "{said:?}");
+    let said = team.token("default", &["--duration=7200s"]);
+    assert_eq!(seconds(&claims(&said)), 7200);
+    assert_eq!(said.stderr, "");
+    // In a pod, by the other entry of the registration.
+    let spec = projects("{serviceAccountToken: {audience: a, path: t, expirationSeconds: 86400}}");
+    let said = team.pod("web", &spec);
+    assert!(
+        said.success && said.stderr.starts_with("Warning: "),
+        "{said:?}"
+    );
+    let path =
+        "jsonpath={.spec.volumes[0].projected.sources[0].serviceAccountToken.expirationSeconds}";
+    assert_eq!(team.run(&["get", "pod", "web", "-o", path]).stdout, "7200");
+}

@@ -141,8 +141,9 @@ fn usher_knows_every_flag_of_the_deployment() {
 fn the_overlay_of_the_certificates_page_fills_the_authority_in_everywhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = fs::read_to_string(root.join("certs/README.md")).unwrap();
-    let start = page.find("mkdir -p my-usher").unwrap();
-    let end = start + page[start..].find("\nEND\n").unwrap() + "\nEND\n".len();
+    let (_, behind) = page.split_once("mkdir -p my-usher\n").unwrap();
+    let (overlay, _) = behind.split_once("\nEND\n").unwrap();
+    let script = format!("mkdir -p my-usher\n{overlay}\nEND\n");
     let folder = tempfile::tempdir().unwrap();
     for name in ["deploy", "webhook-config"] {
         fs::create_dir(folder.path().join(name)).unwrap();
@@ -154,9 +155,7 @@ fn the_overlay_of_the_certificates_page_fills_the_authority_in_everywhere() {
     }
     fs::write(folder.path().join("ca.crt"), "the authority").unwrap();
     let mut shell = Command::new("sh");
-    shell
-        .args(["-ec", &page[start..end]])
-        .current_dir(folder.path());
+    shell.args(["-ec", &script]).current_dir(folder.path());
     assert!(shell.status().unwrap().success());
     let objects = kustomize(folder.path().join("my-usher").to_str().unwrap());
     assert_eq!(objects.len(), installed().len());

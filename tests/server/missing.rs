@@ -23,7 +23,7 @@ const ACCOUNT: &str = "/api/v1/namespaces/team-a/serviceaccounts/builder";
 const MISSED: &str = r#"usher_injections_total{profile="role",result="missed"}"#;
 
 /// `role` needs an annotation of the account, `plain` needs nothing of it.
-const CONFIGURATION: &str = r#"
+const CONFIGURATION: &str = r"
 apiVersion: usher.dev/v1alpha1
 kind: Configuration
 profiles:
@@ -34,7 +34,7 @@ profiles:
   - name: plain
     volume: {mountPath: /plain}
     tokens: [{audience: plain, path: token}]
-"#;
+";
 
 fn served(fake: &Fake) -> Served<Live> {
     let served = ready(fake);

@@ -287,8 +287,12 @@ fn annotations_of_256_kib_are_read() {
     let pad = "x".repeat(256 << 10);
     let review = with(&json!({}), &json!({"pad": pad}));
     given(&review, &served.change(&review));
-    let names: String = (0..40_000).map(|n| format!("p{n},")).collect();
-    let skipped: String = (0..40_000).map(|n| format!("c{n},")).collect();
+    let many = |letter: &str| {
+        (0..40_000)
+            .map(|n| format!("{letter}{n}"))
+            .collect::<Vec<_>>()
+    };
+    let (names, skipped) = (many("p").join(","), many("c").join(","));
     for (key, value, allowed, words) in [
         (
             "usher.dev/inject",
