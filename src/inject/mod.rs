@@ -14,6 +14,7 @@ mod plan;
 mod pod;
 mod profile;
 mod select;
+mod values;
 
 pub use account::Account;
 pub use effect::{Effect, Given, Skipped, Step, Touched};
