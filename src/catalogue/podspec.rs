@@ -80,6 +80,7 @@ impl<'a> PodSpec<'a> {
             check,
             path: Path::new(base, field),
             target: Target::Object { resource, name },
+            namespace: None,
         };
         let (field, account) = self.account();
         let account = object(
@@ -96,6 +97,7 @@ impl<'a> PodSpec<'a> {
                 check: Check::Tolerations,
                 path: Path::new(base, "tolerations").at(index),
                 target: Target::Taints(toleration.clone()),
+                namespace: None,
             });
         let others = [
             (Check::Nodes, Resource::NODES, "nodeName", &self.node_name),

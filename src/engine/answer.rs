@@ -182,8 +182,9 @@ impl<'a, 'f> Asker<'a, 'f> {
         let path = Path::new(base, "runtimeClassName");
         let reference = |toleration| Reference {
             check: Check::Tolerations,
-            path,
+            path: path.clone(),
             target: Target::Taints(toleration),
+            namespace: None,
         };
         if self.is_mirror() {
             return Vec::new();
@@ -235,6 +236,7 @@ impl<'a, 'f> Asker<'a, 'f> {
                     resource: Resource::PROFILES,
                     name: (&*profile.name).into(),
                 },
+                namespace: None,
             };
             let name = &profile.name;
             let lacks = |why: &str| {

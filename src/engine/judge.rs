@@ -305,6 +305,7 @@ fn of_token_request<'a>(
                 resource: Resource::SERVICE_ACCOUNTS,
                 name: asker.request.name.clone(),
             },
+            namespace: None,
         };
         let outcome = asker.answer(&account);
         findings.extend(outcome.map(|outcome| asker.finding(account, outcome)));

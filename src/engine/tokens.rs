@@ -81,6 +81,7 @@ pub(super) fn projected<'a>(
                     resource: Resource::SIGNERS,
                     name: certificate.signer_name.clone(),
                 },
+                namespace: None,
             };
             answers.extend(of_name(
                 asker,
@@ -108,7 +109,7 @@ pub(super) fn requested<'a>(
     let mut answers = Vec::new();
     let path = Path::new(base, "audiences");
     if token.audiences().is_empty() {
-        answers.extend(of_audience(asker, limit, audience("", path)));
+        answers.extend(of_audience(asker, limit, audience("", path.clone())));
     }
     for (index, name) in token.audiences().iter().enumerate() {
         let path = path.at(index);
@@ -136,6 +137,7 @@ pub(super) fn requested<'a>(
                 resource: Resource::SERVICE_ACCOUNTS,
                 name: name.clone(),
             },
+            namespace: None,
         };
         let why = format!(
             "a token that is bound to no object is asked for; tokens[{index}] of the configuration refuses those"
@@ -179,6 +181,7 @@ fn audience<'a>(name: impl Into<Text<'a>>, path: Path<'a>) -> Reference<'a> {
             resource: Resource::TOKEN_AUDIENCES,
             name: name.into(),
         },
+        namespace: None,
     }
 }
 

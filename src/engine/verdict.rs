@@ -268,7 +268,7 @@ impl fmt::Display for Finding<'_> {
             outcome,
             ..
         } = self;
-        let path = reference.path;
+        let path = &reference.path;
         let f = &mut OneLine(f);
         let may = match outcome {
             Outcome::Allowed(_) => "may",
