@@ -235,7 +235,7 @@ impl<'f> Maker<'f> {
                         }
                     })
             }
-            (Target::Object { .. }, Check::Profiles | Check::Tolerations) => false,
+            (Target::Object { .. }, _) => false,
         };
         Some(if same {
             CarriedOut::Yes(owner.clone())

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use super::{
     answer::{Asker, Pending},
     controllers::CarriedOut,
@@ -23,15 +25,15 @@ type Answer<'a> = (Reference<'a>, Outcome);
 /// before: its lifetimes were judged when it was made, and cannot change.
 pub(super) fn projected<'a>(
     asker: &mut Asker<'a, '_>,
-    base: &'a str,
+    base: &Cow<'a, str>,
     live: bool,
 ) -> Vec<Answer<'a>> {
     let (kind, spec, policy) = (asker.kind, asker.spec, asker.world.policy);
-    let limit = policy.limit(&asker.request.namespace, &spec.account().1);
+    let limit = policy.limit(&asker.namespace, &spec.account().1);
     let Some(limit) = limit.filter(|_| !asker.is_mirror()) else {
         return Vec::new();
     };
-    let path = Path::new(base, "volumes");
+    let path = Path::new(base.clone(), "volumes");
     let volumes = match spec.volumes() {
         Ok(volumes) => volumes,
         Err(bad) => return vec![(audience("", path), Outcome::Unknown(bad.to_string()))],
@@ -97,7 +99,7 @@ pub(super) fn projected<'a>(
 /// The answers about what a TokenRequest, whose content stands at `base`, asks for.
 pub(super) fn requested<'a>(
     asker: &mut Asker<'a, '_>,
-    base: &'a str,
+    base: &Cow<'a, str>,
     token: &TokenRequest<'a>,
 ) -> Vec<Answer<'a>> {
     let Request {
@@ -107,7 +109,7 @@ pub(super) fn requested<'a>(
         return Vec::new();
     };
     let mut answers = Vec::new();
-    let path = Path::new(base, "audiences");
+    let path = Path::new(base.clone(), "audiences");
     if token.audiences().is_empty() {
         answers.extend(of_audience(asker, limit, audience("", path.clone())));
     }
@@ -126,13 +128,13 @@ pub(super) fn requested<'a>(
         bound: is_bound_to_pod(token),
         corrected_later: false,
     };
-    let lifetime = Path::new(base, "expirationSeconds");
+    let lifetime = Path::new(base.clone(), "expirationSeconds");
     answers.extend(of_lifetime(asker, limit, lifetime, &asked));
     let (index, limit) = limit;
     if limit.unbound == Access::Refuse && token.bound_to().is_none() {
         let reference = Reference {
             check: Check::Tokens,
-            path: Path::new(base, "boundObjectRef"),
+            path: Path::new(base.clone(), "boundObjectRef"),
             target: Target::Object {
                 resource: Resource::SERVICE_ACCOUNTS,
                 name: name.clone(),

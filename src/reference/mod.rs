@@ -30,6 +30,24 @@ pub struct Reference<'a> {
     pub namespace: Option<Text<'a>>,
 }
 
+impl Reference<'_> {
+    /// The same reference at another path, with a life of its own.
+    pub fn into_owned(self, path: String) -> Reference<'static> {
+        Reference {
+            check: self.check,
+            path: Path::new(path, ""),
+            target: match self.target {
+                Target::Object { resource, name } => Target::Object {
+                    resource,
+                    name: name.into_owned(),
+                },
+                Target::Taints(toleration) => Target::Taints(toleration.into_owned()),
+            },
+            namespace: self.namespace.map(Text::into_owned),
+        }
+    }
+}
+
 /// Where a field stands in its object, as `kubectl explain` writes it: `spec.tolerations[1]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path<'a> {

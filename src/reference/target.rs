@@ -151,12 +151,19 @@ impl<'a> Question<'a> {
 /// What to grant: `verb use on serviceaccounts "deployer" in team-a`.
 impl fmt::Display for Question<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            resource,
+            namespace,
+            name,
+        } = self;
+        let namespace = if namespace.is_empty() {
+            "the whole cluster"
+        } else {
+            namespace
+        };
         write!(
             OneLine(f),
-            "verb use on {} \"{}\" in {}",
-            self.resource,
-            self.name,
-            self.namespace
+            "verb use on {resource} \"{name}\" in {namespace}"
         )
     }
 }

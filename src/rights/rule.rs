@@ -129,9 +129,10 @@ mod tests {
             ("use", &["*"], &["*"], Some((0..7).collect())),
             ("use", &[""], &["*"], Some(vec![0, 2])),
             ("get", &[""], &["serviceaccounts"], None),
-            ("use", &["apps"], &["serviceaccounts"], None),
+            // Nothing that every cluster has, but something that a catalogue may name.
+            ("use", &["apps"], &["serviceaccounts"], Some(vec![])),
             ("use", &[""], &["serviceaccounts/token", "*/token"], None),
-            ("*", &[""], &["pods"], None),
+            ("*", &[""], &["pods"], Some(vec![])),
             ("use", &[], &["*"], None),
             ("use", &["*"], &[], None),
         ] {
