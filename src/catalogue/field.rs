@@ -141,7 +141,8 @@ impl From<String> for Name {
 struct Condition {
     /// Relative to the value of the field.
     relative: bool,
-    path: FieldPath,
+    /// None: the value of the field itself.
+    path: Option<FieldPath>,
     /// The text that stands there; none: anything does.
     is: Option<Box<str>>,
 }
@@ -165,8 +166,11 @@ impl TryFrom<Written> for Condition {
             },
         };
         let relative = path.starts_with('.');
-        let path = path.strip_prefix('.').unwrap_or(&path).to_owned();
-        let path = FieldPath::try_from(path).map_err(|bad| bad.to_string())?;
+        let path = match path.strip_prefix('.').unwrap_or(&path) {
+            // A dot alone is the value itself.
+            "" => None,
+            path => Some(FieldPath::try_from(path.to_owned()).map_err(|bad| bad.to_string())?),
+        };
         Ok(Self { relative, path, is })
     }
 }
@@ -174,13 +178,18 @@ impl TryFrom<Written> for Condition {
 impl Condition {
     fn holds(&self, object: &RawValue, value: Option<&RawValue>) -> bool {
         let from = if self.relative { value } else { Some(object) };
-        let places = from.map(|from| self.path.find(from));
-        // What cannot be followed does not hold.
-        let places = places.and_then(Result::ok).unwrap_or_default();
-        places.iter().any(|place| match (&self.is, place.value) {
-            (_, None) => false,
-            (None, Some(value)) => is_something(value),
-            (Some(is), Some(value)) => text(value).is_some_and(|text| *text == **is),
+        let values: Vec<Option<&RawValue>> = match (&self.path, from) {
+            (None, from) => vec![from],
+            (Some(path), Some(from)) => {
+                // What cannot be followed does not hold.
+                let places = path.find(from).unwrap_or_default();
+                places.into_iter().map(|place| place.value).collect()
+            }
+            (Some(_), None) => Vec::new(),
+        };
+        values.into_iter().flatten().any(|value| match &self.is {
+            None => is_something(value),
+            Some(is) => text(value).is_some_and(|text| *text == **is),
         })
     }
 }
@@ -305,7 +314,7 @@ impl Field {
         };
         std::iter::once(&self.path)
             .chain(own)
-            .chain(conditions.map(|condition| &condition.path))
+            .chain(conditions.filter_map(|condition| condition.path.as_ref()))
             .map(FieldPath::head)
     }
 }

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use serde_saphyr::{MessageFormatter as _, UserMessageFormatter};
 
 use crate::reference::Toleration;
 
@@ -155,12 +156,19 @@ pub struct Route {
     pub keys: Vec<Box<str>>,
 }
 
-/// A controller of Kubernetes that makes objects of one kind from the template of another.
+/// A controller that makes objects of one kind from the template of another.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Controller {
-    /// Name of its service account in kube-system.
+    /// Of a controller of Kubernetes: the name of its service account in kube-system.
+    #[serde(default)]
     pub account: Box<str>,
+    /// Of another controller: its name. It is believed only where the configuration names it.
+    #[serde(default)]
+    pub controller: Option<Box<str>>,
+    /// Where the template stands in what it carries out, if that is not known by its kind.
+    #[serde(default)]
+    pub template: Option<Route>,
     /// What it makes.
     pub makes: GroupKind,
     /// Whose template it carries out.
@@ -178,6 +186,12 @@ pub struct GroupKind {
     pub group: Box<str>,
     /// The kind.
     pub kind: Box<str>,
+}
+
+impl GroupKind {
+    fn is(&self, kind: &Kind) -> bool {
+        self.kind == kind.kind && self.group == kind.group
+    }
 }
 
 /// A catalogue file cannot be used.
@@ -199,7 +213,7 @@ impl Catalogue {
             controllers: Vec<Controller>,
         }
 
-        let file: File = serde_saphyr::from_str(yaml).map_err(|e| BadCatalogue(e.to_string()))?;
+        let file: File = read("core", yaml)?;
         let mut catalogue = Self {
             controllers: file.controllers,
             ..Self::default()
@@ -241,14 +255,26 @@ impl Catalogue {
             _about: Box<str>,
             #[serde(default)]
             controllers: BTreeMap<Box<str>, Identity>,
+            #[serde(default)]
+            makes: Vec<Controller>,
             kinds: Vec<Kind>,
         }
 
-        let file: File =
-            serde_saphyr::from_str(yaml).map_err(|e| BadCatalogue(format!("{name}: {e}")))?;
-        self.add_kinds(file.kinds)
-            .map_err(|BadCatalogue(why)| BadCatalogue(format!("{name}: {why}")))?;
+        let file: File = read(name, yaml)?;
+        let named = |BadCatalogue(why)| BadCatalogue(format!("{name}: {why}"));
+        self.add_kinds(file.kinds).map_err(named)?;
         self.identities.extend(file.controllers);
+        for maker in file.makes {
+            let known = |kind: &GroupKind| self.find(&kind.group, &kind.kind).is_some();
+            let controller = maker.controller.as_deref().unwrap_or_default();
+            if self.identity(controller).is_none() || !known(&maker.makes) || !known(&maker.of) {
+                return Err(named(BadCatalogue(format!(
+                    "\"{controller}\" makes {} of {}: one of the three has no entry",
+                    maker.makes.kind, maker.of.kind
+                ))));
+            }
+            self.controllers.push(maker);
+        }
         Ok(())
     }
 
@@ -289,15 +315,13 @@ impl Catalogue {
         self.kinds.values().flat_map(HashMap::values).flatten()
     }
 
-    /// The controller that makes objects of this kind for owners of that kind.
-    pub fn controller(&self, made: &Kind, group: &str, owner: &str) -> Option<&Controller> {
-        self.makers(made)
-            .find(|maker| *maker.of.group == *group && *maker.of.kind == *owner)
-    }
-
-    /// Whether some controller of this account makes objects of this kind.
-    pub fn is_maker(&self, made: &Kind, account: &str) -> bool {
-        self.makers(made).any(|maker| *maker.account == *account)
+    /// The controllers that make objects of this kind for owners of that kind: mostly one.
+    pub fn makers_for(&self, made: &Kind, group: &str, owner: &str) -> Vec<&Controller> {
+        let controllers = self.controllers.iter();
+        let fits = |maker: &&Controller| {
+            maker.makes.is(made) && *maker.of.group == *group && *maker.of.kind == *owner
+        };
+        controllers.filter(fits).collect()
     }
 
     /// Whether some controller that makes objects of this kind adds this toleration by itself.
@@ -309,11 +333,24 @@ impl Catalogue {
     }
 
     /// The controllers that make objects of this kind.
-    fn makers(&self, made: &Kind) -> impl Iterator<Item = &Controller> {
-        self.controllers.iter().filter(|controller| {
-            controller.makes.kind == made.kind && controller.makes.group == made.group
-        })
+    pub fn makers<'c>(&'c self, made: &'c Kind) -> impl Iterator<Item = &'c Controller> {
+        self.controllers
+            .iter()
+            .filter(move |controller| controller.makes.is(made))
     }
+}
+
+/// A file of the catalogue; an error names the file, the line and the column.
+fn read<T: serde::de::DeserializeOwned>(name: &str, yaml: &str) -> Result<T, BadCatalogue> {
+    serde_saphyr::from_str(yaml).map_err(|error| {
+        let why = UserMessageFormatter
+            .format_message(error.without_snippet())
+            .replace('`', "\"");
+        BadCatalogue(match error.location() {
+            Some(place) => format!("{name}:{}:{}: {why}", place.line(), place.column()),
+            None => format!("{name}: {why}"),
+        })
+    })
 }
 
 impl Kind {

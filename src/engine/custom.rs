@@ -114,7 +114,7 @@ fn unknown<'a>(
 }
 
 /// Who a controller is: as its project installs it, but for what the configuration says.
-fn identity(world: &World<'_>, name: &str) -> Option<Identity> {
+pub(super) fn identity(world: &World<'_>, name: &str) -> Option<Identity> {
     let installed = world.catalogue.identity(name);
     let configured = world.policy.controllers.get(name);
     let pick = |of: fn(&Identity) -> &str| -> Box<str> {
