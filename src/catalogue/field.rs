@@ -150,8 +150,16 @@ struct Condition {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Written {
-    Is(BTreeMap<String, Box<str>>),
+    Is(BTreeMap<String, Scalar>),
     There(String),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Scalar {
+    Bool(bool),
+    Number(i64),
+    Text(Box<str>),
 }
 
 impl TryFrom<Written> for Condition {
@@ -161,7 +169,9 @@ impl TryFrom<Written> for Condition {
         let (path, is) = match written {
             Written::There(path) => (path, None),
             Written::Is(map) => match map.into_iter().next() {
-                Some((path, is)) => (path, Some(is)),
+                Some((path, Scalar::Text(is))) => (path, Some(is)),
+                Some((path, Scalar::Bool(is))) => (path, Some(is.to_string().into())),
+                Some((path, Scalar::Number(is))) => (path, Some(is.to_string().into())),
                 None => return Err("a condition names a path".to_owned()),
             },
         };
@@ -189,7 +199,10 @@ impl Condition {
         };
         values.into_iter().flatten().any(|value| match &self.is {
             None => is_something(value),
-            Some(is) => text(value).is_some_and(|text| *text == **is),
+            Some(is) => match text(value) {
+                Some(text) => *text == **is,
+                None => *value.get() == **is,
+            },
         })
     }
 }

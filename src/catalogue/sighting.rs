@@ -657,8 +657,8 @@ mod tests {
                 &["s.a: serviceaccounts x"],
             ),
             (
-                "{path: 's.l[].a', serviceAccount: {}, unless: [{.: y}]}",
-                r#"{"s":{"l":[{"a":"x"},{"a":"y"}]}}"#,
+                "{path: 's.l[].a', serviceAccount: {}, unless: [{.: other}]}",
+                r#"{"s":{"l":[{"a":"x"},{"a":"other"}]}}"#,
                 &["s.l[0].a: serviceaccounts x"],
             ),
             (
@@ -670,7 +670,7 @@ mod tests {
                 "{path: 's.l[].a', serviceAccount: {}}",
                 r#"{"s":{"l":{}}}"#,
                 &[
-                    "s.l[].a lost: the object cannot be read: invalid type: map, expected a sequence at line 1 column 0",
+                    "s.l[].a lost: the object cannot be read: invalid type: map, expected a sequence at line 1 column 2",
                 ],
             ),
         ] {
