@@ -19,7 +19,7 @@ use serde_saphyr::{MessageFormatter as _, UserMessageFormatter};
 use crate::reference::Toleration;
 
 pub use field::Field;
-pub use path::{FieldPath, Lost};
+pub use path::{FieldPath, Lost, Step};
 pub use podspec::PodSpec;
 pub use projection::{
     Credential, PodCertificateSource, Projected, Source, TokenSource, Volume, credentials,
