@@ -59,7 +59,7 @@ pub struct Kind {
     governed: Option<Route>,
     /// Subresources that take the whole object and are known to use nothing. Any other is judged like the object.
     harmless: Vec<Box<str>>,
-    /// Fields of the pod spec whose change is no use of anything.
+    /// Fields of the governed part whose change is no use of anything.
     pub free: Vec<Box<str>>,
 }
 
