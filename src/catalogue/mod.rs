@@ -59,7 +59,7 @@ pub struct Kind {
     governed: Option<Route>,
     /// Subresources that take the whole object and are known to use nothing. Any other is judged like the object.
     harmless: Vec<Box<str>>,
-    /// Fields of the pod spec whose change is no use of anything.
+    /// Fields of the governed part whose change is no use of anything.
     pub free: Vec<Box<str>>,
 }
 
@@ -259,8 +259,13 @@ impl Catalogue {
 
     /// The file of a project that ships with Usher: what it is about, and its catalogue alone.
     pub fn project(name: &str) -> Result<(String, Self), BadCatalogue> {
-        let mut only = Self::default();
+        let core = Self::embedded()?;
+        // With the kinds of Kubernetes itself, of which its controllers may make objects.
+        let mut only = Self::embedded()?;
         only.enable(name)?;
+        for (group, kinds) in &mut only.kinds {
+            kinds.retain(|kind, _| core.find(group, kind).is_none());
+        }
         let about = only.about.join("; ");
         Ok((about, only))
     }
