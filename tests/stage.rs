@@ -1,6 +1,9 @@
 //! A world in memory, in which reviews are judged as the server would: the whole way from bytes to bytes.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use jiff::civil::Date;
 use serde_json::{Value, json, value::RawValue};
@@ -15,7 +18,7 @@ use crate::contract;
 
 /// What reviews are judged by, and what the cluster would say.
 pub(crate) struct Stage {
-    catalogue: Catalogue,
+    catalogue: Arc<Catalogue>,
     policy: Policy,
     rights: Rights,
     today: Date,
@@ -66,7 +69,10 @@ impl Stage {
             take(&mut held, object);
         }
         let mut stage = Self {
-            catalogue: Catalogue::embedded().unwrap(),
+            catalogue: policy
+                .catalogue
+                .clone()
+                .unwrap_or_else(|| Arc::new(Catalogue::embedded().unwrap())),
             policy,
             rights: held.compile(),
             today,

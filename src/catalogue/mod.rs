@@ -1,56 +1,136 @@
 //! Finds references in objects. Which kinds hold them, and where, is data: one YAML file per project.
 
+mod field;
+mod path;
 mod podspec;
 mod projection;
+mod projects;
 mod seek;
+mod sighting;
 mod strict;
 mod tokenrequest;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use serde_saphyr::{MessageFormatter as _, UserMessageFormatter};
 
 use crate::reference::Toleration;
 
+pub use field::Field;
+pub use path::{FieldPath, Lost};
 pub use podspec::PodSpec;
 pub use projection::{
     Credential, PodCertificateSource, Projected, Source, TokenSource, Volume, credentials,
 };
 pub use seek::{BadObject, at, fields, parse};
+pub use sighting::{Sighting, sightings};
 pub(crate) use strict::Strict;
 pub use tokenrequest::TokenRequest;
 
 /// Every kind that holds references, and every controller that makes one of them for another.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Catalogue {
-    kinds: HashMap<Box<str>, HashMap<Box<str>, Kind>>,
+    kinds: HashMap<Box<str>, HashMap<Box<str>, Vec<Kind>>>,
     controllers: Vec<Controller>,
+    identities: BTreeMap<Box<str>, Identity>,
 }
 
-/// A kind that holds references.
+/// A kind that holds references, in the versions that have the same fields.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(try_from = "KindEntry")]
 pub struct Kind {
     /// Its API group.
     pub group: Box<str>,
-    /// The version whose paths are given here.
-    pub version: Box<str>,
+    /// The versions whose paths are given here, at least one.
+    pub versions: Vec<Box<str>>,
     /// Its name.
     pub kind: Box<str>,
     /// Its resource, in the plural.
     pub resource: Box<str>,
+    /// Whether its objects belong to the whole cluster.
+    pub cluster: bool,
     /// What of it is looked into, and where that stands.
     pub content: Content,
     /// The part whose change is a use of what it names, if that is more than the content.
-    #[serde(default)]
     governed: Option<Route>,
     /// Subresources that take the whole object and are known to use nothing. Any other is judged like the object.
-    #[serde(default)]
     harmless: Vec<Box<str>>,
     /// Fields of the pod spec whose change is no use of anything.
-    #[serde(default)]
     pub free: Vec<Box<str>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct KindEntry {
+    group: Box<str>,
+    versions: Vec<Box<str>>,
+    kind: Box<str>,
+    resource: Box<str>,
+    #[serde(default)]
+    scope: Scope,
+    #[serde(default)]
+    content: Option<Content>,
+    #[serde(default)]
+    fields: Option<Vec<Field>>,
+    #[serde(default)]
+    governed: Option<Route>,
+    #[serde(default)]
+    harmless: Option<Vec<Box<str>>>,
+    #[serde(default)]
+    free: Vec<Box<str>>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize, PartialEq, Eq)]
+enum Scope {
+    Cluster,
+    #[default]
+    Namespaced,
+}
+
+impl TryFrom<KindEntry> for Kind {
+    type Error = String;
+
+    fn try_from(entry: KindEntry) -> Result<Self, String> {
+        let content = match (entry.content, entry.fields) {
+            (Some(content), None) => content,
+            (None, Some(fields)) => Content::Fields(fields),
+            _ => return Err(format!("{} must have fields", entry.kind)),
+        };
+        if entry.versions.is_empty() {
+            return Err(format!("{} must have versions", entry.kind));
+        }
+        // The status of a custom resource is what its controller writes.
+        let harmless = match (&content, entry.harmless) {
+            (_, Some(harmless)) => harmless,
+            (Content::Fields(_), None) => vec!["status".into()],
+            (_, None) => Vec::new(),
+        };
+        Ok(Self {
+            group: entry.group,
+            versions: entry.versions,
+            kind: entry.kind,
+            resource: entry.resource,
+            cluster: entry.scope == Scope::Cluster,
+            content,
+            governed: entry.governed,
+            harmless,
+            free: entry.free,
+        })
+    }
+}
+
+/// Who a controller is, and which account it uses for objects that name none.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Identity {
+    /// The namespace that it runs in.
+    pub namespace: Box<str>,
+    /// Its own account.
+    pub service_account: Box<str>,
+    /// The account, in the namespace of the object, that it is told to use where none is named; empty: its own.
+    pub default_service_account: Box<str>,
 }
 
 /// What of a kind is looked into.
@@ -61,6 +141,9 @@ pub enum Content {
     PodSpec(Route),
     /// What a TokenRequest asks for.
     TokenRequest(Route),
+    /// Fields of a custom resource.
+    #[serde(skip)]
+    Fields(Vec<Field>),
 }
 
 /// A path of keys, written with dots.
@@ -73,12 +156,19 @@ pub struct Route {
     pub keys: Vec<Box<str>>,
 }
 
-/// A controller of Kubernetes that makes objects of one kind from the template of another.
+/// A controller that makes objects of one kind from the template of another.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Controller {
-    /// Name of its service account in kube-system.
+    /// Of a controller of Kubernetes: the name of its service account in kube-system.
+    #[serde(default)]
     pub account: Box<str>,
+    /// Of another controller: its name. It is believed only where the configuration names it.
+    #[serde(default)]
+    pub controller: Option<Box<str>>,
+    /// Where the template stands in what it carries out, if that is not known by its kind.
+    #[serde(default)]
+    pub template: Option<Route>,
     /// What it makes.
     pub makes: GroupKind,
     /// Whose template it carries out.
@@ -98,18 +188,24 @@ pub struct GroupKind {
     pub kind: Box<str>,
 }
 
+impl GroupKind {
+    fn is(&self, kind: &Kind) -> bool {
+        self.kind == kind.kind && self.group == kind.group
+    }
+}
+
 /// A catalogue file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("catalogue: {0}")]
 pub struct BadCatalogue(String);
 
 impl Catalogue {
-    /// The catalogue that ships with Usher.
+    /// The kinds of Kubernetes itself, which are always judged.
     pub fn embedded() -> Result<Self, BadCatalogue> {
-        Self::read(include_str!("core.yaml"))
+        Self::core(include_str!("core.yaml"))
     }
 
-    fn read(yaml: &str) -> Result<Self, BadCatalogue> {
+    fn core(yaml: &str) -> Result<Self, BadCatalogue> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct File {
@@ -117,18 +213,12 @@ impl Catalogue {
             controllers: Vec<Controller>,
         }
 
-        let file: File = serde_saphyr::from_str(yaml).map_err(|e| BadCatalogue(e.to_string()))?;
-        let mut kinds: HashMap<_, HashMap<_, _>> = HashMap::new();
-        for kind in file.kinds {
-            let group = kinds.entry(kind.group.clone()).or_default();
-            if let Some(twice) = group.insert(kind.kind.clone(), kind) {
-                return Err(BadCatalogue(format!("{} stands there twice", twice.kind)));
-            }
-        }
-        let catalogue = Self {
-            kinds,
+        let file: File = read("core", yaml)?;
+        let mut catalogue = Self {
             controllers: file.controllers,
+            ..Self::default()
         };
+        catalogue.add_kinds(file.kinds)?;
         for GroupKind { group, kind } in catalogue
             .controllers
             .iter()
@@ -143,25 +233,95 @@ impl Catalogue {
         Ok(catalogue)
     }
 
-    /// The entry of a kind.
+    /// The same with the kinds of a project that ships with Usher.
+    pub fn enable(&mut self, project: &str) -> Result<(), BadCatalogue> {
+        let known = projects::PROJECTS;
+        let Some((_, yaml)) = known.iter().find(|(name, _)| *name == project) else {
+            let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+            return Err(BadCatalogue(format!(
+                "there is no \"{project}\"; there are {}",
+                names.join(", ")
+            )));
+        };
+        self.add(project, yaml)
+    }
+
+    /// The same with the kinds of a file, which messages call `name`.
+    pub fn add(&mut self, name: &str, yaml: &str) -> Result<(), BadCatalogue> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct File {
+            #[serde(rename = "about")]
+            _about: Box<str>,
+            #[serde(default)]
+            controllers: BTreeMap<Box<str>, Identity>,
+            #[serde(default)]
+            makes: Vec<Controller>,
+            kinds: Vec<Kind>,
+        }
+
+        let file: File = read(name, yaml)?;
+        let named = |BadCatalogue(why)| BadCatalogue(format!("{name}: {why}"));
+        self.add_kinds(file.kinds).map_err(named)?;
+        self.identities.extend(file.controllers);
+        for maker in file.makes {
+            let known = |kind: &GroupKind| self.find(&kind.group, &kind.kind).is_some();
+            let controller = maker.controller.as_deref().unwrap_or_default();
+            if self.identity(controller).is_none() || !known(&maker.makes) || !known(&maker.of) {
+                return Err(named(BadCatalogue(format!(
+                    "\"{controller}\" makes {} of {}: one of the three has no entry",
+                    maker.makes.kind, maker.of.kind
+                ))));
+            }
+            self.controllers.push(maker);
+        }
+        Ok(())
+    }
+
+    fn add_kinds(&mut self, kinds: Vec<Kind>) -> Result<(), BadCatalogue> {
+        for kind in kinds {
+            let group = self.kinds.entry(kind.group.clone()).or_default();
+            let held = group.entry(kind.kind.clone()).or_default();
+            let mut versions = held.iter().flat_map(|held| &held.versions);
+            if let Some(version) = versions.find(|version| kind.versions.contains(version)) {
+                return Err(BadCatalogue(format!(
+                    "{version} of {} stands there twice",
+                    kind.kind
+                )));
+            }
+            held.push(kind);
+        }
+        Ok(())
+    }
+
+    /// The entry of a kind, whatever the version.
     pub fn find(&self, group: &str, kind: &str) -> Option<&Kind> {
-        self.kinds.get(group)?.get(kind)
+        self.kinds.get(group)?.get(kind)?.first()
+    }
+
+    /// The entry of a kind that has this version.
+    pub fn version(&self, group: &str, kind: &str, version: &str) -> Option<&Kind> {
+        let mut held = self.kinds.get(group)?.get(kind)?.iter();
+        held.find(|kind| kind.has(version))
+    }
+
+    /// Who the controller of this name is, as its project installs it.
+    pub fn identity(&self, controller: &str) -> Option<&Identity> {
+        self.identities.get(controller)
     }
 
     /// Every kind, in no order.
     pub fn kinds(&self) -> impl Iterator<Item = &Kind> {
-        self.kinds.values().flat_map(HashMap::values)
+        self.kinds.values().flat_map(HashMap::values).flatten()
     }
 
-    /// The controller that makes objects of this kind for owners of that kind.
-    pub fn controller(&self, made: &Kind, group: &str, owner: &str) -> Option<&Controller> {
-        self.makers(made)
-            .find(|maker| *maker.of.group == *group && *maker.of.kind == *owner)
-    }
-
-    /// Whether some controller of this account makes objects of this kind.
-    pub fn is_maker(&self, made: &Kind, account: &str) -> bool {
-        self.makers(made).any(|maker| *maker.account == *account)
+    /// The controllers that make objects of this kind for owners of that kind: mostly one.
+    pub fn makers_for(&self, made: &Kind, group: &str, owner: &str) -> Vec<&Controller> {
+        let controllers = self.controllers.iter();
+        let fits = |maker: &&Controller| {
+            maker.makes.is(made) && *maker.of.group == *group && *maker.of.kind == *owner
+        };
+        controllers.filter(fits).collect()
     }
 
     /// Whether some controller that makes objects of this kind adds this toleration by itself.
@@ -173,28 +333,47 @@ impl Catalogue {
     }
 
     /// The controllers that make objects of this kind.
-    fn makers(&self, made: &Kind) -> impl Iterator<Item = &Controller> {
-        self.controllers.iter().filter(|controller| {
-            controller.makes.kind == made.kind && controller.makes.group == made.group
-        })
+    pub fn makers<'c>(&'c self, made: &'c Kind) -> impl Iterator<Item = &'c Controller> {
+        self.controllers
+            .iter()
+            .filter(move |controller| controller.makes.is(made))
     }
 }
 
+/// A file of the catalogue; an error names the file, the line and the column.
+fn read<T: serde::de::DeserializeOwned>(name: &str, yaml: &str) -> Result<T, BadCatalogue> {
+    serde_saphyr::from_str(yaml).map_err(|error| {
+        let why = UserMessageFormatter
+            .format_message(error.without_snippet())
+            .replace('`', "\"");
+        BadCatalogue(match error.location() {
+            Some(place) => format!("{name}:{}:{}: {why}", place.line(), place.column()),
+            None => format!("{name}: {why}"),
+        })
+    })
+}
+
 impl Kind {
-    /// Where the part stands whose change is a use of what it names.
-    pub fn governed(&self) -> &Route {
+    /// The parts whose change is a use of what they name, as keys.
+    pub fn governed(&self) -> Vec<Vec<Box<str>>> {
         match (&self.governed, &self.content) {
             (Some(route), _) | (None, Content::PodSpec(route) | Content::TokenRequest(route)) => {
-                route
+                vec![route.keys.clone()]
+            }
+            (None, Content::Fields(fields)) => {
+                let mut parts: Vec<_> = fields.iter().flat_map(Field::governed).collect();
+                parts.sort();
+                parts.dedup();
+                parts
             }
         }
     }
 
-    /// Where its pod spec stands, if it has one.
+    /// Where its pod spec stands, if it is known for one.
     pub fn pod_spec(&self) -> Option<&Route> {
         match &self.content {
             Content::PodSpec(route) => Some(route),
-            Content::TokenRequest(_) => None,
+            Content::TokenRequest(_) | Content::Fields(_) => None,
         }
     }
 
@@ -203,7 +382,13 @@ impl Kind {
         match &self.content {
             Content::PodSpec(route) => at::<PodSpec<'_>>(object, &route.keys).err(),
             Content::TokenRequest(route) => at::<TokenRequest<'_>>(object, &route.keys).err(),
+            Content::Fields(_) => None,
         }
+    }
+
+    /// Whether its paths are those of this version.
+    pub fn has(&self, version: &str) -> bool {
+        self.versions.iter().any(|known| **known == *version)
     }
 
     /// Whether this is the pod itself, not a template of one.
@@ -218,10 +403,11 @@ impl Kind {
 
     /// Group and version, as manifests write them.
     pub fn api_version(&self) -> String {
+        let version = self.versions.first().map_or("", |version| version);
         if self.group.is_empty() {
-            self.version.to_string()
+            version.to_owned()
         } else {
-            format!("{}/{}", self.group, self.version)
+            format!("{}/{version}", self.group)
         }
     }
 }
@@ -257,7 +443,8 @@ mod tests {
 
     #[test]
     fn a_catalogue_that_contradicts_itself_is_refused() {
-        let row = "{group: '', version: v1, kind: Pod, resource: pods, content: {podSpec: spec}}";
+        let row =
+            "{group: '', versions: [v1], kind: Pod, resource: pods, content: {podSpec: spec}}";
         let twice = format!("kinds: [{row}, {row}]\ncontrollers: []");
         let stray = format!(
             "kinds: [{row}]\ncontrollers: [{{account: a, makes: {{group: '', kind: Pod}}, of: {{group: x, kind: Y}}}}]"
@@ -269,7 +456,7 @@ mod tests {
             "kinds: {",
             "unknown: 1",
         ] {
-            assert!(Catalogue::read(yaml).is_err(), "{yaml}");
+            assert!(Catalogue::core(yaml).is_err(), "{yaml}");
         }
     }
 }

@@ -1,4 +1,7 @@
-use std::collections::{HashMap, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -75,11 +78,13 @@ impl<'a> PodSpec<'a> {
     }
 
     /// Every reference of this pod spec, which stands at `base` in its object.
-    pub fn references(&self, base: &'a str) -> impl Iterator<Item = Reference<'a>> + '_ {
+    pub fn references(&self, base: &Cow<'a, str>) -> impl Iterator<Item = Reference<'a>> + '_ {
+        let (base, listed) = (base.clone(), Path::new(base.clone(), "tolerations"));
         let object = move |check, resource, field, name: Text<'a>| Reference {
             check,
-            path: Path::new(base, field),
+            path: Path::new(base.clone(), field),
             target: Target::Object { resource, name },
+            namespace: None,
         };
         let (field, account) = self.account();
         let account = object(
@@ -94,8 +99,9 @@ impl<'a> PodSpec<'a> {
             .enumerate()
             .map(move |(index, toleration)| Reference {
                 check: Check::Tolerations,
-                path: Path::new(base, "tolerations").at(index),
+                path: listed.at(index),
                 target: Target::Taints(toleration.clone()),
+                namespace: None,
             });
         let others = [
             (Check::Nodes, Resource::NODES, "nodeName", &self.node_name),
@@ -212,7 +218,7 @@ mod tests {
                 "tolerations":[{"operator":"Exists"},{"key":"k","tolerationSeconds":3}],"containers":[]}"#,
         );
         let paths: Vec<String> = spec
-            .references("spec")
+            .references(&"spec".into())
             .map(|r| r.path.to_string())
             .collect();
         assert_eq!(

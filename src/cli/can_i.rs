@@ -175,7 +175,6 @@ fn pod_spec(target: &Named) -> Result<Value, Failure> {
         Check::PriorityClasses => json!({ "priorityClassName": name }),
         Check::RuntimeClasses => json!({ "runtimeClassName": name }),
         Check::ServiceAccounts => json!({ "serviceAccountName": name }),
-        Check::Profiles => json!({}),
         Check::Tokens => {
             let source = if target.resource == Resource::SIGNERS {
                 json!({"podCertificate": {"signerName": name}})
@@ -196,6 +195,8 @@ fn pod_spec(target: &Named) -> Result<Value, Failure> {
                 "key": &*key, "operator": &*operator, "value": &*value, "effect": &*effect
             }]})
         }
+        // Nothing that the command line names belongs to these.
+        _ => json!({}),
     })
 }
 

@@ -39,7 +39,7 @@ pub(super) struct GivenArgs {
 /// All that a verdict rests on, but the request.
 #[derive(Debug)]
 pub(super) struct World {
-    pub(super) catalogue: Catalogue,
+    pub(super) catalogue: Arc<Catalogue>,
     pub(super) policy: Policy,
     pub(super) offline: Offline,
     pub(super) rights: Arc<Rights>,
@@ -59,12 +59,15 @@ impl WorldArgs {
 impl GivenArgs {
     /// Reads everything, with the rights that are in these files and folders.
     pub(super) fn load(&self, rbac: &[PathBuf]) -> Result<World, Failure> {
-        let catalogue = Catalogue::embedded()?;
         let mut policy = match &self.config {
             Some(file) => config::load(file)?,
             None => Policy::default(),
         };
         policy.authorizer = Authorizer::Rbac;
+        let catalogue = match &policy.catalogue {
+            Some(catalogue) => catalogue.clone(),
+            None => Arc::new(Catalogue::embedded()?),
+        };
         let mut given = Given::default();
         for input in manifest::inputs(rbac)? {
             manifest::read(&input, |source, object| given.rbac(source, object))?;

@@ -3,7 +3,12 @@
 
 mod document;
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use jiff::civil::Date;
 use schemars::JsonSchema;
@@ -12,11 +17,12 @@ use serde::{Deserialize, Serialize};
 pub use document::{commented, schema};
 
 use crate::{
+    catalogue::{Catalogue, Identity},
     engine::{
         Authorizer, Baseline, Exemption, GrantEntry, Mode, Modes, NamespaceModes, Policy,
         TokenLimit, legal_limits,
     },
-    inject::{self, BadProfile, ProfileEntry},
+    inject::{self, ProfileEntry},
     reference::Check,
     rights::Pattern,
 };
@@ -69,8 +75,11 @@ pub struct Configuration {
         "owner": "platform@example.org", "reason": "moves to its own account with ticket 4711", "expires": "2027-01-31"
     }]]))]
     exemptions: Vec<Exemption>,
-    /// Who makes objects from what others wrote.
-    controllers: Controllers,
+    /// Controllers that act for others: those of Kubernetes itself (kube-controller-manager), and those of the enabled
+    /// projects, where they are not as their projects install them.
+    controllers: BTreeMap<String, ControllerEntry>,
+    /// Which kinds are looked into, beside those of Kubernetes itself.
+    catalogue: CatalogueEntry,
     /// What pods get when they are created: volumes with tokens, and what belongs to them. A preset is a profile that
     /// ships with Usher, and every field of it can be given anew (docs/injection.md).
     #[serde(deserialize_with = "inject::entries")]
@@ -113,22 +122,35 @@ struct NamespaceEntry {
     checks: BTreeMap<Check, Mode>,
 }
 
-/// Who makes objects from what others wrote.
+/// A controller: who it is, and as whom it acts.
 #[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
-#[serde(deny_unknown_fields, default)]
-struct Controllers {
-    /// The controllers of Kubernetes itself.
-    #[serde(rename = "kube-controller-manager")]
-    kube_controller_manager: KubeControllerManager,
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+struct ControllerEntry {
+    /// Of kube-controller-manager only: the one user that all controllers of Kubernetes share, where the controller
+    /// manager runs without --use-service-account-credentials: system:kube-controller-manager. Left empty, each has its
+    /// own account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    /// The namespace that it runs in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<String>,
+    /// Its own account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_account: Option<String>,
+    /// The account, in the namespace of an object, that it is told to use where the object names none
+    /// (--default-service-account of Flux).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default_service_account: Option<String>,
 }
 
-/// The controllers of Kubernetes itself.
+/// Which kinds are looked into, beside those of Kubernetes itself.
 #[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
-#[serde(deny_unknown_fields, default)]
-struct KubeControllerManager {
-    /// The one user that all of them share, where the controller manager runs without
-    /// --use-service-account-credentials: system:kube-controller-manager. Left empty, each has its own account.
-    user: String,
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+struct CatalogueEntry {
+    /// Projects that Usher knows, by name: flux, keda and others (usher catalogue list).
+    enable: Vec<String>,
+    /// Files of your own, in the same format.
+    files: Vec<PathBuf>,
 }
 
 /// A configuration cannot be used.
@@ -165,13 +187,7 @@ pub enum ConfigError {
 /// Reads a configuration file.
 pub fn load(path: &Path) -> Result<Policy, ConfigError> {
     let file = path.display().to_string();
-    let read = || {
-        if fs::metadata(path)?.len() > LARGEST {
-            return Err(io::Error::other("it is larger than 4 MiB"));
-        }
-        fs::read_to_string(path)
-    };
-    let text = read().map_err(|source| ConfigError::Read {
+    let text = read(path).map_err(|source| ConfigError::Read {
         file: file.clone(),
         source,
     })?;
@@ -179,6 +195,13 @@ pub fn load(path: &Path) -> Result<Policy, ConfigError> {
         file,
         source: Box::new(source),
     })
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    if fs::metadata(path)?.len() > LARGEST {
+        return Err(io::Error::other("it is larger than 4 MiB"));
+    }
+    fs::read_to_string(path)
 }
 
 /// Reads the text of a configuration. Nothing but comments is the default configuration.
@@ -195,10 +218,10 @@ pub fn parse(text: &str) -> Result<Policy, ConfigError> {
         }
     })?;
     let policy = configuration.unwrap_or_default().try_into();
-    policy.map_err(|bad: BadProfile| ConfigError::Bad {
+    policy.map_err(|why: String| ConfigError::Bad {
         line: 0,
         column: 0,
-        why: bad.to_string(),
+        why,
     })
 }
 
@@ -217,16 +240,43 @@ impl Default for Configuration {
             tokens: policy.tokens,
             api_audiences: policy.api_audiences,
             exemptions: policy.exemptions,
-            controllers: Controllers::default(),
+            controllers: BTreeMap::from([(
+                MANAGER.to_owned(),
+                ControllerEntry {
+                    user: Some(String::new()),
+                    ..ControllerEntry::default()
+                },
+            )]),
+            catalogue: CatalogueEntry::default(),
             profiles: Vec::new(),
         }
     }
 }
 
-impl TryFrom<Configuration> for Policy {
-    type Error = BadProfile;
+/// The controllers of Kubernetes itself, as the configuration calls them.
+const MANAGER: &str = "kube-controller-manager";
 
-    fn try_from(configuration: Configuration) -> Result<Self, BadProfile> {
+/// The catalogue, where the configuration asks for more than the kinds of Kubernetes itself.
+fn catalogue(entry: &CatalogueEntry) -> Result<Option<Catalogue>, String> {
+    if entry.enable.is_empty() && entry.files.is_empty() {
+        return Ok(None);
+    }
+    let mut catalogue = Catalogue::embedded().map_err(|bad| bad.to_string())?;
+    for project in &entry.enable {
+        catalogue.enable(project).map_err(|bad| bad.to_string())?;
+    }
+    for file in &entry.files {
+        let name = file.display().to_string();
+        let text = read(file).map_err(|error| format!("catalogue: {name}: {error}"))?;
+        catalogue.add(&name, &text).map_err(|bad| bad.to_string())?;
+    }
+    Ok(Some(catalogue))
+}
+
+impl TryFrom<Configuration> for Policy {
+    type Error = String;
+
+    fn try_from(configuration: Configuration) -> Result<Self, String> {
         let mut modes = Modes::default();
         for (check, mode) in &mut modes.default {
             *mode = configuration.checks.get(check).copied().unwrap_or(*mode);
@@ -239,7 +289,28 @@ impl TryFrom<Configuration> for Policy {
                 checks: entry.checks.into_iter().collect(),
             })
             .collect();
-        let shared = configuration.controllers.kube_controller_manager.user;
+        let catalogue = catalogue(&configuration.catalogue)?;
+        let mut shared = String::new();
+        let mut controllers = BTreeMap::new();
+        for (name, entry) in configuration.controllers {
+            if name == MANAGER {
+                shared = entry.user.unwrap_or_default();
+                continue;
+            }
+            let known = catalogue.as_ref().and_then(|known| known.identity(&name));
+            if known.is_none() || entry.user.is_some() {
+                return Err(format!(
+                    "controllers: \"{name}\" is no controller of an enabled project, or it has a user: only {MANAGER} has"
+                ));
+            }
+            let text = |text: Option<String>| text.unwrap_or_default().into_boxed_str();
+            let identity = Identity {
+                namespace: text(entry.namespace),
+                service_account: text(entry.service_account),
+                default_service_account: text(entry.default_service_account),
+            };
+            controllers.insert(name, identity);
+        }
         Ok(Self {
             authorizer: configuration.authorizer,
             modes,
@@ -250,7 +321,9 @@ impl TryFrom<Configuration> for Policy {
             api_audiences: configuration.api_audiences,
             exemptions: configuration.exemptions,
             controller_manager: Some(shared).filter(|user| !user.is_empty()),
-            profiles: inject::profiles(&configuration.profiles)?,
+            profiles: inject::profiles(&configuration.profiles).map_err(|bad| bad.to_string())?,
+            controllers,
+            catalogue: catalogue.map(Arc::new),
         })
     }
 }

@@ -25,6 +25,10 @@ pub(super) struct Asker<'a, 'f> {
     pub(super) facts: &'f Facts,
     pub(super) kind: &'a Kind,
     pub(super) spec: &'f PodSpec<'a>,
+    /// Where the pods are.
+    pub(super) namespace: Text<'a>,
+    /// Whether the pod spec has an account.
+    pub(super) names_account: bool,
     mirror: Option<&'a str>,
     /// Found out once.
     maker: Option<Maker<'f>>,
@@ -51,6 +55,8 @@ impl<'a, 'f> Asker<'a, 'f> {
             facts,
             kind,
             spec,
+            namespace: request.namespace.clone(),
+            names_account: true,
             mirror: mirror(request, kind, spec),
             maker: None,
             extended: None,
@@ -77,8 +83,11 @@ impl<'a, 'f> Asker<'a, 'f> {
     }
 
     /// A reference and its answer, with what they lead to.
-    pub(super) fn finding(&self, reference: Reference<'a>, outcome: Outcome) -> Finding<'a> {
+    pub(super) fn finding(&self, mut reference: Reference<'a>, outcome: Outcome) -> Finding<'a> {
         let mode = self.mode(reference.check);
+        if reference.namespace.is_none() && self.namespace != self.request.namespace {
+            reference.namespace = Some(self.namespace.clone());
+        }
         Finding::new(self.request, &self.world, reference, outcome, mode)
     }
 
@@ -93,11 +102,12 @@ impl<'a, 'f> Asker<'a, 'f> {
 
     /// The answer to one reference, from the cheapest source to the dearest; `None` while facts are missing.
     pub(super) fn answer(&mut self, reference: &Reference<'a>) -> Option<Outcome> {
-        let Request {
-            requester,
-            namespace,
-            ..
-        } = self.request;
+        let requester = &self.request.requester;
+        let namespace = reference
+            .namespace
+            .clone()
+            .unwrap_or_else(|| self.namespace.clone());
+        let namespace = &namespace;
         let World { policy, rights, .. } = self.world;
         let check = reference.check;
         if let Some(node) = self.mirror {
@@ -105,12 +115,9 @@ impl<'a, 'f> Asker<'a, 'f> {
         }
         let (resource, names) = match &reference.target {
             Target::Object { resource, name } => {
-                if policy
-                    .baseline
-                    .names(check)
-                    .iter()
-                    .any(|pattern| pattern.matches(name))
-                {
+                let mut everybodys = policy.baseline.names(check).iter();
+                // What everybody may use of its own namespace is not everybody's from elsewhere.
+                if *namespace == self.namespace && everybodys.any(|pattern| pattern.matches(name)) {
                     return Some(Outcome::Allowed(Grant::Baseline));
                 }
                 (*resource, vec![Cow::Borrowed(&**name)])
@@ -126,7 +133,7 @@ impl<'a, 'f> Asker<'a, 'f> {
             }
         };
         let narrowest = names.first().cloned().unwrap_or_default();
-        let missing = Question::new(resource, &**namespace, narrowest);
+        let missing = Question::new(resource, namespace.to_string(), narrowest);
         let itself = requester.account().is_some_and(|account| {
             *account.namespace == **namespace && *account.name == *missing.name
         });
@@ -178,12 +185,16 @@ impl<'a, 'f> Asker<'a, 'f> {
 
     /// The tolerations that the runtime class brings, as references of their own. Those that the pod already holds
     /// were asked there.
-    pub(super) fn class_tolerations(&mut self, base: &'a str) -> Vec<(Reference<'a>, Outcome)> {
-        let path = Path::new(base, "runtimeClassName");
+    pub(super) fn class_tolerations(
+        &mut self,
+        base: &Cow<'a, str>,
+    ) -> Vec<(Reference<'a>, Outcome)> {
+        let path = Path::new(base.clone(), "runtimeClassName");
         let reference = |toleration| Reference {
             check: Check::Tolerations,
-            path,
+            path: path.clone(),
             target: Target::Taints(toleration),
+            namespace: None,
         };
         if self.is_mirror() {
             return Vec::new();
@@ -220,7 +231,10 @@ impl<'a, 'f> Asker<'a, 'f> {
     }
 
     /// Every profile that this pod must hold, as a reference of its own.
-    pub(super) fn required_profiles(&mut self, base: &'a str) -> Vec<(Reference<'a>, Outcome)> {
+    pub(super) fn required_profiles(
+        &mut self,
+        base: &Cow<'a, str>,
+    ) -> Vec<(Reference<'a>, Outcome)> {
         let Some(pod) = self.request.object else {
             return Vec::new();
         };
@@ -230,11 +244,12 @@ impl<'a, 'f> Asker<'a, 'f> {
         for profile in required.filter(|profile| profile.required) {
             let reference = Reference {
                 check: Check::Profiles,
-                path: Path::new(base, "volumes"),
+                path: Path::new(base.clone(), "volumes"),
                 target: Target::Object {
                     resource: Resource::PROFILES,
                     name: (&*profile.name).into(),
                 },
+                namespace: None,
             };
             let name = &profile.name;
             let lacks = |why: &str| {

@@ -5,8 +5,9 @@ use serde_json::value::RawValue;
 
 use super::{
     answer::Asker,
+    custom::identity,
     facts::{Need, ObjectRef},
-    judge::TOLERATIONS,
+    judge::{TOLERATIONS, World},
     request::{Operation, Request},
     tokens::TOKENS,
 };
@@ -106,14 +107,10 @@ impl<'f> Maker<'f> {
     pub(super) fn find<'a: 'f>(asker: &mut Asker<'a, 'f>) -> Self {
         let request = asker.request;
         let catalogue = asker.world.catalogue;
-        let account = request
-            .requester
-            .account()
-            .filter(|account| account.namespace == "kube-system")
-            .map(|account| account.name);
-        let shared = asker.world.policy.controller_manager.as_deref();
-        let everyone = shared.is_some_and(|user| *user == *request.requester.username);
-        let may_be = everyone || account.is_some_and(|name| catalogue.is_maker(asker.kind, name));
+        let world = asker.world;
+        let may_be = catalogue
+            .makers(asker.kind)
+            .any(|maker| acts(&world, request, maker));
         if request.operation != Operation::Create || !may_be {
             return Self::Nobody(None);
         }
@@ -132,17 +129,18 @@ impl<'f> Maker<'f> {
             .api_version
             .split_once('/')
             .map_or("", |(group, _)| group);
-        let entry = catalogue.controller(asker.kind, group, &owner.kind);
+        let entries = catalogue.makers_for(asker.kind, group, &owner.kind);
         let kind = catalogue.find(group, &owner.kind);
-        let route = kind.and_then(Kind::pod_spec);
-        let (Some(controller), Some(kind), Some(route)) = (entry, kind, route) else {
-            return stranger(
-                "its owner is of a kind that no controller of Kubernetes makes it for",
-            );
+        let Some(kind) = kind.filter(|_| !entries.is_empty()) else {
+            return stranger("its owner is of a kind that no controller makes it for");
         };
-        if !everyone && account != Some(&*controller.account) {
+        let mut entries = entries.into_iter();
+        let Some(controller) = entries.find(|maker| acts(&world, request, maker)) else {
             return stranger("its owner belongs to another controller");
-        }
+        };
+        let Some(route) = controller.template.as_ref().or_else(|| kind.pod_spec()) else {
+            return stranger("its owner is of a kind that has no template");
+        };
         let wanted = ObjectRef {
             api_version: kind.api_version(),
             kind: kind.kind.to_string(),
@@ -235,13 +233,34 @@ impl<'f> Maker<'f> {
                         }
                     })
             }
-            (Target::Object { .. }, Check::Profiles | Check::Tolerations) => false,
+            (Target::Object { .. }, _) => false,
         };
         Some(if same {
             CarriedOut::Yes(owner.clone())
         } else {
             CarriedOut::No(Some(format!("{owner} does not say so")))
         })
+    }
+}
+
+/// Whether the requester is this controller: of Kubernetes, by its account in kube-system or by the one user that all of
+/// them share; of a project, by its account, and only if the configuration names it.
+fn acts(world: &World<'_>, request: &Request<'_>, controller: &Controller) -> bool {
+    let account = request.requester.account();
+    let is = |namespace: &str, name: &str| {
+        account.is_some_and(|account| account.namespace == namespace && account.name == name)
+    };
+    match &controller.controller {
+        None => {
+            let shared = world.policy.controller_manager.as_deref();
+            shared.is_some_and(|user| *user == *request.requester.username)
+                || is("kube-system", &controller.account)
+        }
+        Some(name) => {
+            world.policy.controllers.contains_key(&**name)
+                && identity(world, name)
+                    .is_some_and(|known| is(&known.namespace, &known.service_account))
+        }
     }
 }
 

@@ -1,8 +1,11 @@
 use jiff::civil::Date;
 use serde_json::value::RawValue;
 
+use std::borrow::Cow;
+
 use super::{
     answer::Asker,
+    custom::{of_fields, of_unknown_version},
     facts::{Facts, Need},
     policy::Policy,
     request::{Operation, Request},
@@ -10,7 +13,7 @@ use super::{
     verdict::{Finding, Outcome, Passed, Verdict},
 };
 use crate::{
-    catalogue::{BadObject, Catalogue, Content, Kind, PodSpec, TokenRequest, at, fields},
+    catalogue::{BadObject, Catalogue, Content, Field, Kind, PodSpec, TokenRequest, at, fields},
     reference::{Check, Path, Reference, Resource, Target},
     rights::Rights,
 };
@@ -71,7 +74,7 @@ impl From<BadObject> for Stop {
 struct Governed<'a> {
     kind: &'a Kind,
     /// Where the part stands.
-    base: &'a str,
+    base: Cow<'a, str>,
     part: Part<'a>,
 }
 
@@ -80,6 +83,10 @@ enum Part<'a> {
     PodSpec(PodSpec<'a>, Option<Box<PodSpec<'a>>>),
     /// What a TokenRequest asks for.
     TokenRequest(TokenRequest<'a>),
+    /// A custom resource, of which these fields are known.
+    Fields(&'a [Field], &'a RawValue),
+    /// A custom resource of another version than those whose fields are known.
+    UnknownVersion,
 }
 
 fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<'a>, Stop> {
@@ -102,16 +109,23 @@ fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<
     if !kind.governs(&request.subresource) {
         return Err(Stop::Passed(Passed::Subresource));
     }
-    if request.namespace.is_empty() {
+    if request.namespace.is_empty() && !kind.cluster {
         return Err(Stop::Broken("the request names no namespace".to_owned()));
     }
     if world.policy.excludes(&request.namespace) {
         return Err(Stop::Passed(Passed::Namespace));
     }
-    if *kind.version != *request.kind.version {
+    let known = world.catalogue.version(
+        &request.kind.group,
+        &request.kind.kind,
+        &request.kind.version,
+    );
+    if known.is_none() && !matches!(kind.content, Content::Fields(_)) {
         return Err(Stop::Broken(format!(
             "version \"{}\" of {} is not known, only {}",
-            request.kind.version, kind.kind, kind.version
+            request.kind.version,
+            kind.kind,
+            kind.versions.join(", ")
         )));
     }
     if request.requester.username.is_empty() {
@@ -124,20 +138,41 @@ fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<
     }
     let missing = |what: &str| Stop::Broken(format!("the request has no {what}"));
     let object = request.object.ok_or_else(|| missing("object"))?;
+    let of_object = |kind, part| Governed {
+        kind,
+        base: Cow::Borrowed(""),
+        part,
+    };
+    let Some(kind) = known else {
+        return Ok(of_object(kind, Part::UnknownVersion));
+    };
     let route = match &kind.content {
         Content::PodSpec(route) => route,
+        Content::Fields(fields) => {
+            if request.operation == Operation::Update {
+                let before = request.old.ok_or_else(|| missing("oldObject"))?;
+                if kind
+                    .governed()
+                    .iter()
+                    .all(|part| same(object, before, part))
+                {
+                    return Err(Stop::Passed(Passed::Unchanged));
+                }
+            }
+            return Ok(of_object(kind, Part::Fields(fields, object)));
+        }
         Content::TokenRequest(route) => {
             let part = token_request(request, at(object, &route.keys)?)?;
             return Ok(Governed {
                 kind,
-                base: &route.dotted,
+                base: Cow::Borrowed(&route.dotted),
                 part,
             });
         }
     };
     let governed = |spec, old| Governed {
         kind,
-        base: &route.dotted,
+        base: Cow::Borrowed(&route.dotted),
         part: Part::PodSpec(spec, old),
     };
     let keys = &route.keys;
@@ -146,7 +181,8 @@ fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<
         return Ok(governed(spec, None));
     }
     let before = request.old.ok_or_else(|| missing("oldObject"))?;
-    let part = &kind.governed().keys;
+    let governed_part = kind.governed();
+    let part = governed_part.first().unwrap_or(keys);
     let (new, old): (Option<&RawValue>, Option<&RawValue>) = (at(object, part)?, at(before, part)?);
     if let (Some(new), Some(old)) = (new, old)
         && unchanged(new, old, &kind.free)?
@@ -155,6 +191,12 @@ fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<
     }
     let spec = at(object, keys)?.ok_or(Stop::Passed(Passed::NoPodSpec))?;
     Ok(governed(spec, at(before, keys)?.map(Box::new)))
+}
+
+/// Whether a part of an object is as it was. What cannot be read is not.
+fn same(new: &RawValue, old: &RawValue, part: &[Box<str>]) -> bool {
+    let text = |object| at::<&RawValue>(object, part).map(|held| held.map(RawValue::get));
+    matches!((text(new), text(old)), (Ok(new), Ok(old)) if new == old)
 }
 
 /// A TokenRequest is only ever created. That of a kubelet is judged by the API server, which knows the pods of the node
@@ -216,17 +258,36 @@ fn ask<'a>(
     governed: &Governed<'a>,
 ) -> Judgement<'a> {
     let Governed { kind, base, part } = governed;
+    let custom = match part {
+        Part::Fields(fields, object) => {
+            Some(of_fields(request, world, facts, kind, fields, object))
+        }
+        Part::UnknownVersion => Some(of_unknown_version(request, world, facts, kind)),
+        Part::PodSpec(..) | Part::TokenRequest(_) => None,
+    };
+    if let Some((findings, needs)) = custom {
+        return judged(request, findings, needs);
+    }
     let no_pod = PodSpec::default();
     let spec = match part {
         Part::PodSpec(spec, _) => spec,
-        Part::TokenRequest(_) => &no_pod,
+        _ => &no_pod,
     };
     let mut asker = Asker::new(request, world, facts, kind, spec);
     let findings = match part {
         Part::PodSpec(_, old) => of_pod_spec(&mut asker, base, old.as_deref()),
         Part::TokenRequest(token) => of_token_request(&mut asker, base, token),
+        Part::Fields(..) | Part::UnknownVersion => Vec::new(),
     };
     let needs = asker.needs();
+    judged(request, findings, needs)
+}
+
+fn judged<'a>(
+    request: &'a Request<'a>,
+    findings: Vec<Finding<'a>>,
+    needs: Vec<Need>,
+) -> Judgement<'a> {
     if !needs.is_empty() {
         return Judgement::Needs(needs);
     }
@@ -238,9 +299,9 @@ fn ask<'a>(
     })
 }
 
-fn of_pod_spec<'a>(
+pub(super) fn of_pod_spec<'a>(
     asker: &mut Asker<'a, '_>,
-    base: &'a str,
+    base: &Cow<'a, str>,
     old: Option<&PodSpec<'a>>,
 ) -> Vec<Finding<'a>> {
     let (world, kind, spec) = (asker.world, asker.kind, asker.spec);
@@ -248,7 +309,11 @@ fn of_pod_spec<'a>(
     let mut class_refused = false;
     for reference in spec.references(base) {
         let check = reference.check;
-        if asker.is_off(check) || old.is_some_and(|old| given(&world, kind, &reference, old)) {
+        let no_account = check == Check::ServiceAccounts && !asker.names_account;
+        if no_account
+            || asker.is_off(check)
+            || old.is_some_and(|old| given(&world, kind, &reference, old))
+        {
             continue;
         }
         let outcome = match reference.path.index() {
@@ -293,7 +358,7 @@ fn of_pod_spec<'a>(
 
 fn of_token_request<'a>(
     asker: &mut Asker<'a, '_>,
-    base: &'a str,
+    base: &Cow<'a, str>,
     token: &TokenRequest<'a>,
 ) -> Vec<Finding<'a>> {
     let mut findings = Vec::new();
@@ -305,6 +370,7 @@ fn of_token_request<'a>(
                 resource: Resource::SERVICE_ACCOUNTS,
                 name: asker.request.name.clone(),
             },
+            namespace: None,
         };
         let outcome = asker.answer(&account);
         findings.extend(outcome.map(|outcome| asker.finding(account, outcome)));

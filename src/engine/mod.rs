@@ -5,6 +5,7 @@
 
 mod answer;
 mod controllers;
+mod custom;
 mod facts;
 mod judge;
 mod limits;

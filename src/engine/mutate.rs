@@ -89,10 +89,12 @@ pub fn preview<'a>(
     {
         return Mutating::Done(Mutation::nothing(request));
     }
-    if *kind.version != *request.kind.version {
+    if !kind.has(&request.kind.version) {
         return broken(format!(
             "version \"{}\" of {} is not known, only {}",
-            request.kind.version, kind.kind, kind.version
+            request.kind.version,
+            kind.kind,
+            kind.versions.join(", ")
         ));
     }
     let Some(object) = request.object else {

@@ -1,9 +1,12 @@
+use std::{collections::BTreeMap, sync::Arc};
+
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::limits::TokenLimit;
 use crate::{
+    catalogue::{Catalogue, Identity},
     inject::Profile,
     reference::{Account, Check, Requester, Resource, Toleration},
     rights::Pattern,
@@ -32,6 +35,10 @@ pub struct Policy {
     pub controller_manager: Option<String>,
     /// What pods get.
     pub profiles: Vec<Profile>,
+    /// Controllers that act for custom resources, by name, where they are not as their projects install them.
+    pub controllers: BTreeMap<String, Identity>,
+    /// The catalogue, where it holds more than the kinds of Kubernetes itself.
+    pub catalogue: Option<Arc<Catalogue>>,
 }
 
 /// Who answers questions.
@@ -236,6 +243,8 @@ impl Default for Policy {
             exemptions: Vec::new(),
             controller_manager: None,
             profiles: Vec::new(),
+            controllers: BTreeMap::new(),
+            catalogue: None,
         }
     }
 }
@@ -245,6 +254,8 @@ impl Default for Modes {
     fn default() -> Self {
         let mode = |check| match check {
             Check::PriorityClasses | Check::RuntimeClasses => Mode::Audit,
+            Check::ConfigMaps | Check::Secrets => Mode::Off,
+            Check::Opaque => Mode::Warn,
             // Profiles and tokens are not asked about where the configuration names none.
             _ => Mode::Enforce,
         };
@@ -297,6 +308,11 @@ impl Modes {
 }
 
 impl Policy {
+    /// The catalogue to judge by: its own, or the kinds of Kubernetes itself.
+    pub fn catalogue<'c>(&'c self, core: &'c Catalogue) -> &'c Catalogue {
+        self.catalogue.as_deref().unwrap_or(core)
+    }
+
     /// Whether objects of this namespace are not judged.
     pub fn excludes(&self, namespace: &str) -> bool {
         any(&self.excluded_namespaces, namespace)
@@ -330,7 +346,7 @@ impl Baseline {
             Check::PriorityClasses => &self.priority_classes,
             Check::RuntimeClasses => &self.runtime_classes,
             Check::ServiceAccounts => &self.service_accounts,
-            Check::Profiles | Check::Tokens | Check::Tolerations => &[],
+            _ => &[],
         }
     }
 

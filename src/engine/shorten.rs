@@ -38,7 +38,7 @@ pub(super) fn shortened(
         ..
     } = request;
     let entry = catalogue.find(&kind.group, &kind.kind);
-    let entry = entry.filter(|entry| *entry.version == *kind.version);
+    let entry = entry.filter(|entry| entry.has(&kind.version));
     let judged = request.operation == Operation::Create
         && !policy.tokens.is_empty()
         && !policy.excludes(namespace)
@@ -61,7 +61,7 @@ pub(super) fn shortened(
                 ),
             }
         }
-        Content::PodSpec(_) => Ok(Vec::new()),
+        Content::PodSpec(_) | Content::Fields(_) => Ok(Vec::new()),
         Content::TokenRequest(route) => {
             let token = at::<TokenRequest<'_>>(object, &route.keys)?;
             let written = token.and_then(|token| {

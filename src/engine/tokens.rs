@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use super::{
     answer::{Asker, Pending},
     controllers::CarriedOut,
@@ -23,15 +25,15 @@ type Answer<'a> = (Reference<'a>, Outcome);
 /// before: its lifetimes were judged when it was made, and cannot change.
 pub(super) fn projected<'a>(
     asker: &mut Asker<'a, '_>,
-    base: &'a str,
+    base: &Cow<'a, str>,
     live: bool,
 ) -> Vec<Answer<'a>> {
     let (kind, spec, policy) = (asker.kind, asker.spec, asker.world.policy);
-    let limit = policy.limit(&asker.request.namespace, &spec.account().1);
+    let limit = policy.limit(&asker.namespace, &spec.account().1);
     let Some(limit) = limit.filter(|_| !asker.is_mirror()) else {
         return Vec::new();
     };
-    let path = Path::new(base, "volumes");
+    let path = Path::new(base.clone(), "volumes");
     let volumes = match spec.volumes() {
         Ok(volumes) => volumes,
         Err(bad) => return vec![(audience("", path), Outcome::Unknown(bad.to_string()))],
@@ -81,6 +83,7 @@ pub(super) fn projected<'a>(
                     resource: Resource::SIGNERS,
                     name: certificate.signer_name.clone(),
                 },
+                namespace: None,
             };
             answers.extend(of_name(
                 asker,
@@ -96,7 +99,7 @@ pub(super) fn projected<'a>(
 /// The answers about what a TokenRequest, whose content stands at `base`, asks for.
 pub(super) fn requested<'a>(
     asker: &mut Asker<'a, '_>,
-    base: &'a str,
+    base: &Cow<'a, str>,
     token: &TokenRequest<'a>,
 ) -> Vec<Answer<'a>> {
     let Request {
@@ -106,9 +109,9 @@ pub(super) fn requested<'a>(
         return Vec::new();
     };
     let mut answers = Vec::new();
-    let path = Path::new(base, "audiences");
+    let path = Path::new(base.clone(), "audiences");
     if token.audiences().is_empty() {
-        answers.extend(of_audience(asker, limit, audience("", path)));
+        answers.extend(of_audience(asker, limit, audience("", path.clone())));
     }
     for (index, name) in token.audiences().iter().enumerate() {
         let path = path.at(index);
@@ -125,17 +128,18 @@ pub(super) fn requested<'a>(
         bound: is_bound_to_pod(token),
         corrected_later: false,
     };
-    let lifetime = Path::new(base, "expirationSeconds");
+    let lifetime = Path::new(base.clone(), "expirationSeconds");
     answers.extend(of_lifetime(asker, limit, lifetime, &asked));
     let (index, limit) = limit;
     if limit.unbound == Access::Refuse && token.bound_to().is_none() {
         let reference = Reference {
             check: Check::Tokens,
-            path: Path::new(base, "boundObjectRef"),
+            path: Path::new(base.clone(), "boundObjectRef"),
             target: Target::Object {
                 resource: Resource::SERVICE_ACCOUNTS,
                 name: name.clone(),
             },
+            namespace: None,
         };
         let why = format!(
             "a token that is bound to no object is asked for; tokens[{index}] of the configuration refuses those"
@@ -179,6 +183,7 @@ fn audience<'a>(name: impl Into<Text<'a>>, path: Path<'a>) -> Reference<'a> {
             resource: Resource::TOKEN_AUDIENCES,
             name: name.into(),
         },
+        namespace: None,
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     request::Request,
 };
 use crate::{
-    reference::{OneLine, Question, Reference, Target},
+    reference::{OneLine, Question, Reference, Target, Text},
     rights::Grant,
 };
 
@@ -54,8 +54,8 @@ pub enum Passed {
 pub struct Finding<'a> {
     /// The user name of the requester.
     pub requester: &'a str,
-    /// The namespace that was asked about.
-    pub namespace: &'a str,
+    /// The namespace that was asked about; empty for the whole cluster.
+    pub namespace: Text<'a>,
     /// The reference.
     pub reference: Reference<'a>,
     /// The answer.
@@ -181,7 +181,11 @@ impl<'a> Finding<'a> {
         };
         Self {
             requester: &request.requester.username,
-            namespace: &request.namespace,
+            namespace: reference
+                .namespace
+                .as_ref()
+                .unwrap_or(&request.namespace)
+                .clone(),
             reference,
             outcome,
             mode,
@@ -268,7 +272,7 @@ impl fmt::Display for Finding<'_> {
             outcome,
             ..
         } = self;
-        let path = reference.path;
+        let path = &reference.path;
         let f = &mut OneLine(f);
         let may = match outcome {
             Outcome::Allowed(_) => "may",
@@ -289,7 +293,11 @@ impl fmt::Display for Finding<'_> {
             }
             Target::Taints(toleration) => write!(f, "{requester} {may} tolerate {toleration}")?,
         }
-        write!(f, " in namespace {namespace} ({path})")?;
+        if namespace.is_empty() {
+            write!(f, " in the whole cluster ({path})")?;
+        } else {
+            write!(f, " in namespace {namespace} ({path})")?;
+        }
         match outcome {
             Outcome::Denied {
                 note: Some(note), ..

@@ -182,7 +182,7 @@ fn every_path_has_its_place() {
     let node = source.documents().next().unwrap().unwrap();
     let path = |base, field, index: Option<usize>| {
         let path = Path::new(base, field);
-        index.map_or(path, |index| path.at(index))
+        index.map_or(path.clone(), |index| path.at(index))
     };
     for (path, text_there, at, there) in [
         (

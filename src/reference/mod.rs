@@ -15,7 +15,7 @@ pub(crate) use text::OneLine;
 pub use text::Text;
 pub use toleration::{Malformed, Toleration};
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// A field of an object that names something else.
 #[derive(Clone, Debug)]
@@ -26,12 +26,32 @@ pub struct Reference<'a> {
     pub path: Path<'a>,
     /// What it names.
     pub target: Target<'a>,
+    /// Where the target is, if not in the namespace of the object that names it.
+    pub namespace: Option<Text<'a>>,
+}
+
+impl Reference<'_> {
+    /// The same reference at another path, with a life of its own.
+    pub fn into_owned(self, path: String) -> Reference<'static> {
+        Reference {
+            check: self.check,
+            path: Path::new(path, ""),
+            target: match self.target {
+                Target::Object { resource, name } => Target::Object {
+                    resource,
+                    name: name.into_owned(),
+                },
+                Target::Taints(toleration) => Target::Taints(toleration.into_owned()),
+            },
+            namespace: self.namespace.map(Text::into_owned),
+        }
+    }
 }
 
 /// Where a field stands in its object, as `kubectl explain` writes it: `spec.tolerations[1]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path<'a> {
-    base: &'a str,
+    base: Cow<'a, str>,
     parts: [Part<'a>; DEPTH],
 }
 
@@ -43,30 +63,32 @@ type Part<'a> = (&'a str, Option<usize>);
 
 impl<'a> Path<'a> {
     /// The path of `field` in the part of the object at `base`. Both may hold dots; an empty base is the object itself.
-    pub const fn new(base: &'a str, field: &'a str) -> Self {
+    pub fn new(base: impl Into<Cow<'a, str>>, field: &'a str) -> Self {
         let none = ("", None);
         Self {
-            base,
+            base: base.into(),
             parts: [(field, None), none, none],
         }
     }
 
     /// The same path with a field below it. At most three fields can follow each other; more are left out.
     #[must_use]
-    pub fn then(mut self, field: &'a str) -> Self {
-        if let Some(free) = self.parts.iter_mut().find(|(held, _)| held.is_empty()) {
+    pub fn then(&self, field: &'a str) -> Self {
+        let mut path = self.clone();
+        if let Some(free) = path.parts.iter_mut().find(|(held, _)| held.is_empty()) {
             *free = (field, None);
         }
-        self
+        path
     }
 
     /// The same path into an entry of the list that it leads to.
     #[must_use]
-    pub fn at(mut self, index: usize) -> Self {
-        if let Some((_, last)) = self.parts.iter_mut().rfind(|(held, _)| !held.is_empty()) {
+    pub fn at(&self, index: usize) -> Self {
+        let mut path = self.clone();
+        if let Some((_, last)) = path.parts.iter_mut().rfind(|(held, _)| !held.is_empty()) {
             *last = Some(index);
         }
-        self
+        path
     }
 
     /// The index that the path ends with.
@@ -81,23 +103,17 @@ impl<'a> Path<'a> {
     }
 
     /// The path as keys and indices, to find it again in a parsed document.
-    pub fn steps(&self) -> impl Iterator<Item = Step<'a>> {
-        let keys = |dotted: &'a str| {
-            dotted
-                .split('.')
-                .filter(|key| !key.is_empty())
-                .map(Step::Key)
-        };
+    pub fn steps(&self) -> impl Iterator<Item = Step<'_>> {
         let below = self
             .parts()
-            .flat_map(move |(field, index)| keys(field).chain(index.map(Step::Index)));
-        keys(self.base).chain(below)
+            .flat_map(|(field, index)| steps(field).chain(index.map(Step::Index)));
+        steps(&self.base).chain(below)
     }
 }
 
 impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.base)?;
+        f.write_str(&self.base)?;
         let mut dot = !self.base.is_empty();
         for (field, index) in self.parts() {
             if dot {
@@ -109,6 +125,28 @@ impl fmt::Display for Path<'_> {
         }
         Ok(())
     }
+}
+
+/// The steps of a text such as `spec.triggers[1].metadata` or `metadata.annotations["example.org/a.b"]`.
+fn steps(dotted: &str) -> impl Iterator<Item = Step<'_>> {
+    let mut rest = dotted;
+    std::iter::from_fn(move || {
+        rest = rest.strip_prefix('.').unwrap_or(rest);
+        if let Some(quoted) = rest.strip_prefix("[\"") {
+            let (key, after) = quoted.split_once("\"]")?;
+            rest = after;
+            return Some(Step::Key(key));
+        }
+        if let Some(index) = rest.strip_prefix('[') {
+            let (index, after) = index.split_once(']')?;
+            rest = after;
+            return index.parse().ok().map(Step::Index);
+        }
+        let end = rest.find(['.', '[']).unwrap_or(rest.len());
+        let (key, after) = rest.split_at_checked(end)?;
+        rest = after;
+        (!key.is_empty()).then_some(Step::Key(key))
+    })
 }
 
 /// One step of a [`Path`].

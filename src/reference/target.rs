@@ -1,6 +1,8 @@
 use std::{
     borrow::Cow,
+    collections::HashSet,
     fmt::{self, Write as _},
+    sync::{LazyLock, Mutex, PoisonError},
 };
 
 use super::{OneLine, Text, Toleration};
@@ -61,6 +63,22 @@ impl Resource {
         Self::SIGNERS,
     ];
 
+    /// The resource that a text such as `gitrepositories.source.toolkit.fluxcd.io` names. Each one that is not in
+    /// [`Resource::ALL`] is kept for the life of the process, once: they come from the catalogue, and so are few.
+    pub fn named(text: &str) -> Self {
+        let (name, group) = text.split_once('.').unwrap_or((text, ""));
+        let known = |known: &&Self| *known.name == *name && *known.group == *group;
+        Self::ALL
+            .iter()
+            .find(known)
+            .copied()
+            .unwrap_or_else(|| Self {
+                group: kept(group),
+                name: kept(name),
+                singular: kept(text),
+            })
+    }
+
     const fn of(group: &'static str, name: &'static str, singular: &'static str) -> Self {
         Self {
             group,
@@ -68,6 +86,18 @@ impl Resource {
             singular,
         }
     }
+}
+
+/// A text for the life of the process; the same text is kept once.
+fn kept(text: &str) -> &'static str {
+    static KEPT: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);
+    // The set is whole between two calls, whatever panicked.
+    let mut texts = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    texts.get(text).copied().unwrap_or_else(|| {
+        let text: &'static str = Box::leak(text.into());
+        texts.insert(text);
+        text
+    })
 }
 
 /// As kubectl takes it: `serviceaccounts`, `tolerations.usher.dev`.
@@ -121,12 +151,19 @@ impl<'a> Question<'a> {
 /// What to grant: `verb use on serviceaccounts "deployer" in team-a`.
 impl fmt::Display for Question<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            resource,
+            namespace,
+            name,
+        } = self;
+        let namespace = if namespace.is_empty() {
+            "the whole cluster"
+        } else {
+            namespace
+        };
         write!(
             OneLine(f),
-            "verb use on {} \"{}\" in {}",
-            self.resource,
-            self.name,
-            self.namespace
+            "verb use on {resource} \"{name}\" in {namespace}"
         )
     }
 }

@@ -5,7 +5,7 @@ use hashbrown::{DefaultHashBuilder, Equivalent, HashMap};
 use super::{
     grant::{Grant, Source, Via},
     rbac::{Binding, Subject},
-    rule::UseRule,
+    rule::{Others, UseRule},
 };
 use crate::reference::{Question, Requester, Resource};
 
@@ -35,6 +35,16 @@ struct Held {
     named: HashMap<Named, Arc<Source>>,
     /// What may be used whatever its name, by place in [`Resource::ALL`].
     every: [Option<Arc<Source>>; Resource::ALL.len()],
+    /// What may be used of other resources: few hold any of it, and so it is gone through one by one.
+    others: Vec<Other>,
+}
+
+/// A rule about other resources, and where it comes from.
+#[derive(Debug)]
+struct Other {
+    resources: Others,
+    names: Box<[Arc<str>]>,
+    source: Arc<Source>,
 }
 
 /// A resource, by its place in [`Resource::ALL`], and a name.
@@ -69,9 +79,11 @@ impl Rights {
         question: &Question<'_>,
         names: &[N],
     ) -> Option<Grant> {
-        let resource = Resource::ALL
-            .iter()
-            .position(|known| *known == question.resource)?;
+        let mut known = Resource::ALL.iter();
+        let resource = match known.position(|known| *known == question.resource) {
+            Some(place) => Sought::Known(place),
+            None => Sought::Other(question.resource),
+        };
         let namespace = self.shard(&question.namespace).get(&*question.namespace);
         let scopes = [namespace, self.cluster.as_ref()];
         let grant = |source: &Arc<Source>, via| Grant::Binding {
@@ -150,10 +162,14 @@ impl Scope {
         &self,
         group: bool,
         name: &str,
-        resource: usize,
+        resource: Sought,
         names: &[N],
     ) -> Option<&Arc<Source>> {
         let held = self.0.get(&Key { group, name })?;
+        let resource = match resource {
+            Sought::Known(place) => place,
+            Sought::Other(resource) => return held.other(resource, names),
+        };
         let by_name = |name: &N| {
             held.named.get(&Name {
                 resource,
@@ -165,8 +181,33 @@ impl Scope {
     }
 }
 
+/// A resource that is looked for.
+#[derive(Clone, Copy)]
+enum Sought {
+    /// By its place in [`Resource::ALL`].
+    Known(usize),
+    Other(Resource),
+}
+
 impl Held {
+    fn other<N: AsRef<str>>(&self, resource: Resource, names: &[N]) -> Option<&Arc<Source>> {
+        let covers = |other: &&Other| {
+            let mut held = other.names.iter();
+            other.resources.hold(resource)
+                && (other.names.is_empty()
+                    || held.any(|held| names.iter().any(|name| *name.as_ref() == **held)))
+        };
+        self.others.iter().find(covers).map(|other| &other.source)
+    }
+
     fn add(&mut self, rule: &UseRule, source: &Arc<Source>) {
+        if let Some(resources) = &rule.others {
+            self.others.push(Other {
+                resources: resources.clone(),
+                names: rule.names.clone(),
+                source: source.clone(),
+            });
+        }
         for resource in rule.resources.places() {
             for name in &rule.names {
                 let name = name.clone();

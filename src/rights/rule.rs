@@ -7,8 +7,10 @@ use crate::reference::Resource;
 /// One rule of a role that holds the verb `use`, or `*`, for something that questions are about.
 #[derive(Debug, Eq, PartialEq)]
 pub struct UseRule {
-    /// What it is about.
+    /// What it is about, of what every cluster has.
     pub resources: Resources,
+    /// What it is about otherwise.
+    pub others: Option<Others>,
     /// Names; none means every name.
     pub names: Box<[Arc<str>]>,
 }
@@ -26,9 +28,10 @@ impl UseRule {
             .filter(|rule| rule.verbs.iter().any(|verb| verb == "use" || verb == "*"))
             .map(|rule| Self {
                 resources: Resources::of(rule),
+                others: Others::of(rule),
                 names: names(rule),
             })
-            .filter(|rule| rule.resources != Resources::default())
+            .filter(|rule| rule.resources != Resources::default() || rule.others.is_some())
             .collect()
     }
 }
@@ -56,6 +59,44 @@ impl Resources {
     /// Their places.
     pub(super) fn places(self) -> impl Iterator<Item = usize> {
         (0..Resource::ALL.len()).filter(move |place| self.0 >> place & 1 == 1)
+    }
+}
+
+/// Groups and resources of a rule, where it may match something that is not in [`Resource::ALL`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Others {
+    groups: Box<[Arc<str>]>,
+    resources: Box<[Arc<str>]>,
+}
+
+impl Others {
+    fn of(rule: &PolicyRule) -> Option<Self> {
+        let kept = |texts: &Option<Vec<String>>| -> Box<[Arc<str>]> {
+            let texts = texts.iter().flatten();
+            texts.map(|text| text.as_str().into()).collect()
+        };
+        let others = Self {
+            groups: kept(&rule.api_groups),
+            resources: kept(&rule.resources),
+        };
+        let known = |group: &str, name: &str| {
+            let mut known = Resource::ALL.iter();
+            known.any(|known| *known.group == *group && *known.name == *name)
+        };
+        let beyond = others.groups.iter().any(|group| {
+            let mut resources = others.resources.iter();
+            // A subresource is never a target.
+            resources.any(|name| !name.contains('/') && !known(group, name))
+        });
+        beyond.then_some(others)
+    }
+
+    /// As [`Resources::of`] compares.
+    pub(super) fn hold(&self, resource: Resource) -> bool {
+        let holds = |texts: &[Arc<str>], wanted: &str| {
+            texts.iter().any(|text| **text == *"*" || **text == *wanted)
+        };
+        holds(&self.groups, resource.group) && holds(&self.resources, resource.name)
     }
 }
 
@@ -88,9 +129,10 @@ mod tests {
             ("use", &["*"], &["*"], Some((0..7).collect())),
             ("use", &[""], &["*"], Some(vec![0, 2])),
             ("get", &[""], &["serviceaccounts"], None),
-            ("use", &["apps"], &["serviceaccounts"], None),
+            // Nothing that every cluster has, but something that a catalogue may name.
+            ("use", &["apps"], &["serviceaccounts"], Some(vec![])),
             ("use", &[""], &["serviceaccounts/token", "*/token"], None),
-            ("*", &[""], &["pods"], None),
+            ("*", &[""], &["pods"], Some(vec![])),
             ("use", &[], &["*"], None),
             ("use", &["*"], &[], None),
         ] {

@@ -153,7 +153,7 @@ async fn judge<B: Backend>(
     };
     let policy = app.policy();
     let world = World {
-        catalogue: &app.catalogue,
+        catalogue: policy.catalogue(&app.catalogue),
         policy: &policy,
         rights: &rights,
         today: today(),
@@ -185,7 +185,7 @@ async fn changed<B: Backend>(
     let policy = app.policy();
     let mutation = change(
         request,
-        |facts| engine::mutate(request, &app.catalogue, &policy, facts),
+        |facts| engine::mutate(request, policy.catalogue(&app.catalogue), &policy, facts),
         &app.backend,
         deadline,
     )

@@ -1,0 +1,320 @@
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    path::{FieldPath, Place},
+    seek::at,
+};
+use crate::reference::{Check, Resource, Text};
+
+/// A field of a custom resource that names something.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Entry")]
+pub struct Field {
+    /// Where it stands.
+    pub path: FieldPath,
+    /// What it names.
+    pub sort: Sort,
+    when: Vec<Condition>,
+    unless: Vec<Condition>,
+}
+
+/// What a field names.
+#[derive(Debug)]
+pub enum Sort {
+    /// A service account, by name.
+    Account(AccountField),
+    /// A cloud identity, of this family.
+    Identity(Box<str>),
+    /// A whole object, or a list of them.
+    Manifest,
+    /// A namespace.
+    Namespace,
+    /// Another object.
+    Object(ObjectField),
+    /// Something that is not read; the text says what.
+    Opaque(Box<str>),
+    /// A patch of other objects.
+    Patch,
+    /// The fields of a pod spec; whether the account is one of them.
+    PodSpec { account: bool },
+}
+
+/// A field that names a service account.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AccountField {
+    /// What no name means.
+    pub absent: Option<Absent>,
+    /// Where the account is.
+    #[serde(rename = "in")]
+    pub within: Option<Within>,
+    /// The key of the name, where the field is an object.
+    pub name: Option<Box<str>>,
+    /// How the name is written.
+    pub form: Option<Form>,
+}
+
+/// What no name of an account means.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Absent {
+    /// The account of the controller of this name, unless it is configured to use another.
+    Controller(Box<str>),
+    /// The account `default`.
+    #[serde(rename = "default")]
+    Default,
+}
+
+/// How the name of an account is written.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+pub enum Form {
+    /// With its namespace before a colon, if that is another one.
+    #[serde(rename = "namespace:name")]
+    NamespaceName,
+}
+
+/// The namespace of a target, where it is not that of the object.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Within {
+    /// That of the controller of this name.
+    Controller(Box<str>),
+    /// The one that this key beside the name gives.
+    Field(Box<str>),
+    /// The one that stands at this path of the object.
+    Path(FieldPath),
+}
+
+/// A field that names another object.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectField {
+    /// Its resource, or its resources by kind.
+    pub of: Of,
+    /// The key of its kind.
+    #[serde(default)]
+    pub kind: Option<Box<str>>,
+    /// The key of its name; a dot: the field is the name.
+    #[serde(default)]
+    pub name: Option<Box<str>>,
+    /// The key of its namespace; none: it has none.
+    #[serde(default)]
+    pub namespace: Option<Box<str>>,
+    /// Where it is.
+    #[serde(default, rename = "in")]
+    pub within: Option<Within>,
+    /// Whether it is an object of the whole cluster.
+    #[serde(default)]
+    pub cluster: bool,
+    /// The check, where it is not that of its resource.
+    #[serde(default)]
+    pub check: Option<Check>,
+}
+
+/// The resource of an object, or the resources by kind, the first of which counts where no kind is given.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Of {
+    /// By kind.
+    ByKind(BTreeMap<Box<str>, Name>),
+    /// Whatever the kind.
+    One(Name),
+}
+
+/// A resource, as kubectl writes it.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(from = "String")]
+pub struct Name(pub Resource);
+
+impl From<String> for Name {
+    fn from(text: String) -> Self {
+        Self(Resource::named(&text))
+    }
+}
+
+/// Something that must, or must not, be so.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Written")]
+struct Condition {
+    /// Relative to the value of the field.
+    relative: bool,
+    /// None: the value of the field itself.
+    path: Option<FieldPath>,
+    /// The text that stands there; none: anything does.
+    is: Option<Box<str>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Is(BTreeMap<String, Box<str>>),
+    There(String),
+}
+
+impl TryFrom<Written> for Condition {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        let (path, is) = match written {
+            Written::There(path) => (path, None),
+            Written::Is(map) => match map.into_iter().next() {
+                Some((path, is)) => (path, Some(is)),
+                None => return Err("a condition names a path".to_owned()),
+            },
+        };
+        let relative = path.starts_with('.');
+        let path = match path.strip_prefix('.').unwrap_or(&path) {
+            // A dot alone is the value itself.
+            "" => None,
+            path => Some(FieldPath::try_from(path.to_owned()).map_err(|bad| bad.to_string())?),
+        };
+        Ok(Self { relative, path, is })
+    }
+}
+
+impl Condition {
+    fn holds(&self, object: &RawValue, value: Option<&RawValue>) -> bool {
+        let from = if self.relative { value } else { Some(object) };
+        let values: Vec<Option<&RawValue>> = match (&self.path, from) {
+            (None, from) => vec![from],
+            (Some(path), Some(from)) => {
+                // What cannot be followed does not hold.
+                let places = path.find(from).unwrap_or_default();
+                places.into_iter().map(|place| place.value).collect()
+            }
+            (Some(_), None) => Vec::new(),
+        };
+        values.into_iter().flatten().any(|value| match &self.is {
+            None => is_something(value),
+            Some(is) => text(value).is_some_and(|text| *text == **is),
+        })
+    }
+}
+
+/// Whether a value is more than an empty one.
+pub(super) fn is_something(value: &RawValue) -> bool {
+    !matches!(value.get(), "" | "null" | "{}" | "[]" | "\"\"" | "false")
+}
+
+/// A value as text, if it is text and not empty.
+pub(super) fn text(value: &RawValue) -> Option<Text<'_>> {
+    let text: Text<'_> = serde_json::from_str(value.get()).ok()?;
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// The text at a key of an object; none if it is not there or no text.
+pub(super) fn key<'o>(object: &'o RawValue, key: &str) -> Option<Text<'o>> {
+    let value: Option<&RawValue> = at(object, &[key.into()]).ok()?;
+    text(value?)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Entry {
+    path: FieldPath,
+    #[serde(default)]
+    when: Vec<Condition>,
+    #[serde(default)]
+    unless: Vec<Condition>,
+    #[serde(default)]
+    pod_spec: Option<PodSpecEntry>,
+    #[serde(default)]
+    service_account: Option<AccountField>,
+    #[serde(default)]
+    object: Option<ObjectField>,
+    #[serde(default)]
+    namespace: Option<Nothing>,
+    #[serde(default)]
+    opaque: Option<Box<str>>,
+    #[serde(default)]
+    identity: Option<Box<str>>,
+    #[serde(default)]
+    manifest: Option<Nothing>,
+    #[serde(default)]
+    patch: Option<Nothing>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PodSpecEntry {
+    #[serde(default = "yes")]
+    account: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+impl TryFrom<Entry> for Field {
+    type Error = String;
+
+    fn try_from(entry: Entry) -> Result<Self, String> {
+        let sorts = [
+            entry
+                .pod_spec
+                .map(|PodSpecEntry { account }| Sort::PodSpec { account }),
+            entry.service_account.map(Sort::Account),
+            entry.object.map(Sort::Object),
+            entry.namespace.map(|Nothing {}| Sort::Namespace),
+            entry.opaque.map(Sort::Opaque),
+            entry.identity.map(Sort::Identity),
+            entry.manifest.map(|Nothing {}| Sort::Manifest),
+            entry.patch.map(|Nothing {}| Sort::Patch),
+        ];
+        let mut sorts = sorts.into_iter().flatten();
+        let (Some(sort), None) = (sorts.next(), sorts.next()) else {
+            return Err(format!(
+                "{} must say what it is, and only once: podSpec, serviceAccount, object, namespace, opaque, identity, \
+                 manifest or patch",
+                entry.path.text()
+            ));
+        };
+        Ok(Self {
+            path: entry.path,
+            sort,
+            when: entry.when,
+            unless: entry.unless,
+        })
+    }
+}
+
+impl Field {
+    /// Whether its conditions hold at a place.
+    pub fn applies(&self, object: &RawValue, place: &Place<'_>) -> bool {
+        self.when
+            .iter()
+            .all(|condition| condition.holds(object, place.value))
+            && !self
+                .unless
+                .iter()
+                .any(|condition| condition.holds(object, place.value))
+    }
+
+    /// The parts of the object that decide what the field means.
+    pub fn governed(&self) -> impl Iterator<Item = Vec<Box<str>>> + '_ {
+        let conditions = self.when.iter().chain(&self.unless);
+        let conditions = conditions.filter(|condition| !condition.relative);
+        let own = match &self.sort {
+            Sort::Account(AccountField {
+                within: Some(Within::Path(path)),
+                ..
+            })
+            | Sort::Object(ObjectField {
+                within: Some(Within::Path(path)),
+                ..
+            }) => Some(path),
+            _ => None,
+        };
+        std::iter::once(&self.path)
+            .chain(own)
+            .chain(conditions.filter_map(|condition| condition.path.as_ref()))
+            .map(FieldPath::head)
+    }
+}

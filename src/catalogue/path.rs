@@ -1,0 +1,239 @@
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::seek::{BadObject, at, fields, parse};
+
+/// How many places one path of one object may lead to. Nobody writes so many; more would be work without bound.
+const PLACES: usize = 1000;
+
+/// A path of the catalogue: keys with dots between them, `[]` for every item of a list, `.*` for every value of a map,
+/// and `["a.b"]` for a key that holds a dot.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "String")]
+pub struct FieldPath {
+    text: Box<str>,
+    steps: Vec<Step>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    Items,
+    Key(Box<str>),
+    Values,
+}
+
+/// Where a path leads in an object.
+#[derive(Clone, Debug)]
+pub struct Place<'o> {
+    /// The path, with indices and keys in place of the stars.
+    pub path: String,
+    /// What stands there; none if nothing does, or `null`.
+    pub value: Option<&'o RawValue>,
+}
+
+/// The text is no path.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "\"{0}\" is no path: keys with dots between them, [] for the items of a list, .* for the values of a map"
+)]
+pub struct BadPath(String);
+
+/// A path leads nowhere that can be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Lost {
+    /// The object is none that it could lead into.
+    #[error(transparent)]
+    Bad(#[from] BadObject),
+    /// It leads to too many places.
+    #[error("no more than {PLACES} places of {0} are looked at")]
+    Many(Box<str>),
+}
+
+impl TryFrom<String> for FieldPath {
+    type Error = BadPath;
+
+    fn try_from(text: String) -> Result<Self, BadPath> {
+        let steps = steps(&text).ok_or_else(|| BadPath(text.clone()))?;
+        Ok(Self {
+            steps,
+            text: text.into(),
+        })
+    }
+}
+
+fn steps(text: &str) -> Option<Vec<Step>> {
+    let mut steps = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix("[]") {
+            steps.push(Step::Items);
+            rest = after;
+        } else if let Some(quoted) = rest.strip_prefix("[\"") {
+            let (key, after) = quoted.split_once("\"]")?;
+            steps.push(Step::Key(key.into()));
+            rest = after;
+        } else {
+            rest = match rest.strip_prefix('.') {
+                Some(after) => after,
+                None if steps.is_empty() => rest,
+                None => return None,
+            };
+            let end = rest.find(['.', '[']).unwrap_or(rest.len());
+            let (key, after) = rest.split_at_checked(end)?;
+            match key {
+                "" => return None,
+                "*" => steps.push(Step::Values),
+                key if key.contains(['*', ']', '"', ' ']) => return None,
+                key => steps.push(Step::Key(key.into())),
+            }
+            rest = after;
+        }
+    }
+    (!steps.is_empty()).then_some(steps)
+}
+
+impl FieldPath {
+    /// As it is written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The keys up to the first star: what decides whether anything below has changed.
+    pub fn head(&self) -> Vec<Box<str>> {
+        let keys = self.steps.iter().map_while(|step| match step {
+            Step::Key(key) => Some(key.clone()),
+            Step::Items | Step::Values => None,
+        });
+        keys.collect()
+    }
+
+    /// Every place that it leads to. Where the way ends early nothing stands at the end of it, but below a list or map that
+    /// is not there is no place at all.
+    pub fn find<'o>(&self, object: &'o RawValue) -> Result<Vec<Place<'o>>, Lost> {
+        let mut found = Vec::new();
+        self.walk(&self.steps, object, String::new(), &mut found)?;
+        Ok(found)
+    }
+
+    fn walk<'o>(
+        &self,
+        steps: &[Step],
+        value: &'o RawValue,
+        path: String,
+        found: &mut Vec<Place<'o>>,
+    ) -> Result<(), Lost> {
+        let Some((step, rest)) = steps.split_first() else {
+            if found.len() == PLACES {
+                return Err(Lost::Many(self.text.clone()));
+            }
+            let value = Some(value);
+            found.push(Place { path, value });
+            return Ok(());
+        };
+        match step {
+            Step::Key(key) => {
+                let path = joined(path, key);
+                if let Some(value) = at::<&RawValue>(value, std::slice::from_ref(key))? {
+                    return self.walk(rest, value, path, found);
+                }
+                let mut keys = rest.iter();
+                if keys.all(|step| matches!(step, Step::Key(_))) {
+                    let path = rest.iter().fold(path, |path, step| match step {
+                        Step::Key(key) => joined(path, key),
+                        Step::Items | Step::Values => path,
+                    });
+                    found.push(Place { path, value: None });
+                }
+                Ok(())
+            }
+            Step::Items => {
+                let items: Vec<&RawValue> = parse(value)?;
+                let mut items = items.into_iter().enumerate();
+                items.try_for_each(|(index, item)| {
+                    self.walk(rest, item, format!("{path}[{index}]"), found)
+                })
+            }
+            Step::Values => {
+                let mut values = fields(value)?.into_iter();
+                values.try_for_each(|(key, value)| {
+                    self.walk(rest, value, joined(path.clone(), &key), found)
+                })
+            }
+        }
+    }
+}
+
+/// A path with one more key, quoted where it would otherwise read as several.
+fn joined(mut path: String, key: &str) -> String {
+    if key.is_empty() || key.contains(['.', '[', ']', '/']) {
+        path.push_str("[\"");
+        path.push_str(key);
+        path.push_str("\"]");
+    } else {
+        if !path.is_empty() {
+            path.push('.');
+        }
+        path.push_str(key);
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(path: &str, json: &str) -> Result<Vec<(String, Option<String>)>, String> {
+        let path = FieldPath::try_from(path.to_owned()).unwrap();
+        let object: &RawValue = serde_json::from_str(json).unwrap();
+        let found = path.find(object).map_err(|lost| lost.to_string())?;
+        let place =
+            |place: Place<'_>| (place.path, place.value.map(|value| value.get().to_owned()));
+        Ok(found.into_iter().map(place).collect())
+    }
+
+    #[test]
+    fn a_path_leads_to_every_place() {
+        let object = r#"{"a":{"b":[{"c":1},{"c":null},{}],"m":{"x.y":{"c":2},"z":{"c":3}}},"k":{"p/q":"v"}}"#;
+        let found = |path, expected: &[(&str, Option<&str>)]| {
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|(path, value)| ((*path).to_owned(), value.map(str::to_owned)))
+                .collect();
+            assert_eq!(places(path, object).unwrap(), expected, "{path}");
+        };
+        found(
+            "a.b[].c",
+            &[
+                ("a.b[0].c", Some("1")),
+                ("a.b[1].c", None),
+                ("a.b[2].c", None),
+            ],
+        );
+        found(
+            "a.m.*.c",
+            &[("a.m[\"x.y\"].c", Some("2")), ("a.m.z.c", Some("3"))],
+        );
+        found("k[\"p/q\"]", &[("k[\"p/q\"]", Some("\"v\""))]);
+        found("a.none.deep", &[("a.none.deep", None)]);
+        found("a.none[].deep", &[]);
+        assert!(places("a.b.c", object).is_err());
+        assert!(places("a[]", object).is_err());
+        let many = format!("{{\"a\":[{}0]}}", "0,".repeat(PLACES));
+        assert!(
+            places("a[]", &many)
+                .unwrap_err()
+                .contains("no more than 1000")
+        );
+    }
+
+    #[test]
+    fn what_is_no_path_is_an_error() {
+        for text in [
+            "", ".", "a..b", "a.", "a[0]", "a[", "a*", "a b", "a[]b", "a[\"b",
+        ] {
+            assert!(FieldPath::try_from(text.to_owned()).is_err(), "{text}");
+        }
+        let path = FieldPath::try_from("a.b[].c.*".to_owned()).unwrap();
+        assert_eq!(path.head(), ["a".into(), "b".into()]);
+    }
+}

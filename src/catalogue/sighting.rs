@@ -1,0 +1,452 @@
+use serde_json::{Value, value::RawValue};
+
+use super::{
+    Catalogue, Content, Identity, PodSpec,
+    field::{
+        Absent, AccountField, Field, Form, ObjectField, Of, Sort, Within, is_something, key, text,
+    },
+    path::{FieldPath, Lost, Place},
+    seek::{at, parse},
+};
+use crate::reference::{Check, Path, Reference, Resource, Target, Text};
+
+/// How deep objects may stand in objects.
+const DEPTH: usize = 4;
+/// How many references of one object are looked at. Nobody writes so many; more would be work without bound.
+const MOST: usize = 2000;
+/// How deep a patch is looked into.
+const NESTED: usize = 32;
+
+/// Something that a custom resource holds.
+#[derive(Debug)]
+pub enum Sighting<'o> {
+    /// A part that cannot be read; the text says why. It may name anything.
+    Lost(Path<'o>, String),
+    /// A value that is none of those that the field can have.
+    Malformed(Reference<'o>, String),
+    /// Something that is not read; the text says what it is.
+    Opaque(Path<'o>, String),
+    /// A pod spec, and whether it names its account; the namespace is that of the pods.
+    PodSpec {
+        /// Where it stands.
+        base: String,
+        /// The pod spec.
+        spec: Box<PodSpec<'o>>,
+        /// Whether the account is one of its fields.
+        account: bool,
+        /// The namespace of the pods.
+        namespace: Text<'o>,
+    },
+    /// A reference.
+    Reference(Reference<'o>),
+}
+
+/// Everything that the fields of a custom resource name. `namespace` is that of the object, empty for one of the whole
+/// cluster; `controller` says who a controller is.
+pub fn sightings<'o>(
+    catalogue: &Catalogue,
+    fields: &[Field],
+    object: &'o RawValue,
+    namespace: Text<'o>,
+    controller: &dyn Fn(&str) -> Option<Identity>,
+) -> Vec<Sighting<'o>> {
+    let mut looker = Looker {
+        catalogue,
+        controller,
+        root: namespace.clone(),
+        own: namespace,
+        found: Vec::new(),
+    };
+    looker.look(fields, object, "", DEPTH);
+    looker.found
+}
+
+struct Looker<'c, 'o> {
+    catalogue: &'c Catalogue,
+    controller: &'c dyn Fn(&str) -> Option<Identity>,
+    /// The namespace of the whole object.
+    root: Text<'o>,
+    /// The namespace of the object that is looked at, which may stand in the whole one.
+    own: Text<'o>,
+    found: Vec<Sighting<'o>>,
+}
+
+impl<'o> Looker<'_, 'o> {
+    fn look(&mut self, fields: &[Field], object: &'o RawValue, prefix: &str, depth: usize) {
+        for field in fields {
+            if self.found.len() >= MOST {
+                let why = format!("no more than {MOST} references are looked at");
+                return self
+                    .found
+                    .push(Sighting::Lost(Path::new(prefix.to_owned(), ""), why));
+            }
+            let places = match field.path.find(object) {
+                Ok(places) => places,
+                Err(lost) => {
+                    self.lost(prefix, &field.path, &lost);
+                    continue;
+                }
+            };
+            for mut place in places {
+                if field.applies(object, &place) {
+                    if !prefix.is_empty() {
+                        place.path = format!("{prefix}.{}", place.path);
+                    }
+                    self.field(field, object, &place, depth);
+                }
+            }
+        }
+    }
+
+    fn lost(&mut self, prefix: &str, path: &FieldPath, lost: &Lost) {
+        let path = match prefix {
+            "" => path.text().to_owned(),
+            prefix => format!("{prefix}.{}", path.text()),
+        };
+        self.found
+            .push(Sighting::Lost(Path::new(path, ""), lost.to_string()));
+    }
+
+    fn field(&mut self, field: &Field, object: &'o RawValue, place: &Place<'o>, depth: usize) {
+        let there = place.value.filter(|value| is_something(value));
+        let path = || Path::new(place.path.clone(), "");
+        match (&field.sort, there) {
+            (Sort::Account(account), _) => self.account(account, object, place),
+            (_, None) => {}
+            (Sort::Opaque(what), Some(_)) => {
+                self.found.push(Sighting::Opaque(path(), what.to_string()));
+            }
+            (Sort::PodSpec { account }, Some(value)) => match parse::<PodSpec<'o>>(value) {
+                Ok(spec) => self.found.push(Sighting::PodSpec {
+                    base: place.path.clone(),
+                    spec: Box::new(spec),
+                    account: *account,
+                    namespace: self.own.clone(),
+                }),
+                Err(bad) => self.found.push(Sighting::Lost(path(), bad.to_string())),
+            },
+            (Sort::Identity(family), Some(value)) => {
+                let name = text(value).map(|value| format!("{family}:{value}"));
+                let resource = Resource::named("cloudidentities.usher.dev");
+                self.named(
+                    Check::CloudIdentities,
+                    resource,
+                    name.map(Text::from),
+                    path(),
+                    None,
+                );
+            }
+            (Sort::Namespace, Some(value)) => {
+                let name = text(value);
+                if name.as_ref() != Some(&self.own) {
+                    let resource = Resource::named("namespaces");
+                    let within = name.clone();
+                    self.named(Check::CrossNamespace, resource, name, path(), within);
+                }
+            }
+            (Sort::Object(target), Some(value)) => self.object(target, object, place, value),
+            (Sort::Manifest, Some(value)) => self.manifest(value, &place.path, depth),
+            (Sort::Patch, Some(value)) => self.patch(value, &place.path),
+        }
+    }
+
+    /// A reference to a name; malformed if there is none.
+    fn named(
+        &mut self,
+        check: Check,
+        resource: Resource,
+        name: Option<Text<'o>>,
+        path: Path<'o>,
+        namespace: Option<Text<'o>>,
+    ) {
+        let elsewhere = (self.own != self.root).then(|| self.own.clone());
+        let reference = |name| Reference {
+            check,
+            path,
+            target: Target::Object { resource, name },
+            namespace: namespace.or(elsewhere),
+        };
+        self.found.push(match name {
+            Some(name) => Sighting::Reference(reference(name)),
+            None => Sighting::Malformed(
+                reference(Text::default()),
+                format!("{resource} must be named by a text"),
+            ),
+        });
+    }
+
+    /// The namespace of a target; none: that of the object.
+    fn within(
+        &self,
+        within: Option<&Within>,
+        object: &'o RawValue,
+        value: Option<&'o RawValue>,
+    ) -> Option<Text<'o>> {
+        match within? {
+            Within::Controller(name) => {
+                let identity = (self.controller)(name)?;
+                Some(identity.namespace.to_string().into())
+            }
+            Within::Field(field) => key(value?, field),
+            Within::Path(path) => {
+                let places = path.find(object).ok()?;
+                places.into_iter().find_map(|place| text(place.value?))
+            }
+        }
+    }
+
+    fn account(&mut self, account: &AccountField, object: &'o RawValue, place: &Place<'o>) {
+        let value = place.value.filter(|value| is_something(value));
+        let path = Path::new(place.path.clone(), "");
+        let written = match (&account.name, value) {
+            (Some(name), Some(value)) => key(value, name),
+            (None, Some(value)) => text(value),
+            (_, None) => None,
+        };
+        let mut namespace = self.within(account.within.as_ref(), object, value);
+        let (check, resource) = (Check::ServiceAccounts, Resource::SERVICE_ACCOUNTS);
+        let Some(mut name) = written else {
+            if value.is_some() && account.name.is_none() {
+                return self.named(check, resource, None, path, namespace);
+            }
+            return match &account.absent {
+                None => {}
+                Some(Absent::Default) => {
+                    self.named(check, resource, Some("default".into()), path, namespace);
+                }
+                Some(Absent::Controller(controller)) => {
+                    let identity = (self.controller)(controller).unwrap_or_default();
+                    let (name, within) = if identity.default_service_account.is_empty() {
+                        (
+                            identity.service_account,
+                            Some(identity.namespace.to_string().into()),
+                        )
+                    } else {
+                        (identity.default_service_account, None)
+                    };
+                    let name = Some(name.to_string().into());
+                    self.named(check, resource, name, path, within);
+                }
+            };
+        };
+        if account.form == Some(Form::NamespaceName)
+            && let Some((within, bare)) = name.clone().split_once(':')
+        {
+            namespace = Some(within.to_owned().into());
+            name = bare.to_owned().into();
+        }
+        let namespace = namespace.filter(|namespace| *namespace != self.own);
+        self.named(check, resource, Some(name), path, namespace);
+    }
+
+    fn object(
+        &mut self,
+        target: &ObjectField,
+        object: &'o RawValue,
+        place: &Place<'o>,
+        value: &'o RawValue,
+    ) {
+        let path = Path::new(place.path.clone(), "");
+        let resource = match &target.of {
+            Of::One(name) => Some(name.0),
+            Of::ByKind(kinds) => {
+                let kind = target.kind.as_ref().and_then(|field| key(value, field));
+                match kind {
+                    Some(kind) => kinds.get(&*kind).map(|name| name.0),
+                    None => kinds.values().next().map(|name| name.0),
+                }
+            }
+        };
+        let Some(resource) = resource else {
+            let reference = Reference {
+                check: target.check.unwrap_or(Check::CrossNamespace),
+                path,
+                target: Target::Object {
+                    resource: Resource::named("kinds.usher.dev"),
+                    name: Text::default(),
+                },
+                namespace: None,
+            };
+            let why = "the kind is none that is known here".to_owned();
+            return self.found.push(Sighting::Malformed(reference, why));
+        };
+        let name = match target.name.as_deref() {
+            Some(".") => text(value),
+            field => key(value, field.unwrap_or("name")),
+        };
+        let beside = match (&target.name, &target.namespace) {
+            (Some(name), _) if **name == *"." => None,
+            (_, Some(none)) if **none == *"none" => None,
+            (_, field) => key(value, field.as_deref().unwrap_or("namespace")),
+        };
+        let within = self
+            .within(target.within.as_ref(), object, Some(value))
+            .or(beside);
+        let namespace = within.filter(|namespace| !target.cluster && *namespace != self.own);
+        let by_resource = match (resource.group, resource.name) {
+            ("", "secrets") => Check::Secrets,
+            ("", "configmaps") => Check::ConfigMaps,
+            _ => Check::CrossNamespace,
+        };
+        let check = target.check.unwrap_or(by_resource);
+        // Its own namespace is what the requester may write into anyway.
+        if check != Check::CrossNamespace || target.cluster || namespace.is_some() {
+            // A selection by labels names everything.
+            let name = name.or_else(|| Some("*".into()).filter(|_| check == Check::CrossNamespace));
+            self.named(check, resource, name, path, namespace);
+        }
+    }
+
+    /// An object that stands in another, or a list of them.
+    fn manifest(&mut self, value: &'o RawValue, path: &str, depth: usize) {
+        let lost = |why: &str| Sighting::Lost(Path::new(path.to_owned(), ""), why.to_owned());
+        if depth == 0 {
+            return self.found.push(lost("objects stand too deep in objects"));
+        }
+        if value.get().starts_with('[') {
+            let Ok(items) = parse::<Vec<&RawValue>>(value) else {
+                return self.found.push(lost("it is no list of objects"));
+            };
+            for (index, item) in items.into_iter().enumerate() {
+                self.manifest(item, &format!("{path}[{index}]"), depth - 1);
+            }
+            return;
+        }
+        if !value.get().starts_with('{') {
+            let path = Path::new(path.to_owned(), "");
+            let what = "an object that is written as text".to_owned();
+            return self.found.push(Sighting::Opaque(path, what));
+        }
+        let (api_version, kind) = (key(value, "apiVersion"), key(value, "kind"));
+        let (Some(api_version), Some(kind)) = (api_version, kind) else {
+            return self.found.push(lost("it has no apiVersion or no kind"));
+        };
+        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", &api_version));
+        if self.catalogue.find(group, &kind).is_none() {
+            return;
+        }
+        let Some(entry) = self.catalogue.version(group, &kind, version) else {
+            return self.found.push(lost("its version is not known"));
+        };
+        let metadata: Option<&RawValue> = at(value, &["metadata".into()]).ok().flatten();
+        let own = metadata
+            .and_then(|held| key(held, "namespace"))
+            .unwrap_or_else(|| self.own.clone());
+        match &entry.content {
+            Content::PodSpec(route) => match at::<PodSpec<'o>>(value, &route.keys) {
+                Ok(Some(spec)) => self.found.push(Sighting::PodSpec {
+                    base: format!("{path}.{}", route.dotted),
+                    spec: Box::new(spec),
+                    account: true,
+                    namespace: own,
+                }),
+                Ok(None) => {}
+                Err(bad) => self.found.push(lost(&bad.to_string())),
+            },
+            Content::Fields(fields) => {
+                let outer = std::mem::replace(&mut self.own, own);
+                self.look(fields, value, path, depth - 1);
+                self.own = outer;
+            }
+            Content::TokenRequest(_) => {}
+        }
+    }
+
+    /// A strategic merge patch or a JSON patch (RFC 6902), as text or as it is.
+    fn patch(&mut self, value: &'o RawValue, path: &str) {
+        let read: Option<Value> = match text(value) {
+            Some(text) => serde_saphyr::from_str(&text).ok(),
+            None => serde_json::from_str(value.get()).ok(),
+        };
+        match read {
+            None | Some(Value::String(_) | Value::Number(_) | Value::Bool(_)) => {
+                let path = Path::new(path.to_owned(), "");
+                let what = "a patch that cannot be read".to_owned();
+                self.found.push(Sighting::Opaque(path, what));
+            }
+            Some(Value::Array(operations)) => {
+                for operation in operations {
+                    let target = operation.get("path").and_then(Value::as_str);
+                    let last = target.and_then(|target| target.rsplit('/').next());
+                    let value = operation.get("value").cloned().unwrap_or_default();
+                    match last {
+                        Some("-" | "0" | "1" | "2" | "3") if is_toleration(target) => {
+                            self.set(&serde_json::json!({"tolerations": [value]}), path);
+                        }
+                        Some(last) => {
+                            let mut map = serde_json::Map::new();
+                            map.insert(last.to_owned(), value);
+                            self.merge(&Value::Object(map), path, NESTED);
+                        }
+                        None => {}
+                    }
+                }
+            }
+            Some(patch) => self.merge(&patch, path, NESTED),
+        }
+    }
+
+    /// Whatever a patch sets that a pod spec could hold, at any depth.
+    fn merge(&mut self, patch: &Value, path: &str, depth: usize) {
+        const KEYS: [&str; 6] = [
+            "serviceAccountName",
+            "serviceAccount",
+            "tolerations",
+            "nodeName",
+            "priorityClassName",
+            "runtimeClassName",
+        ];
+        match patch {
+            _ if depth == 0 => {
+                let path = Path::new(path.to_owned(), "");
+                let what = "a patch that nests too deep".to_owned();
+                self.found.push(Sighting::Opaque(path, what));
+            }
+            Value::Object(map) => {
+                let set: serde_json::Map<String, Value> = map
+                    .iter()
+                    .filter(|(key, _)| KEYS.contains(&key.as_str()))
+                    .map(|(key, value)| (key.clone(), value.clone()))
+                    .collect();
+                if !set.is_empty() {
+                    self.set(&Value::Object(set), path);
+                }
+                for value in map.values() {
+                    self.merge(value, path, depth - 1);
+                }
+            }
+            Value::Array(items) => {
+                for item in items {
+                    self.merge(item, path, depth - 1);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The references of fields of a pod spec that are not part of the object's text.
+    fn set(&mut self, fields: &Value, path: &str) {
+        let names_account = ["serviceAccountName", "serviceAccount"]
+            .iter()
+            .any(|key| fields.get(*key).is_some());
+        let spec = serde_json::value::to_raw_value(fields).unwrap_or_default();
+        match parse::<PodSpec<'_>>(&spec) {
+            Ok(spec) => {
+                for reference in spec.references(&path.to_owned().into()) {
+                    if reference.check != Check::ServiceAccounts || names_account {
+                        let reference = reference.into_owned(path.to_owned());
+                        self.found.push(Sighting::Reference(reference));
+                    }
+                }
+            }
+            Err(bad) => {
+                let path = Path::new(path.to_owned(), "");
+                self.found.push(Sighting::Lost(path, bad.to_string()));
+            }
+        }
+    }
+}
+
+fn is_toleration(path: Option<&str>) -> bool {
+    path.is_some_and(|path| path.contains("/tolerations/"))
+}
