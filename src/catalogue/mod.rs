@@ -35,6 +35,8 @@ pub struct Catalogue {
     kinds: HashMap<Box<str>, HashMap<Box<str>, Vec<Kind>>>,
     controllers: Vec<Controller>,
     identities: BTreeMap<Box<str>, Identity>,
+    /// What the files that were added say of themselves.
+    about: Vec<Box<str>>,
 }
 
 /// A kind that holds references, in the versions that have the same fields.
@@ -246,13 +248,25 @@ impl Catalogue {
         self.add(project, yaml)
     }
 
+    /// The projects that ship with Usher, by name.
+    pub fn projects() -> impl Iterator<Item = &'static str> {
+        projects::PROJECTS.iter().map(|(name, _)| *name)
+    }
+
+    /// The file of a project that ships with Usher: what it is about, and its catalogue alone.
+    pub fn project(name: &str) -> Result<(String, Self), BadCatalogue> {
+        let mut only = Self::default();
+        only.enable(name)?;
+        let about = only.about.join("; ");
+        Ok((about, only))
+    }
+
     /// The same with the kinds of a file, which messages call `name`.
     pub fn add(&mut self, name: &str, yaml: &str) -> Result<(), BadCatalogue> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct File {
-            #[serde(rename = "about")]
-            _about: Box<str>,
+            about: Box<str>,
             #[serde(default)]
             controllers: BTreeMap<Box<str>, Identity>,
             #[serde(default)]
@@ -262,6 +276,7 @@ impl Catalogue {
 
         let file: File = read(name, yaml)?;
         let named = |BadCatalogue(why)| BadCatalogue(format!("{name}: {why}"));
+        self.about.push(file.about);
         self.add_kinds(file.kinds).map_err(named)?;
         self.identities.extend(file.controllers);
         for maker in file.makes {
