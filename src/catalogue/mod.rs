@@ -19,7 +19,7 @@ use serde_saphyr::{MessageFormatter as _, UserMessageFormatter};
 use crate::reference::Toleration;
 
 pub use field::Field;
-pub use path::{FieldPath, Lost};
+pub use path::{FieldPath, Lost, Step};
 pub use podspec::PodSpec;
 pub use projection::{
     Credential, PodCertificateSource, Projected, Source, TokenSource, Volume, credentials,
@@ -235,9 +235,13 @@ impl Catalogue {
         Ok(catalogue)
     }
 
-    /// The same with the kinds of a project that ships with Usher.
+    /// The same with the kinds of a project that ships with Usher; `all`: of every project.
     pub fn enable(&mut self, project: &str) -> Result<(), BadCatalogue> {
         let known = projects::PROJECTS;
+        if project == "all" {
+            let mut all = known.iter();
+            return all.try_for_each(|(name, yaml)| self.add(name, yaml));
+        }
         let Some((_, yaml)) = known.iter().find(|(name, _)| *name == project) else {
             let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
             return Err(BadCatalogue(format!(
@@ -318,6 +322,13 @@ impl Catalogue {
     pub fn version(&self, group: &str, kind: &str, version: &str) -> Option<&Kind> {
         let mut held = self.kinds.get(group)?.get(kind)?.iter();
         held.find(|kind| kind.has(version))
+    }
+
+    /// The controllers, each as its project installs it.
+    pub fn identities(&self) -> impl Iterator<Item = (&str, &Identity)> {
+        self.identities
+            .iter()
+            .map(|(name, identity)| (&**name, identity))
     }
 
     /// Who the controller of this name is, as its project installs it.

@@ -12,6 +12,7 @@ mod generate;
 mod grant;
 mod inject;
 mod named;
+mod page;
 mod registration;
 mod review;
 mod serve;

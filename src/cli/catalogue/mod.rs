@@ -1,3 +1,5 @@
+mod lint;
+
 use std::{
     fs,
     io::{self, Write},
@@ -13,7 +15,9 @@ use crate::catalogue::{Catalogue, Content, Kind};
 #[command(after_help = "Examples:
   usher catalogue list
   usher catalogue show Kustomization
-  usher catalogue lint own.yaml")]
+  usher catalogue lint own.yaml --crd crds/
+
+Exit status of lint: 0 nothing to say, 1 remarks, 2 a file cannot be used.")]
 pub(super) struct Args {
     #[command(subcommand)]
     what: What,
@@ -33,6 +37,9 @@ enum What {
         /// Files in the format of the catalogue.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+        /// Also hold the entries against these definitions: files and folders with CustomResourceDefinitions.
+        #[arg(long, value_name = "PATH", num_args = 1..)]
+        crd: Vec<PathBuf>,
     },
 }
 
@@ -41,7 +48,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     match &args.what {
         What::List => list(&mut out)?,
         What::Show { kind } => return show(&mut out, kind),
-        What::Lint { files } => {
+        What::Lint { files, crd } => {
             let mut catalogue = Catalogue::embedded()?;
             for file in files {
                 let name = file.display().to_string();
@@ -49,7 +56,16 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
                     .map_err(|error| format!("{name}: cannot be read: {error}"))?;
                 catalogue.add(&name, &text)?;
             }
-            writeln!(out, "{} files can be used", files.len())?;
+            let lines = if crd.is_empty() {
+                Vec::new()
+            } else {
+                lint::against(&catalogue, crd)?
+            };
+            for line in &lines {
+                writeln!(out, "{line}")?;
+            }
+            writeln!(out, "{} files, {} remarks", files.len(), lines.len())?;
+            return Ok(Exit::of(lines.is_empty()));
         }
     }
     Ok(Exit::Allowed)
