@@ -7,9 +7,17 @@ fn generated_files_are_up_to_date() {
     for (what, file) in [
         ("config", "docs/configuration.yaml"),
         ("config-schema", "docs/configuration.schema.json"),
+        ("catalogue-page", "docs/catalogue.md"),
+        ("webhook-config", "webhook-config/validating.yaml"),
+        (
+            "webhook-config --enable flux --enable keda",
+            "webhook-config/flux-keda.yaml",
+        ),
+        ("webhook-config --enable all", "webhook-config/all.yaml"),
     ] {
         let made = Command::new(env!("CARGO_BIN_EXE_usher"))
-            .args(["generate", what])
+            .arg("generate")
+            .args(what.split(' '))
             .output()
             .unwrap();
         assert!(made.status.success());

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -150,8 +150,16 @@ struct Condition {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Written {
-    Is(BTreeMap<String, Box<str>>),
+    Is(BTreeMap<String, Scalar>),
     There(String),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Scalar {
+    Bool(bool),
+    Number(i64),
+    Text(Box<str>),
 }
 
 impl TryFrom<Written> for Condition {
@@ -161,7 +169,9 @@ impl TryFrom<Written> for Condition {
         let (path, is) = match written {
             Written::There(path) => (path, None),
             Written::Is(map) => match map.into_iter().next() {
-                Some((path, is)) => (path, Some(is)),
+                Some((path, Scalar::Text(is))) => (path, Some(is)),
+                Some((path, Scalar::Bool(is))) => (path, Some(is.to_string().into())),
+                Some((path, Scalar::Number(is))) => (path, Some(is.to_string().into())),
                 None => return Err("a condition names a path".to_owned()),
             },
         };
@@ -189,7 +199,10 @@ impl Condition {
         };
         values.into_iter().flatten().any(|value| match &self.is {
             None => is_something(value),
-            Some(is) => text(value).is_some_and(|text| *text == **is),
+            Some(is) => match text(value) {
+                Some(text) => *text == **is,
+                None => *value.get() == **is,
+            },
         })
     }
 }
@@ -316,5 +329,62 @@ impl Field {
             .chain(own)
             .chain(conditions.filter_map(|condition| condition.path.as_ref()))
             .map(FieldPath::head)
+    }
+}
+
+/// What is asked, in words.
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.sort {
+            Sort::Account(account) => {
+                f.write_str("use on serviceaccounts")?;
+                within(f, account.within.as_ref())?;
+                match &account.absent {
+                    None => {}
+                    Some(Absent::Default) => f.write_str("; without a name: default")?,
+                    Some(Absent::Controller(name)) => {
+                        write!(f, "; without a name: that of {name}")?;
+                    }
+                }
+            }
+            Sort::Identity(family) => write!(f, "use on cloudidentities.usher.dev {family}:…")?,
+            Sort::Manifest => f.write_str("an object, judged as what it is")?,
+            Sort::Namespace => f.write_str("use on namespaces, in that namespace")?,
+            Sort::Object(object) => {
+                let names: Vec<String> = match &object.of {
+                    Of::One(name) => vec![name.0.to_string()],
+                    Of::ByKind(kinds) => kinds.values().map(|name| name.0.to_string()).collect(),
+                };
+                write!(f, "use on {}", names.join(" or "))?;
+                within(f, object.within.as_ref())?;
+                if object.cluster {
+                    f.write_str(", of the whole cluster")?;
+                }
+            }
+            Sort::Opaque(what) => write!(f, "not looked into: {what}")?,
+            Sort::Patch => f.write_str("a patch: what it sets that a pod spec could hold")?,
+            Sort::PodSpec { account: true } => f.write_str("a pod spec")?,
+            Sort::PodSpec { account: false } => f.write_str("a pod spec without an account")?,
+        }
+        for (word, conditions) in [("if", &self.when), ("unless", &self.unless)] {
+            for condition in conditions {
+                let dot = if condition.relative { "." } else { "" };
+                let path = condition.path.as_ref().map_or("", FieldPath::text);
+                write!(f, ", {word} {dot}{path}")?;
+                if let Some(is) = &condition.is {
+                    write!(f, " is {is}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn within(f: &mut fmt::Formatter<'_>, within: Option<&Within>) -> fmt::Result {
+    match within {
+        None => Ok(()),
+        Some(Within::Controller(name)) => write!(f, " in the namespace of {name}"),
+        Some(Within::Field(field)) => write!(f, " in the namespace that .{field} names"),
+        Some(Within::Path(path)) => write!(f, " in the namespace that {} names", path.text()),
     }
 }

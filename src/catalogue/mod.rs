@@ -19,7 +19,7 @@ use serde_saphyr::{MessageFormatter as _, UserMessageFormatter};
 use crate::reference::Toleration;
 
 pub use field::Field;
-pub use path::{FieldPath, Lost};
+pub use path::{FieldPath, Lost, Step};
 pub use podspec::PodSpec;
 pub use projection::{
     Credential, PodCertificateSource, Projected, Source, TokenSource, Volume, credentials,
@@ -35,6 +35,8 @@ pub struct Catalogue {
     kinds: HashMap<Box<str>, HashMap<Box<str>, Vec<Kind>>>,
     controllers: Vec<Controller>,
     identities: BTreeMap<Box<str>, Identity>,
+    /// What the files that were added say of themselves.
+    about: Vec<Box<str>>,
 }
 
 /// A kind that holds references, in the versions that have the same fields.
@@ -57,7 +59,7 @@ pub struct Kind {
     governed: Option<Route>,
     /// Subresources that take the whole object and are known to use nothing. Any other is judged like the object.
     harmless: Vec<Box<str>>,
-    /// Fields of the pod spec whose change is no use of anything.
+    /// Fields of the governed part whose change is no use of anything.
     pub free: Vec<Box<str>>,
 }
 
@@ -233,9 +235,13 @@ impl Catalogue {
         Ok(catalogue)
     }
 
-    /// The same with the kinds of a project that ships with Usher.
+    /// The same with the kinds of a project that ships with Usher; `all`: of every project.
     pub fn enable(&mut self, project: &str) -> Result<(), BadCatalogue> {
         let known = projects::PROJECTS;
+        if project == "all" {
+            let mut all = known.iter();
+            return all.try_for_each(|(name, yaml)| self.add(name, yaml));
+        }
         let Some((_, yaml)) = known.iter().find(|(name, _)| *name == project) else {
             let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
             return Err(BadCatalogue(format!(
@@ -246,13 +252,30 @@ impl Catalogue {
         self.add(project, yaml)
     }
 
+    /// The projects that ship with Usher, by name.
+    pub fn projects() -> impl Iterator<Item = &'static str> {
+        projects::PROJECTS.iter().map(|(name, _)| *name)
+    }
+
+    /// The file of a project that ships with Usher: what it is about, and its catalogue alone.
+    pub fn project(name: &str) -> Result<(String, Self), BadCatalogue> {
+        let core = Self::embedded()?;
+        // With the kinds of Kubernetes itself, of which its controllers may make objects.
+        let mut only = Self::embedded()?;
+        only.enable(name)?;
+        for (group, kinds) in &mut only.kinds {
+            kinds.retain(|kind, _| core.find(group, kind).is_none());
+        }
+        let about = only.about.join("; ");
+        Ok((about, only))
+    }
+
     /// The same with the kinds of a file, which messages call `name`.
     pub fn add(&mut self, name: &str, yaml: &str) -> Result<(), BadCatalogue> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct File {
-            #[serde(rename = "about")]
-            _about: Box<str>,
+            about: Box<str>,
             #[serde(default)]
             controllers: BTreeMap<Box<str>, Identity>,
             #[serde(default)]
@@ -262,6 +285,7 @@ impl Catalogue {
 
         let file: File = read(name, yaml)?;
         let named = |BadCatalogue(why)| BadCatalogue(format!("{name}: {why}"));
+        self.about.push(file.about);
         self.add_kinds(file.kinds).map_err(named)?;
         self.identities.extend(file.controllers);
         for maker in file.makes {
@@ -303,6 +327,13 @@ impl Catalogue {
     pub fn version(&self, group: &str, kind: &str, version: &str) -> Option<&Kind> {
         let mut held = self.kinds.get(group)?.get(kind)?.iter();
         held.find(|kind| kind.has(version))
+    }
+
+    /// The controllers, each as its project installs it.
+    pub fn identities(&self) -> impl Iterator<Item = (&str, &Identity)> {
+        self.identities
+            .iter()
+            .map(|(name, identity)| (&**name, identity))
     }
 
     /// Who the controller of this name is, as its project installs it.

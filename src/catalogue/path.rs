@@ -15,10 +15,14 @@ pub struct FieldPath {
     steps: Vec<Step>,
 }
 
+/// One step of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
+pub enum Step {
+    /// Into every item of a list.
     Items,
+    /// Into the value of this key.
     Key(Box<str>),
+    /// Into every value of a map.
     Values,
 }
 
@@ -96,6 +100,11 @@ impl FieldPath {
     /// As it is written.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Step by step.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
     }
 
     /// The keys up to the first star: what decides whether anything below has changed.

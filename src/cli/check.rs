@@ -117,15 +117,15 @@ impl<W: Write> Check<'_, W> {
     /// Judges an object as if it were created now.
     fn object(&mut self, source: &Source, object: &Object<'_, '_>) -> Result<(), Stop> {
         let catalogue = &self.world.catalogue;
-        if catalogue.find(object.group(), object.kind).is_none() {
+        let Some(kind) = catalogue.find(object.group(), object.kind) else {
             self.tally.objects += 1;
             return Ok(());
-        }
+        };
         let json = object.node.to_json().map_err(io::Error::from)?;
-        let namespace = if object.namespace.is_empty() {
-            self.namespace
-        } else {
-            object.namespace
+        let namespace = match object.namespace {
+            _ if kind.cluster => "",
+            "" => self.namespace,
+            namespace => namespace,
         };
         let request = Request {
             uid: "".into(),

@@ -5,12 +5,15 @@ use std::{io, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 mod can_i;
+mod catalogue;
 mod check;
 mod demo;
 mod generate;
 mod grant;
 mod inject;
 mod named;
+mod page;
+mod registration;
 mod review;
 mod serve;
 mod world;
@@ -35,11 +38,13 @@ struct Cli {
 enum Command {
     /// Ask whether somebody may use something.
     CanI(can_i::Args),
+    /// See which kinds and fields are looked into.
+    Catalogue(catalogue::Args),
     /// Judge manifests: what would the webhook say to them?
     Check(check::Args),
     /// See Usher at work, without a cluster.
     Demo(demo::Args),
-    /// Write files that are made from the code: the default configuration, its schema.
+    /// Write files that are made from the code: the default configuration, its schema, the registration.
     Generate(generate::Args),
     /// Print the Role and RoleBinding that grant `use` on something.
     Grant(grant::Args),
@@ -80,6 +85,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::CanI(args) => can_i::run(&args),
+        Command::Catalogue(args) => catalogue::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Generate(args) => generate::run(&args),

@@ -4,6 +4,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 use super::{
+    alike::alike,
     answer::Asker,
     custom::{of_fields, of_unknown_version},
     facts::{Facts, Need},
@@ -151,11 +152,7 @@ fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<
         Content::Fields(fields) => {
             if request.operation == Operation::Update {
                 let before = request.old.ok_or_else(|| missing("oldObject"))?;
-                if kind
-                    .governed()
-                    .iter()
-                    .all(|part| same(object, before, part))
-                {
+                if as_before(kind, object, before) {
                     return Err(Stop::Passed(Passed::Unchanged));
                 }
             }
@@ -193,10 +190,14 @@ fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<
     Ok(governed(spec, at(before, keys)?.map(Box::new)))
 }
 
-/// Whether a part of an object is as it was. What cannot be read is not.
-fn same(new: &RawValue, old: &RawValue, part: &[Box<str>]) -> bool {
-    let text = |object| at::<&RawValue>(object, part).map(|held| held.map(RawValue::get));
-    matches!((text(new), text(old)), (Ok(new), Ok(old)) if new == old)
+/// Whether the governed parts of a custom resource say what they said. What cannot be read does not.
+fn as_before(kind: &Kind, new: &RawValue, old: &RawValue) -> bool {
+    kind.governed()
+        .iter()
+        .all(|part| match (at(new, part), at(old, part)) {
+            (Ok(new), Ok(old)) => alike(new, old, &kind.free),
+            _ => false,
+        })
 }
 
 /// A TokenRequest is only ever created. That of a kubelet is judged by the API server, which knows the pods of the node

@@ -3,6 +3,7 @@
 //! [`judge`] knows no clock, no network and no other thread. What it cannot know it asks for ([`Need`]); the caller
 //! gathers the facts and calls again. Server and command line call the same function.
 
+mod alike;
 mod answer;
 mod controllers;
 mod custom;

@@ -1,0 +1,130 @@
+mod lint;
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use clap::Subcommand;
+
+use super::{Exit, Failure};
+use crate::catalogue::{Catalogue, Content, Kind};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  usher catalogue list
+  usher catalogue show Kustomization
+  usher catalogue lint own.yaml --crd crds/
+
+Exit status of lint: 0 nothing to say, 1 remarks, 2 a file cannot be used.")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// The projects that Usher knows, with their kinds.
+    List,
+    /// What is asked of a kind, field by field.
+    Show {
+        /// The kind, as Kustomization, in whatever case.
+        kind: String,
+    },
+    /// Say whether files of your own can be used.
+    Lint {
+        /// Files in the format of the catalogue.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Also hold the entries against these definitions: files and folders with CustomResourceDefinitions.
+        #[arg(long, value_name = "PATH", num_args = 1..)]
+        crd: Vec<PathBuf>,
+    },
+}
+
+pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
+    let mut out = io::stdout().lock();
+    match &args.what {
+        What::List => list(&mut out)?,
+        What::Show { kind } => return show(&mut out, kind),
+        What::Lint { files, crd } => {
+            let mut catalogue = Catalogue::embedded()?;
+            for file in files {
+                let name = file.display().to_string();
+                let text = fs::read_to_string(file)
+                    .map_err(|error| format!("{name}: cannot be read: {error}"))?;
+                catalogue.add(&name, &text)?;
+            }
+            let lines = if crd.is_empty() {
+                Vec::new()
+            } else {
+                lint::against(&catalogue, crd)?
+            };
+            for line in &lines {
+                writeln!(out, "{line}")?;
+            }
+            writeln!(out, "{} files, {} remarks", files.len(), lines.len())?;
+            return Ok(Exit::of(lines.is_empty()));
+        }
+    }
+    Ok(Exit::Allowed)
+}
+
+fn list(out: &mut impl Write) -> Result<(), Failure> {
+    writeln!(out, "core: the kinds of Kubernetes itself, always on")?;
+    lines(out, &Catalogue::embedded()?)?;
+    for name in Catalogue::projects() {
+        let (about, catalogue) = Catalogue::project(name)?;
+        writeln!(out, "{name}: {about}")?;
+        lines(out, &catalogue)?;
+    }
+    Ok(())
+}
+
+fn lines(out: &mut impl Write, catalogue: &Catalogue) -> io::Result<()> {
+    let mut lines: Vec<String> = catalogue.kinds().map(head).collect();
+    lines.sort();
+    lines.iter().try_for_each(|line| writeln!(out, "  {line}"))
+}
+
+fn head(kind: &Kind) -> String {
+    let group = if kind.group.is_empty() {
+        String::new()
+    } else {
+        format!("{}/", kind.group)
+    };
+    format!("{} ({group}{})", kind.kind, kind.versions.join(", "))
+}
+
+fn show(out: &mut impl Write, wanted: &str) -> Result<Exit, Failure> {
+    let mut found = 0;
+    let core = ("core".to_owned(), Catalogue::embedded()?);
+    let projects = Catalogue::projects()
+        .map(|name| Catalogue::project(name).map(|(_, catalogue)| (name.to_owned(), catalogue)));
+    for known in std::iter::once(Ok(core)).chain(projects) {
+        let (project, catalogue) = known?;
+        let mut kinds: Vec<&Kind> = catalogue
+            .kinds()
+            .filter(|kind| kind.kind.eq_ignore_ascii_case(wanted))
+            .collect();
+        kinds.sort_by_key(|kind| (&kind.group, &kind.versions));
+        for kind in kinds {
+            found += 1;
+            writeln!(out, "{}, {project}", head(kind))?;
+            match &kind.content {
+                Content::PodSpec(route) => writeln!(out, "  {}: a pod spec", route.dotted)?,
+                Content::TokenRequest(route) => writeln!(out, "  {}: a token", route.dotted)?,
+                Content::Fields(fields) => {
+                    for field in fields {
+                        writeln!(out, "  {}: {field}", field.path.text())?;
+                    }
+                }
+            }
+        }
+    }
+    if found == 0 {
+        return Err(format!("no entry is about \"{wanted}\" (usher catalogue list)").into());
+    }
+    Ok(Exit::Allowed)
+}

@@ -1,0 +1,82 @@
+//! The page of the documentation about the catalogue, made of the catalogue.
+
+use std::fmt::Write as _;
+
+use super::Failure;
+use crate::catalogue::{Catalogue, Content, Kind};
+
+const HEAD: &str = "# Catalogue
+
+This page is made from the data: `cargo run -- generate catalogue-page > docs/catalogue.md`.
+
+Whoever may write a custom resource often borrows something through the controller that carries it out: an account, a
+Secret, an object of another namespace. The catalogue says which field of which kind names what. Kinds of Kubernetes itself
+are always looked into. Projects are turned on by name, and then registered:
+
+```yaml
+catalogue: {enable: [flux, keda]}
+```
+
+`usher generate webhook-config --config usher.yaml` writes the registration for exactly these kinds. `usher catalogue show KIND`
+prints what stands here. `[]` is every item of a list, `.*` every value of a map. A version that is not named here is refused.
+An update asks again only if a part with such fields has changed.
+
+";
+
+/// The page, in Markdown.
+pub(super) fn catalogue() -> Result<String, Failure> {
+    let mut page = HEAD.to_owned();
+    let core = (
+        "core",
+        "Kubernetes itself, always on".to_owned(),
+        Catalogue::embedded()?,
+    );
+    let mut projects = vec![core];
+    for name in Catalogue::projects() {
+        let (about, catalogue) = Catalogue::project(name)?;
+        projects.push((name, about, catalogue));
+    }
+    for (name, about, catalogue) in projects {
+        // Writing to a String cannot fail.
+        let _ = writeln!(page, "## {name}\n\n{about}\n");
+        for (controller, identity) in catalogue.identities() {
+            let _ = writeln!(
+                page,
+                "Controller `{controller}`: `{}/{}`, unless the configuration says otherwise.\n",
+                identity.namespace, identity.service_account
+            );
+        }
+        let mut kinds: Vec<&Kind> = catalogue.kinds().collect();
+        kinds.sort_by_key(|kind| (&kind.kind, &kind.group, &kind.versions));
+        for kind in kinds {
+            let _ = writeln!(page, "### {}\n\n`{}`\n", kind.kind, versions(kind));
+            let _ = writeln!(page, "| field | what is asked |\n| --- | --- |");
+            match &kind.content {
+                Content::PodSpec(route) => {
+                    let _ = writeln!(page, "| `{}` | a pod spec |", route.dotted);
+                }
+                Content::TokenRequest(route) => {
+                    let _ = writeln!(page, "| `{}` | a token |", route.dotted);
+                }
+                Content::Fields(fields) => {
+                    for field in fields {
+                        let _ = writeln!(page, "| `{}` | {field} |", field.path.text());
+                    }
+                }
+            }
+            page.push('\n');
+        }
+    }
+    page.truncate(page.trim_end().len());
+    page.push('\n');
+    Ok(page)
+}
+
+fn versions(kind: &Kind) -> String {
+    let group = if kind.group.is_empty() {
+        String::new()
+    } else {
+        format!("{}/", kind.group)
+    };
+    format!("{group}{}", kind.versions.join(", "))
+}
