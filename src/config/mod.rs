@@ -149,7 +149,8 @@ struct ControllerEntry {
 struct CatalogueEntry {
     /// Projects that Usher knows, by name: flux, keda and others (usher catalogue list).
     enable: Vec<String>,
-    /// Files of your own, in the same format.
+    /// Files of your own, in the same format, and folders with such files (.yaml, .yml). They are read anew when they
+    /// change.
     files: Vec<PathBuf>,
 }
 
@@ -265,12 +266,53 @@ fn catalogue(entry: &CatalogueEntry) -> Result<Option<Catalogue>, String> {
     for project in &entry.enable {
         catalogue.enable(project).map_err(|bad| bad.to_string())?;
     }
-    for file in &entry.files {
+    for file in catalogue_files(&entry.files)? {
         let name = file.display().to_string();
-        let text = read(file).map_err(|error| format!("catalogue: {name}: {error}"))?;
+        let text = read(&file).map_err(|error| format!("catalogue: {name}: {error}"))?;
         catalogue.add(&name, &text).map_err(|bad| bad.to_string())?;
     }
     Ok(Some(catalogue))
+}
+
+/// The files of the catalogue that a configuration names, also one with mistakes: whoever waits for changes has to look
+/// at them.
+pub fn named_files(text: &str) -> Vec<PathBuf> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Named {
+        catalogue: Files,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Files {
+        files: Vec<PathBuf>,
+    }
+    let named: Named = serde_saphyr::from_str(text).unwrap_or_default();
+    catalogue_files(&named.catalogue.files).unwrap_or_default()
+}
+
+/// The files of the catalogue that these paths lead to: files, and those in folders, in the order of their names.
+fn catalogue_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let name = path.display();
+        let entries = fs::read_dir(path).map_err(|error| format!("catalogue: {name}: {error}"))?;
+        let is_yaml = |path: &PathBuf| {
+            let ending = path.extension().and_then(|ending| ending.to_str());
+            matches!(ending, Some("yaml" | "yml"))
+        };
+        let mut found: Vec<PathBuf> = entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(is_yaml)
+            .collect();
+        found.sort();
+        files.extend(found);
+    }
+    Ok(files)
 }
 
 impl TryFrom<Configuration> for Policy {

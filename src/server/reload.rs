@@ -1,9 +1,9 @@
 use std::{convert::Infallible, fmt::Display, fs, path::Path, time::Duration};
 
 use super::{app::App, metrics::Reloaded};
-use crate::engine::Policy;
+use crate::{config::named_files, engine::Policy};
 
-/// Looks at the configuration file every so often, and puts a changed one in force. A bad one is logged and counted,
+/// Looks at the configuration file, and at the files of the catalogue that it names, every so often, and puts a changed one in force. A bad one is logged and counted,
 /// and the last good one stays. Never ends.
 pub async fn follow_configuration<B, E: Display>(
     app: &App<B>,
@@ -11,9 +11,15 @@ pub async fn follow_configuration<B, E: Display>(
     load: impl Fn(&Path) -> Result<Policy, E>,
     every: Duration,
 ) -> Infallible {
-    let read =
-        || fs::read(path).map_err(|error| format!("cannot read \"{}\": {error}", path.display()));
-    let take = |_: &Vec<u8>| {
+    let read = || {
+        let own = fs::read(path);
+        let own = own.map_err(|error| format!("cannot read \"{}\": {error}", path.display()))?;
+        // What cannot be read now is an error when it is taken over, once it has changed.
+        let files = named_files(&String::from_utf8_lossy(&own));
+        let files = files.into_iter().map(|file| (fs::read(&file).ok(), file));
+        Ok((own, files.collect::<Vec<_>>()))
+    };
+    let take = |_: &(Vec<u8>, _)| {
         app.set_policy(load(path).map_err(|error| error.to_string())?);
         Ok(())
     };

@@ -13,7 +13,7 @@ use std::{
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use rustls::ClientConfig;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{
@@ -92,12 +92,15 @@ impl Usher {
     }
 
     fn judge(&self, user: &str, account: &str) -> (bool, String) {
-        let review = pod(user, account);
+        self.answer(&pod(user, account))
+    }
+
+    fn answer(&self, review: &Value) -> (bool, String) {
         let mut client = Client::connect(self.address, &self.trusted).unwrap();
         let response = client
             .post("/validate", review.to_string().as_bytes())
             .unwrap();
-        verdict(&review, &response)
+        verdict(review, &response)
     }
 
     fn signal(&self, signal: Signal) {
@@ -248,6 +251,43 @@ fn the_configuration_is_read_anew() {
     assert!(metric(usher.health, VALID) > 0.5);
     // No access review is asked any more.
     assert!(usher.fake.script().asked.is_empty());
+}
+
+#[test]
+fn the_catalogue_is_read_anew() {
+    let entry = |field: &str| {
+        format!(
+            "about: a\nkinds: [{{group: bakery.example, kind: Oven, resource: ovens, versions: [v1], \
+             fields: [{{path: spec.{field}, serviceAccount: {{}}}}]}}]\n"
+        )
+    };
+    let configuration = "authorizer: rbac\ncatalogue: {files: [own.d]}\n";
+    let usher = Usher::start(&["--config", "usher.yaml"], |files| {
+        fs::write(files.join("usher.yaml"), configuration).unwrap();
+        fs::create_dir(files.join("own.d")).unwrap();
+        fs::write(files.join("own.d/a.yaml"), entry("account")).unwrap();
+    });
+    let files = usher.files.path().to_owned();
+    let mut review = pod("eve", "builder");
+    review["request"]["kind"] = json!({"group": "bakery.example", "version": "v1", "kind": "Oven"});
+    review["request"]["object"] = json!({"spec": {"account": "builder"}});
+    let refused = |usher: &Usher| !usher.answer(&review).0;
+    assert!(refused(&usher));
+    eventually("valid", || metric(usher.health, VALID) > 0.5);
+    // A bad one: the last good one stays.
+    fs::write(files.join("own.d/a.yaml"), entry(".")).unwrap();
+    eventually("not valid", || metric(usher.health, VALID) < 0.5);
+    usher.logged("own.d/a.yaml:2:");
+    assert!(refused(&usher));
+    // The same kind in two files.
+    fs::write(files.join("own.d/a.yaml"), entry("account")).unwrap();
+    eventually("valid", || metric(usher.health, VALID) > 0.5);
+    fs::write(files.join("own.d/b.yaml"), entry("account")).unwrap();
+    usher.logged("v1 of Oven stands there twice");
+    assert!(refused(&usher));
+    fs::remove_file(files.join("own.d/b.yaml")).unwrap();
+    fs::write(files.join("own.d/a.yaml"), entry("other")).unwrap();
+    eventually("in force", || !refused(&usher));
 }
 
 #[test]
