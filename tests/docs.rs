@@ -138,3 +138,62 @@ fn daily_commands_are_those_of_the_continuous_integration() {
         );
     }
 }
+
+/// The blocks of a page that begin with this line.
+fn blocks(page: &str, start: &str) -> Vec<String> {
+    let start = format!("```{start}\n");
+    let blocks = page.split(&*start).skip(1);
+    blocks
+        .map(|block| block.split("```").next().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn grants_in_the_documentation_are_just_what_is_needed() {
+    for page in ["flux", "keda"] {
+        let text = fs::read_to_string(root().join(format!("docs/{page}.md"))).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, kind: &str| {
+            let file = folder.path().join(name);
+            fs::write(&file, blocks(&text, kind).join("---\n")).unwrap();
+            file.to_str().unwrap().to_owned()
+        };
+        let config = folder.path().join("usher.yaml");
+        fs::write(&config, &blocks(&text, "yaml")[0]).unwrap();
+        let (rbac, none) = (write("rbac.yaml", "yaml rbac"), write("none.yaml", "none"));
+        let objects = write("objects.yaml", "yaml object");
+        let check = |rbac: &str| {
+            let who = ["--as", "jane", "--as-group", "team-a", "--format", "json"];
+            let mut words = vec!["check", &*objects, "--rbac", rbac];
+            words.extend(["--config", config.to_str().unwrap()]);
+            words.extend(who);
+            let said: serde_json::Value = serde_json::from_str(&usher(&words, "")).unwrap();
+            said["objects"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|object| object["allowed"].as_bool().unwrap())
+                .collect::<Vec<_>>()
+        };
+        let allowed = check(&rbac);
+        assert!(!allowed.is_empty(), "{page}");
+        assert!(allowed.iter().all(|allowed| *allowed), "{page}");
+        assert!(check(&none).iter().all(|allowed| !allowed), "{page}");
+    }
+}
+
+#[test]
+fn the_role_for_tokens_gives_the_operator_of_keda_its_account() {
+    let text = fs::read_to_string(root().join("docs/keda.md")).unwrap();
+    let file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+    fs::write(file.path(), blocks(&text, "yaml role").join("---\n")).unwrap();
+    let rbac = file.path().to_str().unwrap();
+    let can = |account: &str| {
+        let who = "system:serviceaccount:keda:keda-operator";
+        let mut words = vec!["can-i", "use", account, "-n", "team-a", "--as", who];
+        words.extend(["--rbac", rbac]);
+        usher(&words, "")
+    };
+    assert!(can("serviceaccounts/queue-reader").starts_with("yes"));
+    assert!(can("serviceaccounts/other").starts_with("no"));
+}

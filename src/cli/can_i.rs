@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Exit, Failure, named::Named, world};
 use crate::{
+    catalogue::Catalogue,
     cluster::{self, Backend},
     engine::{
         self, Authorizer, KindRef, Mode, Modes, Operation, Outcome, Policy, Request, TokenLimit,
@@ -132,7 +133,25 @@ async fn answer(
         api_audiences: Vec::new(),
         ..world.policy.clone()
     };
-    let object = json!({"template": {"spec": pod_spec(target)?}});
+    let known = Resource::ALL.contains(&target.resource);
+    let (kind, object) = if known {
+        (
+            "PodTemplate",
+            json!({"template": {"spec": pod_spec(target)?}}),
+        )
+    } else {
+        ("Question", json!({"name": target.name}))
+    };
+    // A kind that names something that only custom resources name.
+    let mut asking = Catalogue::default();
+    asking.add(
+        "can-i",
+        &format!(
+            "about: a question\nkinds: [{{group: '', kind: Question, resource: questions, versions: [v1], \
+             fields: [{{path: name, object: {{of: {}, name: ., check: scaleTargets}}}}]}}]",
+            target.resource
+        ),
+    )?;
     let object = serde_json::value::to_raw_value(&object)?;
     let request = Request {
         uid: "".into(),
@@ -140,7 +159,7 @@ async fn answer(
         kind: KindRef {
             group: "".into(),
             version: "v1".into(),
-            kind: "PodTemplate".into(),
+            kind: kind.into(),
         },
         subresource: "".into(),
         namespace: namespace.into(),
@@ -154,6 +173,7 @@ async fn answer(
     let view = engine::World {
         policy: &policy,
         rights: &rights,
+        catalogue: if known { &world.catalogue } else { &asking },
         ..world.view()
     };
     let deadline = Instant::now() + PATIENCE;

@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeSet,
     fmt::Write as _,
     io::{self, Write as _},
     str::FromStr,
@@ -105,7 +106,11 @@ fn manifests(args: &Args) -> Result<String, Failure> {
         args.namespace.as_deref(),
     )?;
     yaml += "rules:\n";
-    for resource in Resource::ALL {
+    let others = args.targets.iter().map(|target| target.resource);
+    let others: BTreeSet<Resource> = others
+        .filter(|resource| !Resource::ALL.contains(resource))
+        .collect();
+    for resource in Resource::ALL.into_iter().chain(others) {
         let mut names: Vec<String> = Vec::new();
         for target in args
             .targets

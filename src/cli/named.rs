@@ -37,8 +37,8 @@ pub(super) enum BadName {
     /// Nothing that a question can be about.
     #[error(
         "nothing asks about \"{0}\"; the types are serviceaccounts (sa), tolerations.usher.dev, nodes (no), \
-         priorityclasses.scheduling.k8s.io (pc), runtimeclasses.node.k8s.io, tokenaudiences.usher.dev and \
-         signers.certificates.k8s.io"
+         priorityclasses.scheduling.k8s.io (pc), runtimeclasses.node.k8s.io, tokenaudiences.usher.dev, \
+         signers.certificates.k8s.io, secrets, configmaps, namespaces, and RESOURCE.GROUP of what custom resources name"
     )]
     Type(String),
 }
@@ -70,10 +70,11 @@ impl FromStr for Named {
             (bare == resource.name || bare == resource.singular || bare == *short)
                 && (group.is_empty() || group == resource.group)
         };
-        let (check, resource, _) = TYPES
-            .iter()
-            .find(is_meant)
-            .ok_or_else(|| BadName::Type(written.to_owned()))?;
+        let (check, resource) = match TYPES.iter().find(is_meant) {
+            Some((check, resource, _)) => (check, resource),
+            None if is_custom(&kind) => (&Check::ScaleTargets, &Resource::named(&kind)),
+            None => return Err(BadName::Type(written.to_owned())),
+        };
         let bad =
             |why: fn(&'static str, String) -> BadName| Err(why(resource.singular, name.to_owned()));
         match *resource {
@@ -81,6 +82,8 @@ impl FromStr for Named {
             Resource::TOKEN_AUDIENCES if !is_audience(name) => return bad(BadName::Audience),
             Resource::SIGNERS if !is_signer(name) => return bad(BadName::Signer),
             Resource::TOKEN_AUDIENCES | Resource::SIGNERS => {}
+            // An identity is called as its cloud calls it.
+            _ if resource.group == "usher.dev" && is_audience(name) => {}
             _ if !is_object_name(name) => return bad(BadName::Name),
             _ => {}
         }
@@ -90,6 +93,16 @@ impl FromStr for Named {
             name: name.to_owned(),
         })
     }
+}
+
+/// Whether this can be the resource of something that a custom resource names: any with its group, and those of the core
+/// group that custom resources name.
+fn is_custom(resource: &str) -> bool {
+    resource.contains('.') && is_object_name(resource)
+        || matches!(
+            resource,
+            "configmaps" | "namespaces" | "secrets" | "services"
+        )
 }
 
 /// The API server takes any text for an audience. One with a star is meant as a pattern, and would be none.
@@ -153,6 +166,12 @@ mod tests {
                 "gvisor",
             ),
             ("runtimeclasses/gvisor", Resource::RUNTIME_CLASSES, "gvisor"),
+            ("secrets/a", Resource::named("secrets"), "a"),
+            (
+                "ovens.bakery.example/a",
+                Resource::named("ovens.bakery.example"),
+                "a",
+            ),
             (
                 "tokenaudiences.usher.dev/https://sts.example.org/a b",
                 Resource::TOKEN_AUDIENCES,
@@ -179,11 +198,7 @@ mod tests {
     fn what_nobody_can_use_is_an_error() {
         for (text, error) in [
             ("deployer", "write TYPE/NAME"),
-            ("secrets/a", "nothing asks about \"secrets\""),
-            (
-                "serviceaccounts.apps/a",
-                "nothing asks about \"serviceaccounts.apps\"",
-            ),
+            ("widgets/a", "nothing asks about \"widgets\""),
             ("sa/", "can be called \"\""),
             ("sa/*", "can be called \"*\""),
             ("sa/team-a/deployer", "can be called \"team-a/deployer\""),

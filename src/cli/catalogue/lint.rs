@@ -111,6 +111,10 @@ fn has(schema: &Value, steps: &[Step]) -> bool {
     if is_open(schema) {
         return true;
     }
+    // The values of an object whose keys are known are those of its keys.
+    if let (Step::Values, Some(Value::Object(known))) = (step, schema.get("properties")) {
+        return known.values().any(|below| has(below, rest));
+    }
     let below = match step {
         Step::Key(key) => schema
             .get("properties")
@@ -151,7 +155,7 @@ fn unlisted(
     let covered = |at: &[Step]| {
         fields.iter().any(|field| {
             let steps = field.path.steps();
-            at.starts_with(steps) || steps.starts_with(at) && steps.len() == at.len() + 1
+            leads(steps, at) && steps.len() <= at.len() + 1
         })
     };
     if depth == 0 || at.first() == Some(&Step::Key("status".into())) {
@@ -183,6 +187,12 @@ fn unlisted(
             at.pop();
         }
     }
+}
+
+/// Whether one of two paths is the beginning of the other; a star of the first stands for any key.
+fn leads(steps: &[Step], at: &[Step]) -> bool {
+    let mut pairs = steps.iter().zip(at);
+    pairs.all(|(step, at)| step == at || matches!((step, at), (Step::Values, Step::Key(_))))
 }
 
 fn written(steps: &[Step]) -> String {
