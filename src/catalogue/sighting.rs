@@ -332,7 +332,8 @@ impl<'o> Looker<'_, 'o> {
         let own = metadata
             .and_then(|held| key(held, "namespace"))
             .unwrap_or_else(|| self.own.clone());
-        if own != self.root {
+        // Whoever writes an object of the whole cluster is at home in no namespace.
+        if own != self.root && !self.root.is_empty() {
             let path = Path::new(format!("{path}.metadata.namespace"), "");
             let resource = Resource::named("namespaces");
             let (name, within) = (Some(own.clone()), Some(own.clone()));
