@@ -191,9 +191,9 @@ fn every_sample_is_judged_as_it_is_offline() {
                     "{said:?}"
                 );
                 if said.success {
-                    admitted += 1
+                    admitted += 1;
                 } else {
-                    refused += 1
+                    refused += 1;
                 }
             }
         }
