@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    path::{FieldPath, Place},
+    path::{FieldPath, Memo, Place},
     seek::at,
 };
 use crate::reference::{Check, Resource, Text};
@@ -186,13 +186,18 @@ impl TryFrom<Written> for Condition {
 }
 
 impl Condition {
-    fn holds(&self, object: &RawValue, value: Option<&RawValue>) -> bool {
+    fn holds<'o>(
+        &self,
+        object: &'o RawValue,
+        value: Option<&'o RawValue>,
+        memo: &Memo<'o>,
+    ) -> bool {
         let from = if self.relative { value } else { Some(object) };
         let values: Vec<Option<&RawValue>> = match (&self.path, from) {
             (None, from) => vec![from],
             (Some(path), Some(from)) => {
                 // What cannot be followed does not hold.
-                let places = path.find(from).unwrap_or_default();
+                let places = path.find(from, memo).unwrap_or_default();
                 places.into_iter().map(|place| place.value).collect()
             }
             (Some(_), None) => Vec::new(),
@@ -300,14 +305,14 @@ impl TryFrom<Entry> for Field {
 
 impl Field {
     /// Whether its conditions hold at a place.
-    pub fn applies(&self, object: &RawValue, place: &Place<'_>) -> bool {
+    pub fn applies<'o>(&self, object: &'o RawValue, place: &Place<'o>, memo: &Memo<'o>) -> bool {
         self.when
             .iter()
-            .all(|condition| condition.holds(object, place.value))
+            .all(|condition| condition.holds(object, place.value, memo))
             && !self
                 .unless
                 .iter()
-                .any(|condition| condition.holds(object, place.value))
+                .any(|condition| condition.holds(object, place.value, memo))
     }
 
     /// The parts of the object that decide what the field means.

@@ -1,7 +1,13 @@
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap, hash_map::Entry},
+};
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::seek::{BadObject, at, fields, parse};
+use super::seek::{BadObject, fields, parse};
+use crate::reference::Text;
 
 /// How many places one path of one object may lead to. Nobody writes so many; more would be work without bound.
 const PLACES: usize = 1000;
@@ -24,6 +30,26 @@ pub enum Step {
     Key(Box<str>),
     /// Into every value of a map.
     Values,
+}
+
+/// The objects that paths have led through, each taken apart once, however many paths lead through it.
+#[derive(Debug, Default)]
+pub struct Memo<'o>(RefCell<HashMap<usize, Members<'o>>>);
+
+type Members<'o> = BTreeMap<Text<'o>, &'o RawValue>;
+
+impl<'o> Memo<'o> {
+    /// What stands at a key of an object; none if nothing does, or `null`.
+    fn member(&self, value: &'o RawValue, key: &str) -> Result<Option<&'o RawValue>, BadObject> {
+        let mut known = self.0.borrow_mut();
+        // Two values of one text never begin at the same place, but one that is a whole object.
+        let members = match known.entry(value.get().as_ptr().addr()) {
+            Entry::Occupied(held) => held.into_mut(),
+            Entry::Vacant(free) => free.insert(fields(value)?),
+        };
+        let member = members.get(key).copied();
+        Ok(member.filter(|member| member.get() != "null"))
+    }
 }
 
 /// Where a path leads in an object.
@@ -118,9 +144,9 @@ impl FieldPath {
 
     /// Every place that it leads to. Where the way ends early nothing stands at the end of it, but below a list or map that
     /// is not there is no place at all.
-    pub fn find<'o>(&self, object: &'o RawValue) -> Result<Vec<Place<'o>>, Lost> {
+    pub fn find<'o>(&self, object: &'o RawValue, memo: &Memo<'o>) -> Result<Vec<Place<'o>>, Lost> {
         let mut found = Vec::new();
-        self.walk(&self.steps, object, String::new(), &mut found)?;
+        self.walk(&self.steps, object, String::new(), memo, &mut found)?;
         Ok(found)
     }
 
@@ -129,6 +155,7 @@ impl FieldPath {
         steps: &[Step],
         value: &'o RawValue,
         path: String,
+        memo: &Memo<'o>,
         found: &mut Vec<Place<'o>>,
     ) -> Result<(), Lost> {
         let Some((step, rest)) = steps.split_first() else {
@@ -142,8 +169,8 @@ impl FieldPath {
         match step {
             Step::Key(key) => {
                 let path = joined(path, key);
-                if let Some(value) = at::<&RawValue>(value, std::slice::from_ref(key))? {
-                    return self.walk(rest, value, path, found);
+                if let Some(value) = memo.member(value, key)? {
+                    return self.walk(rest, value, path, memo, found);
                 }
                 let mut keys = rest.iter();
                 if keys.all(|step| matches!(step, Step::Key(_))) {
@@ -159,13 +186,13 @@ impl FieldPath {
                 let items: Vec<&RawValue> = parse(value)?;
                 let mut items = items.into_iter().enumerate();
                 items.try_for_each(|(index, item)| {
-                    self.walk(rest, item, format!("{path}[{index}]"), found)
+                    self.walk(rest, item, format!("{path}[{index}]"), memo, found)
                 })
             }
             Step::Values => {
                 let mut values = fields(value)?.into_iter();
                 values.try_for_each(|(key, value)| {
-                    self.walk(rest, value, joined(path.clone(), &key), found)
+                    self.walk(rest, value, joined(path.clone(), &key), memo, found)
                 })
             }
         }
@@ -194,7 +221,9 @@ mod tests {
     fn places(path: &str, json: &str) -> Result<Vec<(String, Option<String>)>, String> {
         let path = FieldPath::try_from(path.to_owned()).unwrap();
         let object: &RawValue = serde_json::from_str(json).unwrap();
-        let found = path.find(object).map_err(|lost| lost.to_string())?;
+        let found = path
+            .find(object, &Memo::default())
+            .map_err(|lost| lost.to_string())?;
         let place =
             |place: Place<'_>| (place.path, place.value.map(|value| value.get().to_owned()));
         Ok(found.into_iter().map(place).collect())

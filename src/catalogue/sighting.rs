@@ -5,7 +5,7 @@ use super::{
     field::{
         Absent, AccountField, Field, Form, ObjectField, Of, Sort, Within, is_something, key, text,
     },
-    path::{FieldPath, Lost, Place},
+    path::{FieldPath, Lost, Memo, Place},
     seek::{at, parse},
 };
 use crate::reference::{Check, Path, Reference, Resource, Target, Text};
@@ -55,6 +55,7 @@ pub fn sightings<'o>(
         controller,
         root: namespace.clone(),
         own: namespace,
+        memo: Memo::default(),
         found: Vec::new(),
     };
     looker.look(fields, object, "", DEPTH);
@@ -68,6 +69,7 @@ struct Looker<'c, 'o> {
     root: Text<'o>,
     /// The namespace of the object that is looked at, which may stand in the whole one.
     own: Text<'o>,
+    memo: Memo<'o>,
     found: Vec<Sighting<'o>>,
 }
 
@@ -80,7 +82,7 @@ impl<'o> Looker<'_, 'o> {
                     .found
                     .push(Sighting::Lost(Path::new(prefix.to_owned(), ""), why));
             }
-            let places = match field.path.find(object) {
+            let places = match field.path.find(object, &self.memo) {
                 Ok(places) => places,
                 Err(lost) => {
                     self.lost(prefix, &field.path, &lost);
@@ -88,7 +90,7 @@ impl<'o> Looker<'_, 'o> {
                 }
             };
             for mut place in places {
-                if field.applies(object, &place) {
+                if field.applies(object, &place, &self.memo) {
                     if !prefix.is_empty() {
                         place.path = format!("{prefix}.{}", place.path);
                     }
@@ -189,7 +191,7 @@ impl<'o> Looker<'_, 'o> {
             }
             Within::Field(field) => key(value?, field),
             Within::Path(path) => {
-                let places = path.find(object).ok()?;
+                let places = path.find(object, &self.memo).ok()?;
                 places.into_iter().find_map(|place| text(place.value?))
             }
         }
