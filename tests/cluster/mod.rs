@@ -1,6 +1,7 @@
 //! Usher in front of a real API server, seen through kubectl by ordinary users.
 
 mod admission;
+mod custom;
 mod injection;
 mod meddler;
 mod missing;

@@ -33,6 +33,8 @@ pub(crate) struct UsherOptions {
     pub(crate) namespaces: Vec<String>,
     /// Whether it is asked what to add to pods too, and not only whether they may be.
     pub(crate) mutates: bool,
+    /// The file of webhook-config, without its ending, that says what it is asked to judge.
+    pub(crate) judges: &'static str,
 }
 
 impl UsherOptions {
@@ -45,6 +47,7 @@ impl UsherOptions {
             env: Vec::new(),
             namespaces: Vec::new(),
             mutates: true,
+            judges: "validating",
         }
     }
 }
@@ -110,7 +113,11 @@ impl<'a> UsherProcess<'a> {
         let hooks = HOOKS.into_iter().map(|(file, _)| file);
         for file in hooks.filter(|file| options.mutates || *file != "mutating") {
             let registration = Registration {
-                file,
+                file: if file == "validating" {
+                    options.judges
+                } else {
+                    file
+                },
                 name: &usher.registration,
                 port,
                 namespaces: &options.namespaces,

@@ -1,0 +1,208 @@
+//! Custom resources of Flux and KEDA on a real API server: refused without the grant, admitted with it, and every sample
+//! judged there as `usher check` judges it.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
+
+use serde_json::{Value, json};
+
+use super::{Said, Team};
+use crate::controlplane::{
+    feed, plane,
+    usher::{UsherOptions, UsherProcess},
+};
+
+const CONFIG: &str = "tests/cluster/custom.yaml";
+const GROUPS: [&str; 8] = [
+    "kustomize.toolkit.fluxcd.io",
+    "helm.toolkit.fluxcd.io",
+    "source.toolkit.fluxcd.io",
+    "source.extensions.fluxcd.io",
+    "notification.toolkit.fluxcd.io",
+    "image.toolkit.fluxcd.io",
+    "keda.sh",
+    "eventing.keda.sh",
+];
+
+/// The test data of other projects, which is no part of this repository.
+fn fixtures() -> Option<PathBuf> {
+    let folder = std::env::var_os("USHER_FIXTURES").map(PathBuf::from);
+    if folder.is_none() {
+        eprintln!(
+            "USHER_FIXTURES is not set: definitions and samples of Flux and KEDA are not tried"
+        );
+    }
+    folder
+}
+
+/// Usher for the custom resources of some namespaces, with their definitions in place.
+fn guard(fixtures: &Path) -> &'static UsherProcess<'static> {
+    static USHER: OnceLock<UsherProcess<'static>> = OnceLock::new();
+    USHER.get_or_init(|| {
+        for project in ["flux", "keda"] {
+            let folder = fixtures.join("crds").join(project);
+            let folder = folder.to_str().unwrap();
+            let apply = ["apply", "--server-side", "-f", folder];
+            plane().run(&apply).unwrap();
+            let wait = ["wait", "--for=condition=Established", "--timeout=60s", "-f", folder];
+            plane().run(&wait).unwrap();
+        }
+        let groups = GROUPS.map(|group| format!("\"{group}\"")).join(", ");
+        plane()
+            .apply(&format!(
+                "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: customs}}\n\
+                 rules: [{{apiGroups: [{groups}], resources: [\"*\"], verbs: [create, get, update, patch]}}]"
+            ))
+            .unwrap();
+        let binary = Path::new(env!("CARGO_BIN_EXE_usher"));
+        let config = Path::new(env!("CARGO_MANIFEST_DIR")).join(CONFIG);
+        let options = UsherOptions {
+            namespaces: ["custom-a", "custom-samples"].map(str::to_owned).to_vec(),
+            mutates: false,
+            judges: "flux-keda",
+            ..UsherOptions::new(binary, &config)
+        };
+        UsherProcess::start(plane(), &options).unwrap_or_else(|error| panic!("{error}"))
+    })
+}
+
+fn team(namespace: &str, fixtures: &Path) -> Team {
+    guard(fixtures);
+    let team = Team::new(namespace);
+    let bind = [
+        "-n",
+        namespace,
+        "create",
+        "rolebinding",
+        "customs",
+        "--clusterrole=customs",
+        "--user",
+        &team.user,
+    ];
+    plane().run(&bind).unwrap();
+    team
+}
+
+fn kustomization(name: &str, spec: &str) -> String {
+    format!(
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: {name}}}\n\
+         spec: {{interval: 1m, prune: true, sourceRef: {{kind: GitRepository, name: apps}}, {spec}}}"
+    )
+}
+
+#[test]
+fn flux_and_keda_borrow_nothing_without_a_grant() {
+    let Some(fixtures) = fixtures() else { return };
+    let team = team("custom-a", &fixtures);
+    let refused = |said: &Said, words: &str| said.refused_by("validate-customs.usher.dev", words);
+    let other = kustomization("other", "serviceAccountName: deployer");
+    refused(
+        &team.create(&other, &[]),
+        "custom-a-jane may not use serviceaccount \"deployer\" in namespace custom-a (spec.serviceAccountName)\n\
+         needs: verb use on serviceaccounts \"deployer\" in custom-a",
+    );
+    team.grant("serviceaccounts/deployer");
+    team.create(&other, &[]).passes();
+    // No account is the account of the controller.
+    refused(
+        &team.create(&kustomization("none", "suspend: true"), &[]),
+        "may not use serviceaccount \"kustomize-controller\" in namespace flux-system",
+    );
+    // What does not decide may change.
+    let label = [
+        "label",
+        "kustomization.kustomize.toolkit.fluxcd.io",
+        "other",
+        "a=b",
+    ];
+    team.run(&label).passes();
+    let job = "apiVersion: keda.sh/v1alpha1\nkind: ScaledJob\nmetadata: {name: crunch}\nspec: {triggers: [{type: cron, \
+               metadata: {timezone: UTC, start: 0 6 * * *, end: 0 20 * * *, desiredReplicas: \"1\", namespace: kube-system}}], \
+               jobTargetRef: {template: {spec: {restartPolicy: Never, ACCOUNT containers: [{name: c, image: nginx}]}}}}";
+    refused(
+        &team.create(&job.replace("ACCOUNT", "serviceAccountName: builder,"), &[]),
+        "may not use serviceaccount \"builder\" in namespace custom-a (spec.jobTargetRef.template.spec.serviceAccountName)",
+    );
+    team.create(&job.replace("ACCOUNT", ""), &[]).passes();
+}
+
+/// The objects of a file that Flux or KEDA own, moved into one namespace.
+fn objects(file: &Path, namespace: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(file).unwrap();
+    let documents = serde_saphyr::from_multiple::<Value>(&text).unwrap();
+    let ours = |object: &Value| {
+        let version = object["apiVersion"].as_str().unwrap_or_default();
+        let group = version.split('/').next().unwrap_or_default();
+        GROUPS.contains(&group)
+            && !object["kind"]
+                .as_str()
+                .unwrap_or_default()
+                .starts_with("Cluster")
+    };
+    let moved = |mut object: Value| {
+        object["metadata"]["namespace"] = json!(namespace);
+        object
+    };
+    documents.into_iter().filter(ours).map(moved).collect()
+}
+
+#[test]
+fn every_sample_is_judged_as_it_is_offline() {
+    let Some(fixtures) = fixtures() else { return };
+    let team = team("custom-samples", &fixtures);
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join(CONFIG);
+    let (mut refused, mut admitted, mut invalid) = (0, 0, 0);
+    for project in ["flux", "keda"] {
+        let folder = fixtures.join("samples").join(project);
+        let files = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        for file in files.filter(|file| file.extension().is_some_and(|ending| ending == "yaml")) {
+            for object in objects(&file, &team.namespace) {
+                let text = object.to_string();
+                let dry = ["create", "--dry-run=server", "-f", "-"];
+                let as_platform: Said = feed(plane().kubectl().args(dry), &text).unwrap().into();
+                assert!(
+                    !as_platform.stderr.contains("denied the request"),
+                    "{as_platform:?}"
+                );
+                if !as_platform.success {
+                    // Samples of other releases than the definitions, or with placeholders.
+                    invalid += 1;
+                    continue;
+                }
+                let said = team.create(&text, &["--dry-run=server"]);
+                let mut check = Command::new(env!("CARGO_BIN_EXE_usher"));
+                check
+                    .args(["check", "-", "--as", &team.user, "--config"])
+                    .arg(&config);
+                let offline = feed(&mut check, &text).unwrap();
+                assert_eq!(
+                    said.success,
+                    offline.status.success(),
+                    "{}: {text}\n{said:?}\n{offline:?}",
+                    file.display()
+                );
+                assert!(
+                    said.success || said.stderr.contains("validate-customs.usher.dev"),
+                    "{said:?}"
+                );
+                if said.success {
+                    admitted += 1;
+                } else {
+                    refused += 1;
+                }
+            }
+        }
+    }
+    println!(
+        "{refused} samples refused, {admitted} admitted, {invalid} that the API server itself does not take"
+    );
+    assert!(
+        refused > 15 && admitted > 3,
+        "{refused} refused, {admitted} admitted"
+    );
+}
