@@ -323,13 +323,6 @@ impl<'o> Looker<'_, 'o> {
         let (Some(api_version), Some(kind)) = (api_version, kind) else {
             return self.found.push(lost("it has no apiVersion or no kind"));
         };
-        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", &api_version));
-        if self.catalogue.find(group, &kind).is_none() {
-            return;
-        }
-        let Some(entry) = self.catalogue.version(group, &kind, version) else {
-            return self.found.push(lost("its version is not known"));
-        };
         let metadata: Option<&RawValue> = at(value, &["metadata".into()]).ok().flatten();
         let own = metadata
             .and_then(|held| key(held, "namespace"))
@@ -341,6 +334,13 @@ impl<'o> Looker<'_, 'o> {
             let (name, within) = (Some(own.clone()), Some(own.clone()));
             self.named(Check::CrossNamespace, resource, name, path, within);
         }
+        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", &api_version));
+        if self.catalogue.find(group, &kind).is_none() {
+            return;
+        }
+        let Some(entry) = self.catalogue.version(group, &kind, version) else {
+            return self.found.push(lost("its version is not known"));
+        };
         match &entry.content {
             Content::PodSpec(route) => match at::<PodSpec<'o>>(value, &route.keys) {
                 Ok(Some(spec)) => self.found.push(Sighting::PodSpec {
