@@ -39,10 +39,13 @@ pub struct Memo<'o>(RefCell<HashMap<usize, Members<'o>>>);
 type Members<'o> = BTreeMap<Text<'o>, &'o RawValue>;
 
 impl<'o> Memo<'o> {
-    /// What stands at a key of an object; none if nothing does, or `null`.
+    /// What stands at a key of an object; none if nothing does, or `null`, or if the object is `null` itself.
     fn member(&self, value: &'o RawValue, key: &str) -> Result<Option<&'o RawValue>, BadObject> {
+        if value.get() == "null" {
+            return Ok(None);
+        }
         let mut known = self.0.borrow_mut();
-        // Two values of one text never begin at the same place, but one that is a whole object.
+        // No two values begin at the same place of one text.
         let members = match known.entry(value.get().as_ptr().addr()) {
             Entry::Occupied(held) => held.into_mut(),
             Entry::Vacant(free) => free.insert(fields(value)?),
