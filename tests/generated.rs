@@ -1,6 +1,11 @@
 //! Files that are made from the code are what the code makes today.
 
-use std::process::Command;
+use std::{fs, path::Path, process::Command};
+
+use jsonschema::Validator;
+use serde_json::Value;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 #[test]
 fn generated_files_are_up_to_date() {
@@ -8,6 +13,7 @@ fn generated_files_are_up_to_date() {
         ("config", "docs/configuration.yaml"),
         ("config-schema", "docs/configuration.schema.json"),
         ("catalogue-page", "docs/catalogue.md"),
+        ("catalogue-schema", "docs/catalogue.schema.json"),
         ("webhook-config", "webhook-config/validating.yaml"),
         (
             "webhook-config --enable flux --enable keda",
@@ -21,13 +27,75 @@ fn generated_files_are_up_to_date() {
             .output()
             .unwrap();
         assert!(made.status.success());
-        let kept =
-            std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file))
-                .unwrap();
+        let kept = fs::read_to_string(Path::new(ROOT).join(file)).unwrap();
         assert_eq!(
             String::from_utf8(made.stdout).unwrap(),
             kept,
             "{file} is stale: cargo run -- generate {what} > {file}"
         );
     }
+}
+
+#[test]
+fn an_editor_with_the_schema_accepts_what_usher_reads() {
+    let configuration = validator("docs/configuration.schema.json");
+    holds(
+        &configuration,
+        &yaml(Path::new("docs/configuration.yaml")),
+        "configuration",
+    );
+    let catalogue = validator("docs/catalogue.schema.json");
+    let mut files = 0;
+    for file in fs::read_dir(Path::new(ROOT).join("src/catalogue")).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        // The kinds of Kubernetes stand in a form of their own.
+        if path.extension().is_some_and(|end| end == "yaml") && name != "core.yaml" {
+            holds(&catalogue, &yaml(&path), name);
+            files += 1;
+        }
+    }
+    assert!(files > 30, "{files}");
+}
+
+#[test]
+fn an_editor_with_the_schema_marks_what_usher_refuses() {
+    let catalogue = validator("docs/catalogue.schema.json");
+    let file = |field: &str| {
+        format!(
+            "{{about: a, kinds: [{{group: g, versions: [v1], kind: K, resource: ks, fields: [{field}]}}]}}"
+        )
+    };
+    let accepted = |field: &str| catalogue.is_valid(&serde_saphyr::from_str(&file(field)).unwrap());
+    assert!(accepted("{path: spec.a, serviceAccount: {}}"));
+    for wrong in [
+        "{serviceAccount: {}}",
+        "{path: spec.a, serviceAccounts: {}}",
+        "{path: spec.a, serviceAccount: {absent: nothing}}",
+        "{path: 1, namespace: {}}",
+        "{path: spec.a, object: {}}",
+        "{path: spec.a, when: spec.b, namespace: {}}",
+    ] {
+        assert!(!accepted(wrong), "{wrong}");
+    }
+}
+
+fn validator(file: &str) -> Validator {
+    let text = fs::read_to_string(Path::new(ROOT).join(file)).unwrap();
+    jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
+}
+
+fn yaml(file: &Path) -> Value {
+    let text = fs::read_to_string(Path::new(ROOT).join(file)).unwrap();
+    // An editor reads YAML 1.2, in which a bare `off` is text.
+    let options = serde_saphyr::options! { strict_booleans: true };
+    serde_saphyr::from_str_with_options(&text, options).unwrap()
+}
+
+fn holds(schema: &Validator, value: &Value, name: &str) {
+    let wrong: Vec<String> = schema
+        .iter_errors(value)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(wrong.is_empty(), "{name}: {wrong:#?}");
 }

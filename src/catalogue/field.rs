@@ -1,5 +1,6 @@
 use std::{collections::BTreeMap, fmt};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -10,8 +11,9 @@ use super::{
 use crate::reference::{Check, Resource, Text};
 
 /// A field of a custom resource that names something.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "Entry")]
+#[schemars(with = "Entry")]
 pub struct Field {
     /// Where it stands.
     pub path: FieldPath,
@@ -43,7 +45,7 @@ pub enum Sort {
 }
 
 /// A field that names a service account.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AccountField {
     /// What no name means.
@@ -58,7 +60,7 @@ pub struct AccountField {
 }
 
 /// What no name of an account means.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Absent {
     /// The account of the controller of this name, unless it is configured to use another.
@@ -69,7 +71,7 @@ pub enum Absent {
 }
 
 /// How the name of an account is written.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 pub enum Form {
     /// With its namespace before a colon, if that is another one.
     #[serde(rename = "namespace:name")]
@@ -77,7 +79,7 @@ pub enum Form {
 }
 
 /// The namespace of a target, where it is not that of the object.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Within {
     /// That of the controller of this name.
@@ -89,7 +91,7 @@ pub enum Within {
 }
 
 /// A field that names another object.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ObjectField {
     /// Its resource, or its resources by kind.
@@ -115,7 +117,7 @@ pub struct ObjectField {
 }
 
 /// The resource of an object, or the resources by kind, the first of which counts where no kind is given.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Of {
     /// By kind.
@@ -125,8 +127,9 @@ pub enum Of {
 }
 
 /// A resource, as kubectl writes it.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(from = "String")]
+#[schemars(with = "String")]
 pub struct Name(pub Resource);
 
 impl From<String> for Name {
@@ -136,8 +139,9 @@ impl From<String> for Name {
 }
 
 /// Something that must, or must not, be so.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "Written")]
+#[schemars(with = "Written")]
 struct Condition {
     /// Relative to the value of the field.
     relative: bool,
@@ -147,14 +151,14 @@ struct Condition {
     is: Option<Box<str>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum Written {
     Is(BTreeMap<String, Scalar>),
     There(String),
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum Scalar {
     Bool(bool),
@@ -229,35 +233,47 @@ pub(super) fn key<'o>(object: &'o RawValue, key: &str) -> Option<Text<'o>> {
     text(value?)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "Field")]
 struct Entry {
     path: FieldPath,
+    /// What must be so; all of it.
     #[serde(default)]
     when: Vec<Condition>,
+    /// What must not be so; none of it.
     #[serde(default)]
     unless: Vec<Condition>,
+    /// It is a pod spec, or an object that has some fields of one.
     #[serde(default)]
     pod_spec: Option<PodSpecEntry>,
+    /// It names a service account.
     #[serde(default)]
     service_account: Option<AccountField>,
+    /// It names another object.
     #[serde(default)]
     object: Option<ObjectField>,
+    /// It names a namespace.
     #[serde(default)]
     namespace: Option<Nothing>,
+    /// It may name anything and is not read: what it is, in words.
     #[serde(default)]
     opaque: Option<Box<str>>,
+    /// It names a cloud identity of this family.
     #[serde(default)]
     identity: Option<Box<str>>,
+    /// It is a whole object, or a list of them, each judged as what it is.
     #[serde(default)]
     manifest: Option<Nothing>,
+    /// It is a strategic-merge or JSON6902 patch, as text.
     #[serde(default)]
     patch: Option<Nothing>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PodSpecEntry {
+    /// Whether the account is one of its fields.
     #[serde(default = "yes")]
     account: bool,
 }
@@ -266,7 +282,7 @@ fn yes() -> bool {
     true
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 

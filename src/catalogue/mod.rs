@@ -12,6 +12,7 @@ mod tokenrequest;
 
 use std::collections::{BTreeMap, HashMap};
 
+use schemars::{JsonSchema, Schema, schema_for};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_saphyr::{MessageFormatter as _, UserMessageFormatter};
@@ -40,8 +41,9 @@ pub struct Catalogue {
 }
 
 /// A kind that holds references, in the versions that have the same fields.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "KindEntry")]
+#[schemars(with = "KindEntry")]
 pub struct Kind {
     /// Its API group.
     pub group: Box<str>,
@@ -63,28 +65,40 @@ pub struct Kind {
     pub free: Vec<Box<str>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "Kind")]
 struct KindEntry {
+    /// Its API group.
     group: Box<str>,
+    /// The versions whose paths are given here, at least one. A version that no entry has is refused.
     versions: Vec<Box<str>>,
+    /// Its name.
     kind: Box<str>,
+    /// Its resource, in the plural.
     resource: Box<str>,
+    /// Whether its objects belong to a namespace.
     #[serde(default)]
     scope: Scope,
+    /// Of kinds of Kubernetes: what it holds, in place of fields.
     #[serde(default)]
     content: Option<Content>,
+    /// The fields that name something.
     #[serde(default)]
     fields: Option<Vec<Field>>,
+    /// The part whose change is a use of what the fields name. Where it is not given: the fields, and what decides
+    /// their meaning.
     #[serde(default)]
     governed: Option<Route>,
+    /// Subresources that use nothing; status where none is given.
     #[serde(default)]
     harmless: Option<Vec<Box<str>>>,
+    /// Fields of the governed part whose change is no use of anything.
     #[serde(default)]
     free: Vec<Box<str>>,
 }
 
-#[derive(Clone, Copy, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 enum Scope {
     Cluster,
     #[default]
@@ -124,7 +138,7 @@ impl TryFrom<KindEntry> for Kind {
 }
 
 /// Who a controller is, and which account it uses for objects that name none.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Identity {
     /// The namespace that it runs in.
@@ -135,8 +149,29 @@ pub struct Identity {
     pub default_service_account: Box<str>,
 }
 
+/// A file of the catalogue: which fields of the kinds of a project name something.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Project {
+    /// What the file is about, in a line: the project and the version that was read.
+    about: Box<str>,
+    /// The controllers of the project by name, each as the project installs it. The configuration may say otherwise.
+    #[serde(default)]
+    controllers: BTreeMap<Box<str>, Identity>,
+    /// Which objects its controllers make from which. A controller is believed once the configuration names it.
+    #[serde(default)]
+    makes: Vec<Controller>,
+    /// The kinds, one entry for the versions that have the same fields.
+    kinds: Vec<Kind>,
+}
+
+/// The JSON Schema (2020-12) of a file of the catalogue.
+pub fn schema() -> Schema {
+    schema_for!(Project)
+}
+
 /// What of a kind is looked into.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Content {
     /// A pod spec.
@@ -149,8 +184,9 @@ pub enum Content {
 }
 
 /// A path of keys, written with dots.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(from = "String")]
+#[schemars(with = "String")]
 pub struct Route {
     /// As it is written.
     pub dotted: Box<str>,
@@ -159,7 +195,7 @@ pub struct Route {
 }
 
 /// A controller that makes objects of one kind from the template of another.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Controller {
     /// Of a controller of Kubernetes: the name of its service account in kube-system.
@@ -181,7 +217,7 @@ pub struct Controller {
 }
 
 /// A kind, whatever its version.
-#[derive(Debug, Deserialize, PartialEq, Eq)]
+#[derive(Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct GroupKind {
     /// The API group; empty for the core group.
@@ -272,18 +308,7 @@ impl Catalogue {
 
     /// The same with the kinds of a file, which messages call `name`.
     pub fn add(&mut self, name: &str, yaml: &str) -> Result<(), BadCatalogue> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct File {
-            about: Box<str>,
-            #[serde(default)]
-            controllers: BTreeMap<Box<str>, Identity>,
-            #[serde(default)]
-            makes: Vec<Controller>,
-            kinds: Vec<Kind>,
-        }
-
-        let file: File = read(name, yaml)?;
+        let file: Project = read(name, yaml)?;
         let named = |BadCatalogue(why)| BadCatalogue(format!("{name}: {why}"));
         self.about.push(file.about);
         self.add_kinds(file.kinds).map_err(named)?;

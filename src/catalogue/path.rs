@@ -1,8 +1,10 @@
 use std::{
+    borrow::Cow,
     cell::RefCell,
     collections::{BTreeMap, HashMap, hash_map::Entry},
 };
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -19,6 +21,20 @@ const PLACES: usize = 1000;
 pub struct FieldPath {
     text: Box<str>,
     steps: Vec<Step>,
+}
+
+impl JsonSchema for FieldPath {
+    fn schema_name() -> Cow<'static, str> {
+        "Path".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "minLength": 1,
+            "description": "keys with dots between them, [] for every item of a list, .* for every value of a map, [\"a.b\"] for a key that holds a dot",
+        })
+    }
 }
 
 /// One step of a path.

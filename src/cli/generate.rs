@@ -7,12 +7,17 @@ use std::{
 use clap::ValueEnum;
 
 use super::{Exit, Failure, page, registration};
-use crate::{catalogue::Catalogue, config, engine::Policy};
+use crate::{
+    catalogue::{self, Catalogue},
+    config,
+    engine::Policy,
+};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   usher generate config > usher.yaml
   usher generate config-schema > usher.schema.json
+  usher generate catalogue-schema > usher-catalogue.schema.json
   usher generate webhook-config --config usher.yaml | kubectl apply -f -
   usher generate webhook-config --enable flux --enable keda > webhook-config/flux-keda.yaml")]
 pub(super) struct Args {
@@ -30,6 +35,8 @@ pub(super) struct Args {
 enum What {
     /// The page of the documentation that says what is asked of every kind.
     CataloguePage,
+    /// The JSON Schema of a file of the catalogue, for editors.
+    CatalogueSchema,
     /// The default configuration, every key explained.
     Config,
     /// The JSON Schema of the configuration, for editors.
@@ -44,6 +51,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     }
     let text = match args.what {
         What::CataloguePage => page::catalogue()?,
+        What::CatalogueSchema => serde_json::to_string_pretty(&catalogue::schema())? + "\n",
         What::Config => config::commented(),
         What::ConfigSchema => serde_json::to_string_pretty(&config::schema())? + "\n",
         What::WebhookConfig => {
