@@ -185,8 +185,17 @@ fn grants_in_the_documentation_are_just_what_is_needed() {
 #[test]
 fn the_role_for_tokens_gives_the_operator_of_keda_its_account() {
     let text = fs::read_to_string(root().join("docs/keda.md")).unwrap();
+    let role = blocks(&text, "yaml role").join("---\n");
+    let words = [
+        "generate",
+        "keda-token-role",
+        "-n",
+        "team-a",
+        "queue-reader",
+    ];
+    assert_eq!(usher(&words, ""), role);
     let file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
-    fs::write(file.path(), blocks(&text, "yaml role").join("---\n")).unwrap();
+    fs::write(file.path(), role).unwrap();
     let rbac = file.path().to_str().unwrap();
     let can = |account: &str| {
         let who = "system:serviceaccount:keda:keda-operator";

@@ -43,12 +43,12 @@ pub enum Sighting<'o> {
 
 /// Everything that the fields of a custom resource name. `namespace` is that of the object, empty for one of the whole
 /// cluster; `controller` says who a controller is.
-pub fn sightings<'o>(
-    catalogue: &Catalogue,
+pub fn sightings<'c, 'o>(
+    catalogue: &'c Catalogue,
     fields: &[Field],
     object: &'o RawValue,
     namespace: Text<'o>,
-    controller: &dyn Fn(&str) -> Option<Identity>,
+    controller: &'c dyn Fn(&str) -> Option<&'c Identity>,
 ) -> Vec<Sighting<'o>> {
     let mut looker = Looker {
         catalogue,
@@ -64,7 +64,7 @@ pub fn sightings<'o>(
 
 struct Looker<'c, 'o> {
     catalogue: &'c Catalogue,
-    controller: &'c dyn Fn(&str) -> Option<Identity>,
+    controller: &'c dyn Fn(&str) -> Option<&'c Identity>,
     /// The namespace of the whole object.
     root: Text<'o>,
     /// The namespace of the object that is looked at, which may stand in the whole one.
@@ -217,7 +217,7 @@ impl<'o> Looker<'_, 'o> {
                     self.named(check, resource, Some("default".into()), path, namespace);
                 }
                 Some(Absent::Controller(controller)) => {
-                    let identity = (self.controller)(controller).unwrap_or_default();
+                    let identity = (self.controller)(controller).cloned().unwrap_or_default();
                     let (name, within) = if identity.default_service_account.is_empty() {
                         (
                             identity.service_account,
@@ -478,7 +478,7 @@ mod tests {
             panic!("no fields");
         };
         let object: &RawValue = serde_json::from_str(object).unwrap();
-        let controller = |name: &str| catalogue.identity(name).cloned();
+        let controller = |name: &str| catalogue.identity(name);
         let found = sightings(&catalogue, fields, object, "own".into(), &controller);
         let reference = |reference: &Reference<'_>| {
             let namespace = reference.namespace.as_ref().map(|ns| format!("{ns}/"));

@@ -1,12 +1,17 @@
 use std::{
     io::{self, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
-use clap::ValueEnum;
+use clap::Subcommand;
 
-use super::{Exit, Failure, page, registration};
+use super::{
+    Exit, Failure,
+    grant::{Holder, Rule, is_namespace, role_and_binding},
+    named::is_object_name,
+    page, registration,
+};
 use crate::{
     catalogue::{self, Catalogue},
     config,
@@ -19,19 +24,13 @@ use crate::{
   usher generate config-schema > usher.schema.json
   usher generate catalogue-schema > usher-catalogue.schema.json
   usher generate webhook-config --config usher.yaml | kubectl apply -f -
-  usher generate webhook-config --enable flux --enable keda > webhook-config/flux-keda.yaml")]
+  usher generate keda-token-role -n team-a queue-reader | kubectl apply -f -")]
 pub(super) struct Args {
-    /// What to write.
+    #[command(subcommand)]
     what: What,
-    /// Of webhook-config: the configuration that says which kinds are looked into. Without one, those of Kubernetes.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Of webhook-config: a project of the catalogue that is looked into too, or all; may be given several times.
-    #[arg(long, value_name = "PROJECT")]
-    enable: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+#[derive(Debug, Subcommand)]
 enum What {
     /// The page of the documentation that says what is asked of every kind.
     CataloguePage,
@@ -41,34 +40,100 @@ enum What {
     Config,
     /// The JSON Schema of the configuration, for editors.
     ConfigSchema,
+    /// The Role and RoleBinding that let KEDA request tokens of single service accounts, and of no other.
+    KedaTokenRole(KedaTokenRole),
     /// The ValidatingWebhookConfiguration, with rules for exactly the kinds that the configuration turns on.
-    WebhookConfig,
+    WebhookConfig(WebhookConfig),
+}
+
+#[derive(Debug, clap::Args)]
+struct KedaTokenRole {
+    /// The service accounts that TriggerAuthentications of the namespace may name.
+    #[arg(required = true, value_name = "ACCOUNT")]
+    accounts: Vec<String>,
+    /// The namespace of the accounts.
+    #[arg(short, long, value_name = "NS")]
+    namespace: String,
+    /// The configuration that says which account the operator of KEDA has (controllers: keda-operator). Without one:
+    /// keda/keda-operator, as its project installs it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+struct WebhookConfig {
+    /// The configuration that says which kinds are looked into. Without one, those of Kubernetes.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A project of the catalogue that is looked into too, or all; may be given several times.
+    #[arg(long, value_name = "PROJECT")]
+    enable: Vec<String>,
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
-    if (args.config.is_some() || !args.enable.is_empty()) && args.what != What::WebhookConfig {
-        return Err("--config and --enable belong to webhook-config only".into());
-    }
-    let text = match args.what {
+    let text = match &args.what {
         What::CataloguePage => page::catalogue()?,
         What::CatalogueSchema => serde_json::to_string_pretty(&catalogue::schema())? + "\n",
         What::Config => config::commented(),
         What::ConfigSchema => serde_json::to_string_pretty(&config::schema())? + "\n",
-        What::WebhookConfig => {
-            let mut policy = match &args.config {
-                Some(file) => config::load(file)?,
-                None => Policy::default(),
-            };
-            let mut catalogue = match policy.catalogue.take().and_then(Arc::into_inner) {
-                Some(catalogue) => catalogue,
-                None => Catalogue::embedded()?,
-            };
-            for project in &args.enable {
-                catalogue.enable(project)?;
-            }
-            registration::validating(&policy, &catalogue)
-        }
+        What::KedaTokenRole(args) => keda_token_role(args)?,
+        What::WebhookConfig(args) => webhook_config(args)?,
     };
     io::stdout().write_all(text.as_bytes())?;
     Ok(Exit::Allowed)
+}
+
+fn policy(config: Option<&Path>) -> Result<Policy, Failure> {
+    Ok(match config {
+        Some(file) => config::load(file)?,
+        None => Policy::default(),
+    })
+}
+
+fn webhook_config(args: &WebhookConfig) -> Result<String, Failure> {
+    let mut policy = policy(args.config.as_deref())?;
+    let mut catalogue = match policy.catalogue.take().and_then(Arc::into_inner) {
+        Some(catalogue) => catalogue,
+        None => Catalogue::embedded()?,
+    };
+    for project in &args.enable {
+        catalogue.enable(project)?;
+    }
+    Ok(registration::validating(&policy, &catalogue))
+}
+
+/// KEDA asks the API server for tokens (pkg/scaling/resolver of KEDA), and Usher asks whoever requests a token for
+/// `use` on the account: two rules.
+fn keda_token_role(args: &KedaTokenRole) -> Result<String, Failure> {
+    let policy = policy(args.config.as_deref())?;
+    let (_, keda) = Catalogue::project("keda")?;
+    let operator = "keda-operator";
+    let configured = policy.controllers.get(operator);
+    let identity = configured.or_else(|| keda.identity(operator));
+    let identity = identity.ok_or("the catalogue does not know the operator of KEDA")?;
+    is_namespace(&args.namespace)?;
+    for account in &args.accounts {
+        if !is_object_name(account) {
+            return Err(format!("no service account can be called \"{account}\"").into());
+        }
+    }
+    let names: Vec<&str> = args.accounts.iter().map(String::as_str).collect();
+    let rule = |resource, verb| Rule {
+        group: "",
+        resource,
+        names: names.clone(),
+        verb,
+    };
+    role_and_binding(
+        "keda-token",
+        Some(&args.namespace),
+        &[
+            rule("serviceaccounts/token", "create"),
+            rule("serviceaccounts", "use"),
+        ],
+        &[Holder::ServiceAccount {
+            namespace: identity.namespace.to_string(),
+            name: identity.service_account.to_string(),
+        }],
+    )
 }

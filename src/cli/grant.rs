@@ -44,7 +44,7 @@ pub(super) struct Args {
 
 /// Who gets the grant.
 #[derive(Clone, Debug)]
-enum Holder {
+pub(super) enum Holder {
     Group(String),
     ServiceAccount { namespace: String, name: String },
     User(String),
@@ -53,7 +53,7 @@ enum Holder {
 /// The text names nobody.
 #[derive(Debug, thiserror::Error)]
 #[error("write user:NAME, group:NAME or serviceaccount:NAMESPACE/NAME")]
-struct BadHolder;
+pub(super) struct BadHolder;
 
 impl FromStr for Holder {
     type Err = BadHolder;
@@ -92,57 +92,78 @@ fn manifests(args: &Args) -> Result<String, Failure> {
         Some(name) => return Err(format!("no object can be called \"{name}\"").into()),
         None => name_of(&args.targets),
     };
-    if let Some(namespace) = &args.namespace
-        && (!is_object_name(namespace) || namespace.contains('.'))
-    {
-        return Err(format!("no namespace can be called \"{namespace}\"").into());
+    if let Some(namespace) = &args.namespace {
+        is_namespace(namespace)?;
     }
-    let prefix = if args.cluster { "Cluster" } else { "" };
-    let mut yaml = String::new();
-    head(
-        &mut yaml,
-        &format!("{prefix}Role"),
-        &name,
-        args.namespace.as_deref(),
-    )?;
-    yaml += "rules:\n";
     let others = args.targets.iter().map(|target| target.resource);
     let others: BTreeSet<Resource> = others
         .filter(|resource| !Resource::ALL.contains(resource))
         .collect();
+    let mut rules = Vec::new();
     for resource in Resource::ALL.into_iter().chain(others) {
-        let mut names: Vec<String> = Vec::new();
-        for target in args
-            .targets
-            .iter()
-            .filter(|target| target.resource == resource)
-        {
-            let name = quoted(&target.name)?;
-            if !names.contains(&name) {
-                names.push(name);
+        let targets = args.targets.iter();
+        let targets = targets.filter(|target| target.resource == resource);
+        let mut names: Vec<&str> = Vec::new();
+        for target in targets {
+            if !names.contains(&&*target.name) {
+                names.push(&target.name);
             }
         }
         if !names.is_empty() {
-            writeln!(yaml, "- apiGroups: [{}]", quoted(resource.group)?)?;
-            writeln!(yaml, "  resources: [{}]", resource.name)?;
-            writeln!(yaml, "  resourceNames: [{}]", names.join(", "))?;
-            yaml += "  verbs: [use]\n";
+            rules.push(Rule {
+                group: resource.group,
+                resource: resource.name,
+                names,
+                verb: "use",
+            });
         }
     }
+    role_and_binding(&name, args.namespace.as_deref(), &rules, &args.to)
+}
+
+/// An error if no namespace can have this name.
+pub(super) fn is_namespace(name: &str) -> Result<(), Failure> {
+    if !is_object_name(name) || name.contains('.') {
+        return Err(format!("no namespace can be called \"{name}\"").into());
+    }
+    Ok(())
+}
+
+/// A verb on objects by name.
+pub(super) struct Rule<'a> {
+    pub(super) group: &'a str,
+    pub(super) resource: &'a str,
+    pub(super) names: Vec<&'a str>,
+    pub(super) verb: &'a str,
+}
+
+/// A Role and its binding as YAML; without a namespace, those of the whole cluster.
+pub(super) fn role_and_binding(
+    name: &str,
+    namespace: Option<&str>,
+    rules: &[Rule<'_>],
+    holders: &[Holder],
+) -> Result<String, Failure> {
+    let prefix = if namespace.is_none() { "Cluster" } else { "" };
+    let mut yaml = String::new();
+    head(&mut yaml, &format!("{prefix}Role"), name, namespace)?;
+    yaml += "rules:\n";
+    for rule in rules {
+        let names: Result<Vec<String>, _> = rule.names.iter().map(|name| quoted(name)).collect();
+        writeln!(yaml, "- apiGroups: [{}]", quoted(rule.group)?)?;
+        writeln!(yaml, "  resources: [{}]", rule.resource)?;
+        writeln!(yaml, "  resourceNames: [{}]", names?.join(", "))?;
+        writeln!(yaml, "  verbs: [{}]", rule.verb)?;
+    }
     yaml += "---\n";
-    head(
-        &mut yaml,
-        &format!("{prefix}RoleBinding"),
-        &name,
-        args.namespace.as_deref(),
-    )?;
+    head(&mut yaml, &format!("{prefix}RoleBinding"), name, namespace)?;
     writeln!(
         yaml,
         "roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: {prefix}Role\n  name: {}",
-        quoted(&name)?
+        quoted(name)?
     )?;
     yaml += "subjects:\n";
-    for holder in &args.to {
+    for holder in holders {
         match holder {
             Holder::Group(name) => subject(&mut yaml, "Group", name)?,
             Holder::User(name) => subject(&mut yaml, "User", name)?,

@@ -340,16 +340,22 @@ impl TryFrom<Configuration> for Policy {
                 continue;
             }
             let known = catalogue.as_ref().and_then(|known| known.identity(&name));
-            if known.is_none() || entry.user.is_some() {
+            let Some(installed) = known.filter(|_| entry.user.is_none()) else {
                 return Err(format!(
                     "controllers: \"{name}\" is no controller of an enabled project, or it has a user: only {MANAGER} has"
                 ));
-            }
-            let text = |text: Option<String>| text.unwrap_or_default().into_boxed_str();
+            };
+            let or = |given: Option<String>, installed: &str| -> Box<str> {
+                let given = given.filter(|given| !given.is_empty());
+                given.map_or_else(|| installed.into(), String::into_boxed_str)
+            };
             let identity = Identity {
-                namespace: text(entry.namespace),
-                service_account: text(entry.service_account),
-                default_service_account: text(entry.default_service_account),
+                namespace: or(entry.namespace, &installed.namespace),
+                service_account: or(entry.service_account, &installed.service_account),
+                default_service_account: or(
+                    entry.default_service_account,
+                    &installed.default_service_account,
+                ),
             };
             controllers.insert(name, identity);
         }

@@ -113,20 +113,8 @@ fn unknown<'a>(
     (!asker.is_off(check)).then(|| asker.finding(reference, Outcome::Unknown(why)))
 }
 
-/// Who a controller is: as its project installs it, but for what the configuration says.
-pub(super) fn identity(world: &World<'_>, name: &str) -> Option<Identity> {
-    let installed = world.catalogue.identity(name);
+/// Who a controller is: as the configuration says, or as its project installs it.
+pub(super) fn identity<'w>(world: &World<'w>, name: &str) -> Option<&'w Identity> {
     let configured = world.policy.controllers.get(name);
-    let pick = |of: fn(&Identity) -> &str| -> Box<str> {
-        let mut given = [configured, installed].into_iter().flatten().map(of);
-        given
-            .find(|text| !text.is_empty())
-            .unwrap_or_default()
-            .into()
-    };
-    (installed.is_some() || configured.is_some()).then(|| Identity {
-        namespace: pick(|identity| &identity.namespace),
-        service_account: pick(|identity| &identity.service_account),
-        default_service_account: pick(|identity| &identity.default_service_account),
-    })
+    configured.or_else(|| world.catalogue.identity(name))
 }
