@@ -348,3 +348,51 @@ fn what_a_manifest_says_cannot_command_the_terminal() {
         }
     }
 }
+
+#[test]
+fn many_entries_and_huge_deep_objects_end_in_a_correct_verdict() {
+    let dir = tempfile::tempdir().unwrap();
+    let rbac = write(dir.path(), "rbac.yaml", NOBODY);
+    let mut entries = "about: many kinds\nkinds:\n".to_owned();
+    for number in 0..10_000 {
+        writeln!(
+            entries,
+            "- {{group: g{}.example, versions: [v1], kind: K{number}, resource: k{number}s, fields: [{{path: spec.account, serviceAccount: {{}}}}]}}",
+            number % 100
+        )
+        .unwrap();
+    }
+    let entries = write(dir.path(), "many.yaml", &entries);
+    let lint = usher(&["catalogue", "lint", &entries], b"");
+    assert_eq!(text(&lint.stdout), "1 files, 0 remarks\n");
+
+    let config = write(
+        dir.path(),
+        "usher.yaml",
+        "catalogue: {files: [many.yaml]}\n",
+    );
+    let deep = format!("{}1{}", r#"{"a":"#.repeat(5000), "}".repeat(5000));
+    let pad = "x".repeat(3 << 20);
+    for (spec, verdict) in [
+        (
+            format!(r#""free":{deep},"pad":"{pad}""#),
+            r#""allowed":true"#,
+        ),
+        (
+            format!(r#""free":{deep},"pad":"{pad}","account":"deployer""#),
+            r#"jane may not use serviceaccount \"deployer\" in namespace ns (spec.account)"#,
+        ),
+        (
+            format!(r#""account":{deep}"#),
+            "serviceaccounts must be named by a text (spec.account)",
+        ),
+    ] {
+        let review = format!(
+            r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{{"uid":"1","kind":{{"group":"g99.example","version":"v1","kind":"K9999"}},"resource":{{"group":"g99.example","version":"v1","resource":"k9999s"}},"namespace":"ns","operation":"CREATE","userInfo":{{"username":"jane"}},"object":{{"apiVersion":"g99.example/v1","kind":"K9999","metadata":{{"name":"n","namespace":"ns"}},"spec":{{{spec}}}}}}}}}"#
+        );
+        let words = ["review", "-", "--rbac", &rbac, "--config", &config];
+        let output = usher(&words, review.as_bytes());
+        let said = text(&output.stdout);
+        assert!(said.contains(verdict), "{said}{}", text(&output.stderr));
+    }
+}

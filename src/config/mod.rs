@@ -149,8 +149,8 @@ struct ControllerEntry {
 struct CatalogueEntry {
     /// Projects that Usher knows, by name: flux, keda and others (usher catalogue list).
     enable: Vec<String>,
-    /// Files of your own, in the same format, and folders with such files (.yaml, .yml). They are read anew when they
-    /// change.
+    /// Files of your own, in the same format, and folders with such files (.yaml, .yml). They are looked for
+    /// from the folder of the configuration, and read anew when they change.
     files: Vec<PathBuf>,
 }
 
@@ -192,7 +192,7 @@ pub fn load(path: &Path) -> Result<Policy, ConfigError> {
         file: file.clone(),
         source,
     })?;
-    parse(&text).map_err(|source| ConfigError::File {
+    parse_in(folder(path), &text).map_err(|source| ConfigError::File {
         file,
         source: Box::new(source),
     })
@@ -205,8 +205,18 @@ fn read(path: &Path) -> io::Result<String> {
     fs::read_to_string(path)
 }
 
-/// Reads the text of a configuration. Nothing but comments is the default configuration.
+/// Where a configuration file stands: files that it names are looked for there.
+fn folder(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
+}
+
+/// Reads the text of a configuration. Nothing but comments is the default configuration. Files that it names are looked
+/// for in the working directory.
 pub fn parse(text: &str) -> Result<Policy, ConfigError> {
+    parse_in(Path::new(""), text)
+}
+
+fn parse_in(folder: &Path, text: &str) -> Result<Policy, ConfigError> {
     // As kubectl reads numbers: the mode 0644 of a file is octal.
     let options = serde_saphyr::options! { legacy_octal_numbers: true };
     let read = serde_saphyr::from_str_with_options(text, options);
@@ -218,7 +228,11 @@ pub fn parse(text: &str) -> Result<Policy, ConfigError> {
             why: document::plain(&error),
         }
     })?;
-    let policy = configuration.unwrap_or_default().try_into();
+    let mut configuration = configuration.unwrap_or_default();
+    for file in &mut configuration.catalogue.files {
+        *file = folder.join(&*file);
+    }
+    let policy = configuration.try_into();
     policy.map_err(|why: String| ConfigError::Bad {
         line: 0,
         column: 0,
@@ -274,9 +288,9 @@ fn catalogue(entry: &CatalogueEntry) -> Result<Option<Catalogue>, String> {
     Ok(Some(catalogue))
 }
 
-/// The files of the catalogue that a configuration names, also one with mistakes: whoever waits for changes has to look
-/// at them.
-pub fn named_files(text: &str) -> Vec<PathBuf> {
+/// The files of the catalogue that a configuration file with this text names, also one with mistakes: whoever waits for
+/// changes has to look at them.
+pub fn named_files(path: &Path, text: &str) -> Vec<PathBuf> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct Named {
@@ -288,7 +302,9 @@ pub fn named_files(text: &str) -> Vec<PathBuf> {
         files: Vec<PathBuf>,
     }
     let named: Named = serde_saphyr::from_str(text).unwrap_or_default();
-    catalogue_files(&named.catalogue.files).unwrap_or_default()
+    let files = named.catalogue.files.iter();
+    let files: Vec<PathBuf> = files.map(|file| folder(path).join(file)).collect();
+    catalogue_files(&files).unwrap_or_default()
 }
 
 /// The files of the catalogue that these paths lead to: files, and those in folders, in the order of their names.

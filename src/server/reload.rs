@@ -15,7 +15,7 @@ pub async fn follow_configuration<B, E: Display>(
         let own = fs::read(path);
         let own = own.map_err(|error| format!("cannot read \"{}\": {error}", path.display()))?;
         // What cannot be read now is an error when it is taken over, once it has changed.
-        let files = named_files(&String::from_utf8_lossy(&own));
+        let files = named_files(path, &String::from_utf8_lossy(&own));
         let files = files.into_iter().map(|file| (fs::read(&file).ok(), file));
         Ok((own, files.collect::<Vec<_>>()))
     };
