@@ -17,7 +17,7 @@ pub(crate) mod usher;
 
 pub(crate) use error::Error;
 
-use binaries::Binaries;
+use binaries::{Binaries, CONTROL_PLANE};
 use boot::{Boot, kubeconfig, write_json};
 use child::Supervised;
 use pki::Pki;
@@ -76,8 +76,7 @@ impl ControlPlane {
     /// Boots a control plane on free ports and returns when ordinary users can work with it.
     pub(crate) fn start(options: Options) -> Result<Self, Error> {
         let target = target_dir();
-        let assets = std::env::var_os("KUBEBUILDER_ASSETS");
-        let binaries = Binaries::find(assets.as_deref().map(Path::new), &target)?;
+        let binaries = CONTROL_PLANE.find()?;
         let dir = RunDir::create(&target)?;
         let pki = Pki::create(&dir.path().join("pki"))?;
         let pair = pki.client("admin", "admin", Some("system:masters"))?;

@@ -1,6 +1,6 @@
 //! The control plane itself: it comes up whole, users are who they say, and nothing is left behind.
 
-use super::binaries::Binaries;
+use super::binaries::{Binaries, CONTROL_PLANE};
 use super::child::{Farewell, Supervised};
 use super::rundir::RunDir;
 use super::usher::{UsherOptions, UsherProcess};
@@ -245,7 +245,7 @@ fn missing_programs_are_named() {
     for name in ["etcd", "kube-apiserver", "kubectl"] {
         fs::write(dir.path().join(name), "").unwrap();
     }
-    let error = Binaries::find(Some(dir.path()), Path::new("unused"))
+    let error = Binaries::find(&CONTROL_PLANE, Some(dir.path()), Path::new("unused"))
         .unwrap_err()
         .to_string();
     assert!(error.contains("lacks kube-controller-manager:"), "{error}");
