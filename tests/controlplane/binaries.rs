@@ -63,7 +63,7 @@ impl Programs {
     pub(crate) fn source(&self, module: &str) -> Result<PathBuf, Error> {
         let output = self.go(&["mod", "download", "-json", module])?;
         let answer: Value = serde_json::from_slice(&output).unwrap_or_default();
-        let folder = answer["Dir"].as_str().map(PathBuf::from);
+        let folder = answer.get("Dir").and_then(Value::as_str).map(PathBuf::from);
         folder.ok_or_else(|| Error::NoSource {
             module: module.to_owned(),
             answer: answer.to_string(),

@@ -262,7 +262,8 @@ fn a_port_that_somebody_took_first_is_told_from_other_failures() {
     let [apiserver, etcd, etcd_peer] = free_ports().unwrap();
     let pair = pki.client("admin", "admin", None).unwrap();
     let admin = dir.path().join("admin.kubeconfig");
-    write_json(&admin, &kubeconfig(apiserver, &pki, &pair, &json!({}))).unwrap();
+    let who = credentials(&pair, &json!({}));
+    write_json(&admin, &kubeconfig(apiserver, &pki, &who)).unwrap();
     let free = Ports {
         apiserver,
         etcd,
