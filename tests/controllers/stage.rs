@@ -82,8 +82,10 @@ impl<'p> Stage<'p> {
         plane.apply(&String::from_utf8_lossy(&usher.output()?.stdout))?;
         let start = |(config, namespaces): (&str, &[&str])| {
             let options = UsherOptions {
-                // What it allows is to be seen, too.
-                args: vec!["--log-level=debug".to_owned()],
+                // What it allows is to be seen, too. At the end nobody asks any more.
+                args: ["--log-level=debug", "--drain=0"]
+                    .map(str::to_owned)
+                    .to_vec(),
                 namespaces: namespaces.iter().map(|&name| name.to_owned()).collect(),
                 judges: "flux-keda",
                 ..UsherOptions::new(Path::new(env!("CARGO_BIN_EXE_usher")), &file(config))
