@@ -82,6 +82,9 @@ pub(crate) fn an_account_takes_the_right_to_use_it(stage: &Stage<'_>) {
     tenant.ready("kustomization/app");
     let greeting = ["get", "configmap/config", "-o", "jsonpath={.data.greeting}"];
     assert_eq!(tenant.run(&greeting).stdout, "hello");
+    // The controller prunes as the account, then takes its finalizer away.
+    tenant.deletes("kustomization/app");
+    assert!(tenant.run(&greeting).stderr.contains("not found"));
 }
 
 pub(crate) fn what_is_applied_is_judged_as_the_account(stage: &Stage<'_>) {

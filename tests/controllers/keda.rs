@@ -66,6 +66,7 @@ pub(crate) fn jobs_of_a_scaled_job_come_up(stage: &Stage<'_>) {
     let written = "jsonpath={.metadata.finalizers[0]} {.metadata.generation} {.spec.rollout} {.spec.scalingStrategy}";
     let said = tenant.run(&["get", "scaledjob/crunch", "-o", written]);
     assert_eq!(said.stdout, "finalizer.keda.sh 2 {} {}");
+    tenant.deletes("scaledjob/crunch");
 }
 
 pub(crate) fn an_operator_that_is_not_named_is_judged_itself(stage: &Stage<'_>) {

@@ -96,6 +96,12 @@ impl<'s> Tenant<'s> {
         self.stage.plane.apply(&printed.stdout).unwrap();
     }
 
+    /// Deletes an object, and waits until its controller has let go of it.
+    #[track_caller]
+    pub(crate) fn deletes(&self, object: &str) {
+        self.run(&["delete", object, "--timeout=60s"]).passes();
+    }
+
     /// Waits until the condition Ready of an object says `status` with exactly this message.
     #[track_caller]
     pub(crate) fn is_ready(&self, object: &str, status: &str, message: &str) {
