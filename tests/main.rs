@@ -15,6 +15,8 @@ mod contract;
 )]
 mod controlplane;
 #[cfg(test)]
+mod default_accounts;
+#[cfg(test)]
 mod deploy;
 #[cfg(test)]
 mod docs;

@@ -9,6 +9,7 @@ mod seek;
 mod sighting;
 mod strict;
 mod tokenrequest;
+mod unnamed;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -29,6 +30,7 @@ pub use seek::{BadObject, at, fields, parse};
 pub use sighting::{Sighting, sightings};
 pub(crate) use strict::Strict;
 pub use tokenrequest::TokenRequest;
+pub use unnamed::unnamed;
 
 /// Every kind that holds references, and every controller that makes one of them for another.
 #[derive(Debug, Default)]
@@ -369,6 +371,11 @@ impl Catalogue {
     /// Every kind, in no order.
     pub fn kinds(&self) -> impl Iterator<Item = &Kind> {
         self.kinds.values().flat_map(HashMap::values).flatten()
+    }
+
+    /// Every controller that makes objects, in no order.
+    pub fn controllers(&self) -> &[Controller] {
+        &self.controllers
     }
 
     /// The controllers that make objects of this kind for owners of that kind: mostly one.

@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeSet,
     io::{self, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
@@ -9,13 +10,15 @@ use clap::Subcommand;
 use super::{
     Exit, Failure,
     grant::{Holder, Rule, is_namespace, role_and_binding},
-    named::is_object_name,
-    page, registration,
+    page, rbac, registration,
+    served::Served,
 };
 use crate::{
     catalogue::{self, Catalogue},
     config,
     engine::Policy,
+    reference::is_object_name,
+    report::printable,
 };
 
 #[derive(Debug, clap::Args)]
@@ -23,7 +26,9 @@ use crate::{
   usher generate config > usher.yaml
   usher generate config-schema > usher.schema.json
   usher generate catalogue-schema > usher-catalogue.schema.json
-  usher generate webhook-config --config usher.yaml | kubectl apply -f -
+  usher generate webhook-config --config usher.yaml --served | kubectl apply -f -
+  usher generate webhook-config --config usher.yaml --mutating | kubectl apply -f -
+  usher generate rbac --config usher.yaml | kubectl apply -f -
   usher generate keda-token-role -n team-a queue-reader | kubectl apply -f -")]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -42,6 +47,9 @@ enum What {
     ConfigSchema,
     /// The Role and RoleBinding that let KEDA request tokens of single service accounts, and of no other.
     KedaTokenRole(KedaTokenRole),
+    /// What Usher itself may do in the cluster: its account, ClusterRole and binding, for the controllers that the
+    /// configuration names.
+    Rbac(Rbac),
     /// The ValidatingWebhookConfiguration, with rules for exactly the kinds that the configuration turns on.
     WebhookConfig(WebhookConfig),
 }
@@ -61,6 +69,13 @@ struct KedaTokenRole {
 }
 
 #[derive(Debug, clap::Args)]
+struct Rbac {
+    /// The configuration. Without one: what every installation needs.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
 struct WebhookConfig {
     /// The configuration that says which kinds are looked into. Without one, those of Kubernetes.
     #[arg(long, value_name = "FILE")]
@@ -68,6 +83,16 @@ struct WebhookConfig {
     /// A project of the catalogue that is looked into too, or all; may be given several times.
     #[arg(long, value_name = "PROJECT")]
     enable: Vec<String>,
+    /// The MutatingWebhookConfiguration instead.
+    #[arg(long)]
+    mutating: bool,
+    /// Ask the cluster what it serves, and leave out the rest. What is installed later is not judged until this is run
+    /// again.
+    #[arg(long)]
+    served: bool,
+    /// Which cluster to ask. Without it: KUBECONFIG, ~/.kube/config, or the pod's own.
+    #[arg(long, value_name = "FILE", requires = "served")]
+    kubeconfig: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -77,6 +102,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         What::Config => config::commented(),
         What::ConfigSchema => serde_json::to_string_pretty(&config::schema())? + "\n",
         What::KedaTokenRole(args) => keda_token_role(args)?,
+        What::Rbac(args) => rbac::role(&policy(args.config.as_deref())?),
         What::WebhookConfig(args) => webhook_config(args)?,
     };
     io::stdout().write_all(text.as_bytes())?;
@@ -99,7 +125,22 @@ fn webhook_config(args: &WebhookConfig) -> Result<String, Failure> {
     for project in &args.enable {
         catalogue.enable(project)?;
     }
-    Ok(registration::validating(&policy, &catalogue))
+    let served = if args.served {
+        let kinds = catalogue.kinds();
+        let groups: BTreeSet<&str> = kinds.map(|kind| &*kind.group).collect();
+        Some(Served::ask(args.kubeconfig.as_deref(), &groups)?)
+    } else {
+        None
+    };
+    let made = if args.mutating {
+        registration::mutating(&policy, &catalogue, served.as_ref())
+    } else {
+        registration::validating(&policy, &catalogue, served.as_ref())
+    };
+    for note in made.notes {
+        eprintln!("note: {}", printable(&note));
+    }
+    Ok(made.text)
 }
 
 /// KEDA asks the API server for tokens (pkg/scaling/resolver of KEDA), and Usher asks whoever requests a token for

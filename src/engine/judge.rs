@@ -191,7 +191,7 @@ fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<
 }
 
 /// Whether the governed parts of a custom resource say what they said. What cannot be read does not.
-fn as_before(kind: &Kind, new: &RawValue, old: &RawValue) -> bool {
+pub(super) fn as_before(kind: &Kind, new: &RawValue, old: &RawValue) -> bool {
     kind.governed()
         .iter()
         .all(|part| match (at(new, part), at(old, part)) {

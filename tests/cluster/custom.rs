@@ -129,6 +129,78 @@ fn flux_and_keda_borrow_nothing_without_a_grant() {
     team.create(&job.replace("ACCOUNT", ""), &[]).passes();
 }
 
+#[test]
+fn a_configured_account_is_written_where_none_is_named() {
+    let Some(fixtures) = fixtures() else { return };
+    let team = team("custom-defaults", &fixtures);
+    let binary = Path::new(env!("CARGO_BIN_EXE_usher"));
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster/defaults.yaml");
+    let options = UsherOptions {
+        namespaces: vec![team.namespace.clone()],
+        generated: true,
+        ..UsherOptions::new(binary, &config)
+    };
+    let _usher = UsherProcess::start(plane(), &options).unwrap_or_else(|error| panic!("{error}"));
+    let warning = "Warning: spec.serviceAccountName named no account: \"tenant\" is written, as defaultServiceAccounts of the \
+                   configuration says";
+    let app = kustomization("app", "path: ./");
+    let refused = team.create(&app, &[]);
+    refused.refused_by(
+        "validate-customs.usher.dev",
+        "may not use serviceaccount \"tenant\" in namespace custom-defaults (spec.serviceAccountName)",
+    );
+    assert!(refused.stderr.contains(warning), "{refused:?}");
+    team.grant("serviceaccounts/tenant");
+    let release = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: app}\n\
+                   spec: {interval: 1m, chart: {spec: {chart: a, sourceRef: {kind: HelmRepository, name: charts}}}}";
+    let named = kustomization("named", "serviceAccountName: tenant");
+    let apply = |text: &str, args: &[&str]| -> Said {
+        let mut command = team.kubectl();
+        command.args(["apply", "-f", "-"]).args(args);
+        feed(&mut command, text).unwrap().into()
+    };
+    for (args, again) in [
+        (&[][..], "unchanged"),
+        (
+            &["--server-side", "--force-conflicts"],
+            "serverside-applied",
+        ),
+    ] {
+        for text in [&*app, release, &named] {
+            apply(text, args).passes();
+            let second = apply(text, args);
+            second.passes();
+            assert!(second.stdout.contains(again), "{second:?}");
+        }
+        for object in [
+            "kustomization/app",
+            "kustomization/named",
+            "helmrelease/app",
+        ] {
+            let account = team.run(&["get", object, "-o", "jsonpath={.spec.serviceAccountName}"]);
+            assert_eq!(account.stdout, "tenant", "{object}: {account:?}");
+        }
+    }
+    // Who takes the name away gets it back.
+    let patch = [
+        "patch",
+        "kustomization/named",
+        "--type=json",
+        "-p",
+        r#"[{"op": "remove", "path": "/spec/serviceAccountName"}]"#,
+    ];
+    let patched = team.run(&patch);
+    patched.passes();
+    assert!(patched.stderr.contains(warning), "{patched:?}");
+    let account = team.run(&[
+        "get",
+        "kustomization/named",
+        "-o",
+        "jsonpath={.spec.serviceAccountName}",
+    ]);
+    assert_eq!(account.stdout, "tenant");
+}
+
 /// The objects of a file that Flux or KEDA own, moved into one namespace.
 fn objects(file: &Path, namespace: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(file).unwrap();
