@@ -16,7 +16,7 @@ use crate::controlplane::{
 };
 
 const CONFIG: &str = "tests/cluster/custom.yaml";
-const GROUPS: [&str; 8] = [
+const GROUPS: [&str; 9] = [
     "kustomize.toolkit.fluxcd.io",
     "helm.toolkit.fluxcd.io",
     "source.toolkit.fluxcd.io",
@@ -25,10 +25,11 @@ const GROUPS: [&str; 8] = [
     "image.toolkit.fluxcd.io",
     "keda.sh",
     "eventing.keda.sh",
+    "http.keda.sh",
 ];
 
 /// The test data of other projects, which is no part of this repository.
-fn fixtures() -> Option<PathBuf> {
+pub(super) fn fixtures() -> Option<PathBuf> {
     let folder = std::env::var_os("USHER_FIXTURES").map(PathBuf::from);
     if folder.is_none() {
         eprintln!(
@@ -38,10 +39,10 @@ fn fixtures() -> Option<PathBuf> {
     folder
 }
 
-/// Usher for the custom resources of some namespaces, with their definitions in place.
-fn guard(fixtures: &Path) -> &'static UsherProcess<'static> {
-    static USHER: OnceLock<UsherProcess<'static>> = OnceLock::new();
-    USHER.get_or_init(|| {
+/// The definitions of Flux and KEDA in place, and the cluster role `customs`, whose holders may write objects of them.
+pub(super) fn installed(fixtures: &Path) {
+    static INSTALLED: OnceLock<()> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
         for project in ["flux", "keda"] {
             let folder = fixtures.join("crds").join(project);
             let folder = folder.to_str().unwrap();
@@ -57,6 +58,14 @@ fn guard(fixtures: &Path) -> &'static UsherProcess<'static> {
                  rules: [{{apiGroups: [{groups}], resources: [\"*\"], verbs: [create, get, update, patch]}}]"
             ))
             .unwrap();
+    });
+}
+
+/// Usher for the custom resources of some namespaces, with their definitions in place.
+fn guard(fixtures: &Path) -> &'static UsherProcess<'static> {
+    static USHER: OnceLock<UsherProcess<'static>> = OnceLock::new();
+    USHER.get_or_init(|| {
+        installed(fixtures);
         let binary = Path::new(env!("CARGO_BIN_EXE_usher"));
         let config = Path::new(env!("CARGO_MANIFEST_DIR")).join(CONFIG);
         let options = UsherOptions {
