@@ -14,7 +14,6 @@ fn generated_files_are_up_to_date() {
         ("config-schema", "docs/configuration.schema.json"),
         ("catalogue-page", "docs/catalogue.md"),
         ("catalogue-schema", "docs/catalogue.schema.json"),
-        ("rbac", "deploy/rbac.yaml"),
         ("webhook-config", "webhook-config/validating.yaml"),
         ("webhook-config --mutating", "webhook-config/mutating.yaml"),
         (
@@ -48,23 +47,6 @@ fn generated(what: &[&str], config: &str) -> Vec<Value> {
     let made = command.output().unwrap();
     assert!(made.status.success(), "{made:?}");
     serde_saphyr::from_multiple(std::str::from_utf8(&made.stdout).unwrap()).unwrap()
-}
-
-#[test]
-fn usher_may_read_what_owns_the_objects_of_the_named_controllers() {
-    let rules = |config: &str| {
-        generated(&["rbac"], config)[1]["rules"]
-            .as_array()
-            .unwrap()
-            .clone()
-    };
-    let core = rules("{}");
-    // Enabled alone, a project's controllers are not believed.
-    assert_eq!(rules("catalogue: {enable: [keda, kueue]}"), core);
-    let more =
-        rules("catalogue: {enable: [keda, kueue]}\ncontrollers: {keda-operator: {namespace: k}}");
-    let owners = json!({"apiGroups": ["keda.sh"], "resources": ["scaledjobs"], "verbs": ["get"]});
-    assert_eq!(more, [core, vec![owners]].concat());
 }
 
 #[test]

@@ -373,7 +373,7 @@ impl Catalogue {
         self.kinds.values().flat_map(HashMap::values).flatten()
     }
 
-    /// Every controller that makes objects, in no order.
+    /// Whose template each controller carries out, and in what.
     pub fn controllers(&self) -> &[Controller] {
         &self.controllers
     }

@@ -17,7 +17,7 @@ pub fn unnamed<'f>(fields: &'f [Field], object: &RawValue) -> Result<Vec<&'f Fie
         }
         // One place: it is a path of keys.
         for place in field.path.find(object, &memo)? {
-            if !place.value.is_some_and(is_something) && field.applies(object, &place, &memo) {
+            if !place.value.is_some_and(is_something) && field.applies(object, &place, &memo)? {
                 found.push(field);
             }
         }

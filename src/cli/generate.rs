@@ -10,7 +10,7 @@ use clap::Subcommand;
 use super::{
     Exit, Failure,
     grant::{Holder, Rule, is_namespace, role_and_binding},
-    page, rbac, registration,
+    page, registration,
     served::Served,
 };
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
   usher generate catalogue-schema > usher-catalogue.schema.json
   usher generate webhook-config --config usher.yaml --served | kubectl apply -f -
   usher generate webhook-config --config usher.yaml --mutating | kubectl apply -f -
-  usher generate rbac --config usher.yaml | kubectl apply -f -
+  usher generate owner-role --config usher.yaml | kubectl apply -f -
   usher generate keda-token-role -n team-a queue-reader | kubectl apply -f -")]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -47,9 +47,8 @@ enum What {
     ConfigSchema,
     /// The Role and RoleBinding that let KEDA request tokens of single service accounts, and of no other.
     KedaTokenRole(KedaTokenRole),
-    /// What Usher itself may do in the cluster: its account, ClusterRole and binding, for the controllers that the
-    /// configuration names.
-    Rbac(Rbac),
+    /// The ClusterRole and binding that let Usher read the custom resources whose templates named controllers carry out.
+    OwnerRole(OwnerRole),
     /// The ValidatingWebhookConfiguration, with rules for exactly the kinds that the configuration turns on.
     WebhookConfig(WebhookConfig),
 }
@@ -69,10 +68,10 @@ struct KedaTokenRole {
 }
 
 #[derive(Debug, clap::Args)]
-struct Rbac {
-    /// The configuration. Without one: what every installation needs.
+struct OwnerRole {
+    /// The configuration that names the controllers.
     #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    config: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]
@@ -102,7 +101,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         What::Config => config::commented(),
         What::ConfigSchema => serde_json::to_string_pretty(&config::schema())? + "\n",
         What::KedaTokenRole(args) => keda_token_role(args)?,
-        What::Rbac(args) => rbac::role(&policy(args.config.as_deref())?),
+        What::OwnerRole(args) => owner_role(args)?,
         What::WebhookConfig(args) => webhook_config(args)?,
     };
     io::stdout().write_all(text.as_bytes())?;
@@ -175,6 +174,43 @@ fn keda_token_role(args: &KedaTokenRole) -> Result<String, Failure> {
         &[Holder::ServiceAccount {
             namespace: identity.namespace.to_string(),
             name: identity.service_account.to_string(),
+        }],
+    )
+}
+
+/// Whether an owner lives, and what its template says, is read when a controller makes something of it. The owners that
+/// are kinds of Kubernetes stand in deploy/rbac.yaml.
+fn owner_role(args: &OwnerRole) -> Result<String, Failure> {
+    let policy = config::load(&args.config)?;
+    let catalogue = policy.catalogue.as_deref();
+    let makers = catalogue.into_iter().flat_map(Catalogue::controllers);
+    let is_named = |name: &str| policy.controllers.contains_key(name);
+    let owners: BTreeSet<(&str, &str)> = makers
+        .filter(|maker| maker.controller.as_deref().is_some_and(is_named))
+        .filter_map(|maker| catalogue?.find(&maker.of.group, &maker.of.kind))
+        .map(|owner| (&*owner.group, &*owner.resource))
+        .collect();
+    if owners.is_empty() {
+        let name = args.config.display();
+        let why = "names no controller that carries out templates of custom resources: nothing is missing";
+        return Err(format!("\"{name}\" {why}").into());
+    }
+    let rules: Vec<Rule<'_>> = owners
+        .into_iter()
+        .map(|(group, resource)| Rule {
+            group,
+            resource,
+            names: Vec::new(),
+            verb: "get",
+        })
+        .collect();
+    role_and_binding(
+        "usher-owners",
+        None,
+        &rules,
+        &[Holder::ServiceAccount {
+            namespace: "usher-system".to_owned(),
+            name: "usher".to_owned(),
         }],
     )
 }

@@ -126,7 +126,7 @@ pub(super) fn is_namespace(name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A verb on objects by name.
+/// A verb on objects by name, or without a name on all of the resource.
 pub(super) struct Rule<'a> {
     pub(super) group: &'a str,
     pub(super) resource: &'a str,
@@ -146,10 +146,13 @@ pub(super) fn role_and_binding(
     head(&mut yaml, &format!("{prefix}Role"), name, namespace)?;
     yaml += "rules:\n";
     for rule in rules {
-        let names: Result<Vec<String>, _> = rule.names.iter().map(|name| quoted(name)).collect();
+        let names = rule.names.iter().map(|name| quoted(name));
+        let names: Vec<String> = names.collect::<Result<_, _>>()?;
         writeln!(yaml, "- apiGroups: [{}]", quoted(rule.group)?)?;
         writeln!(yaml, "  resources: [{}]", rule.resource)?;
-        writeln!(yaml, "  resourceNames: [{}]", names?.join(", "))?;
+        if !rule.names.is_empty() {
+            writeln!(yaml, "  resourceNames: [{}]", names.join(", "))?;
+        }
         writeln!(yaml, "  verbs: [{}]", rule.verb)?;
     }
     yaml += "---\n";

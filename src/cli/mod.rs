@@ -14,7 +14,6 @@ mod inject;
 mod kubeconfig;
 mod named;
 mod page;
-mod rbac;
 mod registration;
 mod review;
 mod serve;

@@ -69,7 +69,9 @@ fn guard(fixtures: &Path) -> &'static UsherProcess<'static> {
         let binary = Path::new(env!("CARGO_BIN_EXE_usher"));
         let config = Path::new(env!("CARGO_MANIFEST_DIR")).join(CONFIG);
         let options = UsherOptions {
-            namespaces: ["custom-a", "custom-samples"].map(str::to_owned).to_vec(),
+            namespaces: ["custom-a", "custom-samples", "off-owner"]
+                .map(str::to_owned)
+                .to_vec(),
             mutates: false,
             judges: "flux-keda",
             ..UsherOptions::new(binary, &config)
@@ -208,6 +210,64 @@ fn a_configured_account_is_written_where_none_is_named() {
         "jsonpath={.spec.serviceAccountName}",
     ]);
     assert_eq!(account.stdout, "tenant");
+}
+
+/// An account of a controller, which may create Jobs in the namespace.
+fn acts(team: &Team, account: &str) {
+    let who = format!("--serviceaccount={account}");
+    let bind = [
+        "-n",
+        &team.namespace,
+        "create",
+        "rolebinding",
+        "acts",
+        "--clusterrole=edit",
+        &who,
+    ];
+    plane().run(&bind).unwrap();
+}
+
+#[test]
+fn the_owner_of_what_a_named_controller_makes_must_be_readable() {
+    let Some(fixtures) = fixtures() else { return };
+    // The Usher of the other tests, which names no such controller, does not look here.
+    let team = team("off-owner", &fixtures);
+    acts(&team, "keda:keda-operator");
+    team.grant("serviceaccounts/deployer");
+    let template = "{spec: {restartPolicy: Never, serviceAccountName: deployer, containers: [{name: c, image: nginx}]}}";
+    team.create(
+        &format!(
+            "apiVersion: keda.sh/v1alpha1\nkind: ScaledJob\nmetadata: {{name: crunch}}\n\
+             spec: {{triggers: [{{type: cpu, metadata: {{value: \"1\"}}}}], jobTargetRef: {{template: {template}}}}}"
+        ),
+        &[],
+    )
+    .passes();
+    let uid = [
+        "get",
+        "scaledjob.keda.sh/crunch",
+        "-o",
+        "jsonpath={.metadata.uid}",
+    ];
+    let job = format!(
+        "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: crunch, ownerReferences: [{{apiVersion: keda.sh/v1alpha1, \
+         kind: ScaledJob, name: crunch, uid: {}, controller: true}}]}}\nspec: {{template: {template}}}",
+        team.run(&uid).stdout
+    );
+    let create = || {
+        let mut operator = plane().kubectl_as("system:serviceaccount:keda:keda-operator");
+        operator.args(["-n", &team.namespace, "create", "-f", "-"]);
+        Said::from(feed(&mut operator, &job).unwrap())
+    };
+    create().refused(
+        "ScaledJob crunch could not be read: the API server answers 403 Forbidden: scaledjobs.keda.sh \"crunch\" is \
+         forbidden: User \"system:serviceaccount:usher-system:usher\" cannot get resource \"scaledjobs\"",
+    );
+    let mut generate = Command::new(env!("CARGO_BIN_EXE_usher"));
+    generate.args(["generate", "owner-role", "--config", CONFIG]);
+    let printed = Said::from(generate.output().unwrap());
+    plane().apply(&printed.stdout).unwrap();
+    create().passes();
 }
 
 /// The objects of a file that Flux or KEDA own, moved into one namespace.

@@ -148,6 +148,11 @@ impl<'a> UsherProcess<'a> {
         self.health
     }
 
+    /// What it shows at `/metrics`, as an HTTP answer.
+    pub(crate) fn metrics(&self) -> Result<String, Error> {
+        get(self.health, "/metrics").map_err(Error::io("ask", Path::new("/metrics")))
+    }
+
     /// The process id, for instance to read its CPU time and memory.
     pub(crate) fn pid(&self) -> u32 {
         self.process.pid()
@@ -330,18 +335,24 @@ impl Registration<'_> {
 }
 
 /// Asks `/readyz` on the health port. Gives the status line if it is not 200.
-fn ready(port: u16) -> Result<(), String> {
-    let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: usher\r\nconnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer.lines().next().unwrap_or_default().to_owned())
-    };
-    match ask() {
-        Ok(line) if line.split(' ').nth(1) == Some("200") => Ok(()),
-        Ok(line) => Err(line),
+pub(crate) fn ready(port: u16) -> Result<(), String> {
+    match get(port, "/readyz") {
+        Ok(answer) => {
+            let line = answer.lines().next().unwrap_or_default();
+            let is_ready = line.split(' ').nth(1) == Some("200");
+            is_ready.then_some(()).ok_or_else(|| line.to_owned())
+        }
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// The whole answer of an HTTP server on loopback.
+fn get(port: u16, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }
