@@ -27,6 +27,11 @@ impl Judging {
         }
     }
 
+    /// The same with this catalogue.
+    pub(crate) fn over(self, catalogue: Catalogue) -> Self {
+        Self { catalogue, ..self }
+    }
+
     /// This configuration, and nobody's rights.
     pub(crate) fn configured(text: &str) -> Self {
         Self {

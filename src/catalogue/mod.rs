@@ -9,6 +9,7 @@ mod seek;
 mod sighting;
 mod strict;
 mod tokenrequest;
+mod unnamed;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -29,6 +30,7 @@ pub use seek::{BadObject, at, fields, parse};
 pub use sighting::{Sighting, sightings};
 pub(crate) use strict::Strict;
 pub use tokenrequest::TokenRequest;
+pub use unnamed::unnamed;
 
 /// Every kind that holds references, and every controller that makes one of them for another.
 #[derive(Debug, Default)]

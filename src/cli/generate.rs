@@ -10,13 +10,15 @@ use clap::Subcommand;
 use super::{
     Exit, Failure,
     grant::{Holder, Rule, is_namespace, role_and_binding},
-    named::is_object_name,
     page, registration,
+    served::Served,
 };
 use crate::{
     catalogue::{self, Catalogue},
     config,
     engine::Policy,
+    reference::is_object_name,
+    report::printable,
 };
 
 #[derive(Debug, clap::Args)]
@@ -24,7 +26,8 @@ use crate::{
   usher generate config > usher.yaml
   usher generate config-schema > usher.schema.json
   usher generate catalogue-schema > usher-catalogue.schema.json
-  usher generate webhook-config --config usher.yaml | kubectl apply -f -
+  usher generate webhook-config --config usher.yaml --served | kubectl apply -f -
+  usher generate webhook-config --config usher.yaml --mutating | kubectl apply -f -
   usher generate owner-role --config usher.yaml | kubectl apply -f -
   usher generate keda-token-role -n team-a queue-reader | kubectl apply -f -")]
 pub(super) struct Args {
@@ -79,6 +82,16 @@ struct WebhookConfig {
     /// A project of the catalogue that is looked into too, or all; may be given several times.
     #[arg(long, value_name = "PROJECT")]
     enable: Vec<String>,
+    /// The MutatingWebhookConfiguration instead.
+    #[arg(long)]
+    mutating: bool,
+    /// Ask the cluster what it serves, and leave out the rest. What is installed later is not judged until this is run
+    /// again.
+    #[arg(long)]
+    served: bool,
+    /// Which cluster to ask. Without it: KUBECONFIG, ~/.kube/config, or the pod's own.
+    #[arg(long, value_name = "FILE", requires = "served")]
+    kubeconfig: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -111,7 +124,22 @@ fn webhook_config(args: &WebhookConfig) -> Result<String, Failure> {
     for project in &args.enable {
         catalogue.enable(project)?;
     }
-    Ok(registration::validating(&policy, &catalogue))
+    let served = if args.served {
+        let kinds = catalogue.kinds();
+        let groups: BTreeSet<&str> = kinds.map(|kind| &*kind.group).collect();
+        Some(Served::ask(args.kubeconfig.as_deref(), &groups)?)
+    } else {
+        None
+    };
+    let made = if args.mutating {
+        registration::mutating(&policy, &catalogue, served.as_ref())
+    } else {
+        registration::validating(&policy, &catalogue, served.as_ref())
+    };
+    for note in made.notes {
+        eprintln!("note: {}", printable(&note));
+    }
+    Ok(made.text)
 }
 
 /// KEDA asks the API server for tokens (pkg/scaling/resolver of KEDA), and Usher asks whoever requests a token for

@@ -5,13 +5,10 @@ use std::{
     str::FromStr,
 };
 
-use super::{
-    Exit, Failure,
-    named::{Named, is_object_name},
-};
+use super::{Exit, Failure, named::Named};
 use crate::{
     manifest::is_plain,
-    reference::{Account, Resource},
+    reference::{Account, Resource, is_object_name},
 };
 
 #[derive(Debug, clap::Args)]

@@ -107,7 +107,12 @@ fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<
         .catalogue
         .find(&request.kind.group, &request.kind.kind)
         .ok_or(Stop::Passed(Passed::Kind))?;
-    if !kind.governs(&request.subresource) {
+    let known = world.catalogue.version(
+        &request.kind.group,
+        &request.kind.kind,
+        &request.kind.version,
+    );
+    if !known.unwrap_or(kind).governs(&request.subresource) {
         return Err(Stop::Passed(Passed::Subresource));
     }
     if request.namespace.is_empty() && !kind.cluster {
@@ -116,11 +121,6 @@ fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<
     if world.policy.excludes(&request.namespace) {
         return Err(Stop::Passed(Passed::Namespace));
     }
-    let known = world.catalogue.version(
-        &request.kind.group,
-        &request.kind.kind,
-        &request.kind.version,
-    );
     if known.is_none() && !matches!(kind.content, Content::Fields(_)) {
         return Err(Stop::Broken(format!(
             "version \"{}\" of {} is not known, only {}",
@@ -191,7 +191,7 @@ fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<
 }
 
 /// Whether the governed parts of a custom resource say what they said. What cannot be read does not.
-fn as_before(kind: &Kind, new: &RawValue, old: &RawValue) -> bool {
+pub(super) fn as_before(kind: &Kind, new: &RawValue, old: &RawValue) -> bool {
     kind.governed()
         .iter()
         .all(|part| match (at(new, part), at(old, part)) {

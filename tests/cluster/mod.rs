@@ -5,6 +5,8 @@ mod custom;
 mod injection;
 mod meddler;
 mod missing;
+mod paths;
+mod served;
 mod tokens;
 mod updates;
 

@@ -35,6 +35,9 @@ pub(crate) struct UsherOptions {
     pub(crate) mutates: bool,
     /// The file of webhook-config, without its ending, that says what it is asked to judge.
     pub(crate) judges: &'static str,
+    /// Whether the registrations are those that `usher generate` writes for the configuration and the cluster, not
+    /// those of the files.
+    pub(crate) generated: bool,
 }
 
 impl UsherOptions {
@@ -48,6 +51,7 @@ impl UsherOptions {
             namespaces: Vec::new(),
             mutates: true,
             judges: "validating",
+            generated: false,
         }
     }
 }
@@ -112,12 +116,19 @@ impl<'a> UsherProcess<'a> {
         };
         let hooks = HOOKS.into_iter().map(|(file, _)| file);
         for file in hooks.filter(|file| options.mutates || *file != "mutating") {
+            let name = if file == "validating" {
+                options.judges
+            } else {
+                file
+            };
+            let source = if options.generated {
+                Source::Generated(generate(plane, options, file == "mutating")?)
+            } else {
+                Source::File(format!("webhook-config/{name}.yaml"))
+            };
             let registration = Registration {
-                file: if file == "validating" {
-                    options.judges
-                } else {
-                    file
-                },
+                file: name,
+                source,
                 name: &usher.registration,
                 port,
                 namespaces: &options.namespaces,
@@ -181,10 +192,40 @@ fn unregister(plane: &ControlPlane, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// The registration that `usher generate` writes for a configuration and the cluster.
+fn generate(plane: &ControlPlane, options: &UsherOptions, mutating: bool) -> Result<String, Error> {
+    let mut command = Command::new(&options.binary);
+    command.args(["generate", "webhook-config", "--served", "--config"]);
+    command
+        .arg(&options.config)
+        .arg("--kubeconfig")
+        .arg(plane.kubeconfig());
+    command.args(mutating.then_some("--mutating"));
+    let output = command
+        .output()
+        .map_err(Error::io("run", &options.binary))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(Error::Manifest {
+        path: options.config.clone(),
+        reason: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
+/// Where the text of a registration comes from.
+enum Source {
+    /// A file of the repository.
+    File(String),
+    /// The text itself.
+    Generated(String),
+}
+
 /// A webhook registration, made of the manifest that users install.
 struct Registration<'a> {
     /// The file, without its ending.
     file: &'a str,
+    source: Source,
     name: &'a str,
     port: u16,
     namespaces: &'a [String],
@@ -193,9 +234,15 @@ struct Registration<'a> {
 impl Registration<'_> {
     /// The manifest, with our address in place of the service, and one more webhook that shows when all are in force.
     fn manifest(&self, ca_pem: &str) -> Result<Value, Error> {
-        let file = format!("webhook-config/{}.yaml", self.file);
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-        let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let (path, text) = match &self.source {
+            Source::File(file) => {
+                let path = root.join(file);
+                let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+                (path, text)
+            }
+            Source::Generated(text) => (PathBuf::from(self.file), text.clone()),
+        };
         let wrong = |reason: String| Error::Manifest {
             path: path.clone(),
             reason,
