@@ -1,6 +1,7 @@
 //! Flux: who may have which account apply what, from where.
 
 use crate::{
+    controlplane::Said,
     stage::{Stage, until},
     tenant::Tenant,
 };
@@ -129,24 +130,50 @@ pub(crate) fn no_account_is_the_controllers_own(stage: &Stage<'_>) {
 
 pub(crate) fn no_account_is_that_of_the_flag(stage: &Stage<'_>) {
     let tenant = Tenant::new(stage, "flux-flag", &["tenant", "runner"]);
-    tenant.edits("tenant");
-    tenant.has_source();
-    let app = kustomization(&tenant, "web", "");
-    let app = app.replace(
+    // The kustomize-controller that has the flag looks at these only.
+    let label = (
         "{name: app}",
         "{name: app, labels: {sharding.fluxcd.io/key: flag}}",
     );
+    let app = kustomization(&tenant, "web", "").replace(label.0, label.1);
+    let said = applied_as_tenant(&tenant, &app);
+    assert_eq!(said.stderr, "");
+}
+
+pub(crate) fn an_account_is_written_where_none_is_named(stage: &Stage<'_>) {
+    let tenant = Tenant::new(stage, "flux-default", &["tenant", "runner"]);
+    let said = applied_as_tenant(&tenant, &kustomization(&tenant, "web", ""));
+    assert_eq!(
+        said.stderr,
+        "Warning: spec.serviceAccountName named no account: \"tenant\" is written, as defaultServiceAccounts of the \
+         configuration says\n"
+    );
+}
+
+/// A Kustomization that names no account takes the right to use `tenant`, and is applied as that. Gives what was said when
+/// it was admitted.
+fn applied_as_tenant(tenant: &Tenant<'_>, app: &str) -> Said {
+    let namespace = tenant.namespace;
+    tenant.edits("tenant");
+    tenant.has_source();
     tenant.refused(
-        &app,
-        "flux-flag-jane may not use serviceaccount \"tenant\" in namespace flux-flag (spec.serviceAccountName)\n\
-         needs: verb use on serviceaccounts \"tenant\" in flux-flag",
+        app,
+        &format!(
+            "{namespace}-jane may not use serviceaccount \"tenant\" in namespace {namespace} (spec.serviceAccountName)\n\
+             needs: verb use on serviceaccounts \"tenant\" in {namespace}"
+        ),
     );
     tenant.grant("serviceaccounts/tenant", &format!("user:{}", tenant.user));
-    tenant.create(&app).passes();
-    stands_in_the_condition(&tenant, &may_not_run("tenant", "flux-flag"));
-    tenant.grant("serviceaccounts/runner", "serviceaccount:flux-flag/tenant");
+    let said = tenant.create(app);
+    said.passes();
+    stands_in_the_condition(tenant, &may_not_run("tenant", namespace));
+    tenant.grant(
+        "serviceaccounts/runner",
+        &format!("serviceaccount:{namespace}/tenant"),
+    );
     tenant.reconciles();
     tenant.pods_run_as("app=web", "runner");
+    said
 }
 
 pub(crate) fn a_source_elsewhere_takes_a_right_there(stage: &Stage<'_>) {

@@ -38,7 +38,7 @@ use stage::Stage;
 type Story = fn(&Stage<'_>);
 
 /// What is told, and the namespace in which it plays.
-const STORIES: [(&str, Story); 9] = [
+const STORIES: [(&str, Story); 10] = [
     ("flux-account", flux::an_account_takes_the_right_to_use_it),
     (
         "flux-applies",
@@ -46,6 +46,10 @@ const STORIES: [(&str, Story); 9] = [
     ),
     ("flux-no-account", flux::no_account_is_the_controllers_own),
     ("flux-flag", flux::no_account_is_that_of_the_flag),
+    (
+        "flux-default",
+        flux::an_account_is_written_where_none_is_named,
+    ),
     ("flux-source", flux::a_source_elsewhere_takes_a_right_there),
     ("keda-jobs", keda::jobs_of_a_scaled_job_come_up),
     (
