@@ -145,12 +145,12 @@ pub(crate) fn install(plane: &ControlPlane) -> Result<(), Error> {
     }
     apply("-f", &file("rbac.yaml"))?;
     apply("-f", &source.join("config/rbac/role.yaml"))?;
-    for folder in [
+    for path in [
         "config/service_account/service_account.yaml",
         "config/rbac/role.yaml",
         "config/rbac/role_binding.yaml",
     ] {
-        apply("-f", &keda.join(folder))?;
+        apply("-f", &keda.join(path))?;
     }
     plane.run(&[
         "wait",

@@ -17,7 +17,7 @@ impl Tenant<'_> {
 
     /// Has Flux look at once, as `flux reconcile` does, and waits until it has found everything in order.
     fn reconciles(&self) {
-        let now = format!("{:?}", std::time::Instant::now());
+        let now = jiff::Timestamp::now().to_string();
         let request = format!("reconcile.fluxcd.io/requestedAt={now}");
         self.run(&["annotate", "--overwrite", "kustomization/app", &request])
             .passes();

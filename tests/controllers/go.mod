@@ -1,3 +1,4 @@
+// The real controllers beside which Usher is tried (`cargo test --test controllers`). Newer ones of Flux ask for Go 1.27.
 module usher.test/controllers
 
 go 1.26.0
@@ -535,6 +536,7 @@ require (
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
+// What the projects replace in their own go.mod does not count here unless it stands here too.
 replace github.com/opencontainers/go-digest => github.com/opencontainers/go-digest v1.0.1-0.20231025023718-d50d2fec9c98
 
 replace (
@@ -546,6 +548,7 @@ replace gopkg.in/yaml.v3 => gopkg.in/yaml.v3 v3.0.1
 
 replace github.com/nexus-rpc/nexus-proto-annotations v0.1.0 => github.com/nexus-rpc/nexus-proto-annotations v0.1.1-0.20260629224316-835bd8d49cb4
 
+// One version of Kubernetes for all three, that of the control plane.
 replace (
 	k8s.io/api => k8s.io/api v0.36.3
 	k8s.io/apiextensions-apiserver => k8s.io/apiextensions-apiserver v0.36.3
@@ -557,4 +560,5 @@ replace (
 	k8s.io/metrics => k8s.io/metrics v0.36.3
 )
 
+// KEDA's predictkube needs the old interface; nothing here uses the new one.
 replace github.com/olekukonko/tablewriter => github.com/olekukonko/tablewriter v0.0.5

@@ -93,23 +93,20 @@ fn run(wanted: &[String]) -> Result<usize, Box<dyn Error>> {
     let mut stage = Stage::set(&plane, &controllers)?;
     say(&format!("all controllers run after {}", took(start)));
     let failed = thread::scope(|scope| {
-        let told: Vec<_> = stories
-            .into_iter()
-            .map(|(name, story)| {
-                let stage = &stage;
-                let story = move || {
-                    let start = Instant::now();
-                    story(stage);
-                    say(&format!("{name} ok after {}", took(start)));
-                };
-                thread::Builder::new()
-                    .name((*name).to_owned())
-                    .spawn_scoped(scope, story)
-            })
-            .collect::<Result<_, _>>()?;
-        let told: Vec<thread::ScopedJoinHandle<'_, ()>> = told;
-        let results = told.into_iter().map(thread::ScopedJoinHandle::join);
-        Ok::<_, std::io::Error>(results.filter(Result::is_err).count())
+        let tell = |(name, story): &(&'static str, Story)| {
+            let (name, story, stage) = (*name, *story, &stage);
+            let told = move || {
+                let start = Instant::now();
+                story(stage);
+                say(&format!("{name} ok after {}", took(start)));
+            };
+            let thread = thread::Builder::new().name(name.to_owned());
+            thread.spawn_scoped(scope, told)
+        };
+        let threads = stories.into_iter().map(tell);
+        let threads = threads.collect::<Result<Vec<_>, _>>()?;
+        let ends = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        Ok::<_, std::io::Error>(ends.filter(Result::is_err).count())
     })?;
     if failed > 0 {
         stage.show_logs();

@@ -72,6 +72,7 @@ fn git_in(folder: &Path) -> Command {
     let mut git = Command::new("git");
     git.env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env_remove("GIT_INDEX_FILE")
         .env("GIT_DIR", folder.join("apps/.git"));
     git
 }

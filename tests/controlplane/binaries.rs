@@ -61,13 +61,20 @@ impl Programs {
 
     /// The sources of a module, in the version that go.mod pins; Go fetches them if need be.
     pub(crate) fn source(&self, module: &str) -> Result<PathBuf, Error> {
-        let output = self.go(&["mod", "download", "-json", module])?;
+        let lacks = |why: String| Error::NoSource {
+            module: module.to_owned(),
+            why,
+        };
+        let output = match self.go(&["mod", "download", "-json", module]) {
+            // Ready-made programs are no way round here.
+            Err(Error::NoGo { go, .. }) => {
+                return Err(lacks(format!("install Go {go} or newer")));
+            }
+            output => output?,
+        };
         let answer: Value = serde_json::from_slice(&output).unwrap_or_default();
         let folder = answer.get("Dir").and_then(Value::as_str).map(PathBuf::from);
-        folder.ok_or_else(|| Error::NoSource {
-            module: module.to_owned(),
-            answer: answer.to_string(),
-        })
+        folder.ok_or_else(|| lacks(answer.to_string()))
     }
 
     /// The folder of the Go module.

@@ -9,8 +9,8 @@ use std::process::ExitStatus;
 pub(crate) enum Error {
     /// The variable for ready-made programs is set, and some are missing there.
     #[error(
-        "{variable}=\"{}\" lacks {}: add what is missing (the usual envtest bundle has no kube-controller-manager), or \
-         unset {variable} and install Go, and it is built from tests/{folder}",
+        "{variable}=\"{}\" lacks {}: add what is missing, or unset {variable} and install Go, which then builds all of \
+         tests/{folder}",
         dir.display(), missing.join(", ")
     )]
     Incomplete {
@@ -25,8 +25,8 @@ pub(crate) enum Error {
     },
     /// Neither a Go toolchain nor ready-made programs.
     #[error(
-        "{what} is needed, and neither of its two sources is there: install Go {go} or newer (https://go.dev/dl; it is \
-         then built once, {takes}), or set {variable} to a folder with {names}"
+        "{what} cannot be built, for Go is not installed: install Go {go} or newer (https://go.dev/dl; the build takes \
+         {takes}, once), or set {variable} to a folder with {names}"
     )]
     NoGo {
         /// What is to be built.
@@ -58,13 +58,13 @@ pub(crate) enum Error {
         /// The module that was looked for.
         module: &'static str,
     },
-    /// Go did not say where it keeps the sources of a module.
-    #[error("go does not say where the sources of {module} are: {answer}")]
+    /// The sources of a module are not to be had.
+    #[error("cannot get the sources of {module} from go: {why}")]
     NoSource {
         /// The module.
         module: String,
-        /// What it said instead.
-        answer: String,
+        /// What came instead.
+        why: String,
     },
     /// A file or a process of the rig itself.
     #[error("cannot {what} \"{}\": {source}", path.display())]
