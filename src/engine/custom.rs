@@ -63,7 +63,7 @@ pub(super) fn of_fields<'a>(
             }
             Sighting::Opaque(path, what) => {
                 let resource = Resource::named("opaque.usher.dev");
-                let why = format!("{what} is not looked into");
+                let why = format!("not looked into: {what}");
                 findings.extend(unknown(&asker, Check::Opaque, resource, &what, path, why));
             }
         }
