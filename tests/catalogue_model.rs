@@ -1053,6 +1053,26 @@ impl Seer<'_> {
 
     /// A patch, as text or as it is: what it sets that a pod spec could hold.
     fn patch(&mut self, value: &Value, path: &str, own: &str) {
+        // A text that does not spell any of the keys, and could not spell one in another way, sets none of them.
+        if let Value::String(text) = value {
+            let spelled = |word: &&str| text.contains(*word);
+            let words = [
+                "serviceAccount",
+                "tolerations",
+                "nodeName",
+                "ClassName",
+                "copy",
+                "move",
+                "\\",
+                "!",
+                "$",
+                "{{",
+                "<<",
+            ];
+            if !words.iter().any(spelled) {
+                return;
+            }
+        }
         let documents: Option<Vec<Value>> = match value {
             Value::String(text) => serde_saphyr::from_multiple(text).ok(),
             value => Some(vec![value.clone()]),

@@ -388,7 +388,11 @@ impl<'o> Looker<'_, 'o> {
 
     /// Strategic merge patches or a JSON patch (RFC 6902), as text or as it is.
     fn patch(&mut self, value: &'o RawValue, path: &str) {
-        let read: Option<Vec<Value>> = match text(value) {
+        let text = text(value);
+        if text.as_ref().is_some_and(|text| !may_set(text)) {
+            return;
+        }
+        let read: Option<Vec<Value>> = match text {
             Some(text) => serde_saphyr::from_multiple(&text).ok(),
             None => serde_json::from_str(value.get()).ok().map(|one| vec![one]),
         };
@@ -439,14 +443,6 @@ impl<'o> Looker<'_, 'o> {
 
     /// Whatever a patch sets that a pod spec could hold, at any depth.
     fn merge(&mut self, patch: &Value, path: &str, depth: usize) {
-        const KEYS: [&str; 6] = [
-            "serviceAccountName",
-            "serviceAccount",
-            "tolerations",
-            "nodeName",
-            "priorityClassName",
-            "runtimeClassName",
-        ];
         match patch {
             _ if depth == 0 => self.opaque(path, "a patch that nests too deep"),
             Value::Object(map) => {
@@ -492,6 +488,24 @@ impl<'o> Looker<'_, 'o> {
             }
         }
     }
+}
+
+/// What a pod spec could hold that is asked about.
+const KEYS: [&str; 6] = [
+    "serviceAccountName",
+    "serviceAccount",
+    "tolerations",
+    "nodeName",
+    "priorityClassName",
+    "runtimeClassName",
+];
+
+/// Whether the text of a patch could set any of them. Most patches could not, and reading YAML takes time. A key is written
+/// as it is, but for escapes (`"\x6eodeName"`), tags (`!!binary`) and what is still to be filled in; what is copied or moved
+/// stands elsewhere.
+fn may_set(patch: &str) -> bool {
+    let mut words = ["{{", "<<", "copy", "move"].iter().chain(&KEYS);
+    patch.contains(['\\', '!', '$']) || words.any(|word| patch.contains(word))
 }
 
 #[cfg(test)]
@@ -680,8 +694,20 @@ mod tests {
             ),
             (
                 "{path: s.p, patch: {}}",
-                r#"{"s":{"p":"a: [b"}}"#,
+                r#"{"s":{"p":"a: [nodeName"}}"#,
                 &["s.p opaque: a patch that cannot be read"],
+            ),
+            // What cannot set anything is not read.
+            ("{path: s.p, patch: {}}", r#"{"s":{"p":"a: [b"}}"#, &[]),
+            (
+                "{path: s.p, patch: {}}",
+                r#"{"s":{"p":"\"node\\x4eame\": gpu-1\n"}}"#,
+                &["s.p: nodes gpu-1"],
+            ),
+            (
+                "{path: s.p, patch: {}}",
+                r#"{"s":{"p":"!!binary bm9kZU5hbWU=: gpu-1\n"}}"#,
+                &["s.p: nodes gpu-1"],
             ),
             // Wherever in the list, and whatever is between the documents.
             (
