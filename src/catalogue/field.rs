@@ -1,12 +1,15 @@
 use std::{collections::BTreeMap, fmt};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
 use serde_json::value::RawValue;
 
 use super::{
-    path::{FieldPath, Memo, Place},
-    seek::at,
+    path::{FieldPath, Lost, Memo, Place},
+    seek::{BadObject, at},
 };
 use crate::reference::{Check, Resource, Text};
 
@@ -120,10 +123,36 @@ pub struct ObjectField {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Of {
-    /// By kind.
-    ByKind(BTreeMap<Box<str>, Name>),
+    /// By kind, in the order in which they are written.
+    ByKind(
+        #[serde(deserialize_with = "in_order")]
+        #[schemars(with = "BTreeMap<Box<str>, Name>")]
+        Vec<(Box<str>, Name)>,
+    ),
     /// Whatever the kind.
     One(Name),
+}
+
+fn in_order<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(Box<str>, Name)>, D::Error> {
+    struct InOrder;
+
+    impl<'de> Visitor<'de> for InOrder {
+        type Value = Vec<(Box<str>, Name)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map of kinds")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut kinds = Vec::new();
+            while let Some(kind) = map.next_entry()? {
+                kinds.push(kind);
+            }
+            Ok(kinds)
+        }
+    }
+
+    deserializer.deserialize_map(InOrder)
 }
 
 /// A resource, as kubectl writes it.
@@ -195,30 +224,64 @@ impl Condition {
         object: &'o RawValue,
         value: Option<&'o RawValue>,
         memo: &Memo<'o>,
-    ) -> bool {
+    ) -> Result<bool, Lost> {
         let from = if self.relative { value } else { Some(object) };
         let values: Vec<Option<&RawValue>> = match (&self.path, from) {
             (None, from) => vec![from],
             (Some(path), Some(from)) => {
-                // What cannot be followed does not hold.
-                let places = path.find(from, memo).unwrap_or_default();
+                let places = path.find(from, memo)?;
                 places.into_iter().map(|place| place.value).collect()
             }
             (Some(_), None) => Vec::new(),
         };
-        values.into_iter().flatten().any(|value| match &self.is {
+        let mut values = values.into_iter().flatten();
+        Ok(values.any(|value| match &self.is {
             None => is_something(value),
             Some(is) => match text(value) {
                 Some(text) => *text == **is,
                 None => *value.get() == **is,
             },
-        })
+        }))
     }
 }
 
-/// Whether a value is more than an empty one.
+/// Whether a value is more than an empty one. Members without content count for nothing, as in an update.
 pub(super) fn is_something(value: &RawValue) -> bool {
-    !matches!(value.get(), "" | "null" | "{}" | "[]" | "\"\"" | "false")
+    let text = value.get();
+    !matches!(text, "" | "\"\"" | "false") && serde_json::from_str::<Hollow>(text).is_err()
+}
+
+/// `null`, an empty list, or a map that holds nothing else.
+struct Hollow;
+
+impl<'de> Deserialize<'de> for Hollow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Hollow {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nothing")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        match items.next_element::<IgnoredAny>()? {
+            None => Ok(self),
+            Some(_) => Err(A::Error::invalid_length(1, &self)),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
+        while members.next_entry::<IgnoredAny, Self>()?.is_some() {}
+        Ok(self)
+    }
 }
 
 /// A value as text, if it is text and not empty.
@@ -227,10 +290,11 @@ pub(super) fn text(value: &RawValue) -> Option<Text<'_>> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// The text at a key of an object; none if it is not there or no text.
-pub(super) fn key<'o>(object: &'o RawValue, key: &str) -> Option<Text<'o>> {
-    let value: Option<&RawValue> = at(object, &[key.into()]).ok()?;
-    text(value?)
+/// The text at a key of an object; none if nothing stands there, or no character. An error if it is no text, or stands
+/// there twice, or if that is no object.
+pub(super) fn key<'o>(object: &'o RawValue, key: &str) -> Result<Option<Text<'o>>, BadObject> {
+    let text: Option<Text<'o>> = at(object, &[key.into()])?;
+    Ok(text.filter(|text| !text.is_empty()))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -320,15 +384,24 @@ impl TryFrom<Entry> for Field {
 }
 
 impl Field {
-    /// Whether its conditions hold at a place.
-    pub fn applies<'o>(&self, object: &'o RawValue, place: &Place<'o>, memo: &Memo<'o>) -> bool {
-        self.when
-            .iter()
-            .all(|condition| condition.holds(object, place.value, memo))
-            && !self
-                .unless
-                .iter()
-                .any(|condition| condition.holds(object, place.value, memo))
+    /// Whether its conditions hold at a place. An error if those that can be followed leave that open.
+    pub fn applies<'o>(
+        &self,
+        object: &'o RawValue,
+        place: &Place<'o>,
+        memo: &Memo<'o>,
+    ) -> Result<bool, Lost> {
+        let when = self.when.iter().map(|condition| (condition, true));
+        let unless = self.unless.iter().map(|condition| (condition, false));
+        let mut open = None;
+        for (condition, wanted) in when.chain(unless) {
+            match condition.holds(object, place.value, memo) {
+                Ok(held) if held != wanted => return Ok(false),
+                Ok(_) => {}
+                Err(lost) => open = Some(lost),
+            }
+        }
+        open.map_or(Ok(true), Err)
     }
 
     /// The parts of the object that decide what the field means.
@@ -374,7 +447,7 @@ impl fmt::Display for Field {
             Sort::Object(object) => {
                 let names: Vec<String> = match &object.of {
                     Of::One(name) => vec![name.0.to_string()],
-                    Of::ByKind(kinds) => kinds.values().map(|name| name.0.to_string()).collect(),
+                    Of::ByKind(kinds) => kinds.iter().map(|(_, name)| name.0.to_string()).collect(),
                 };
                 write!(f, "use on {}", names.join(" or "))?;
                 within(f, object.within.as_ref())?;

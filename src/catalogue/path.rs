@@ -201,6 +201,7 @@ impl FieldPath {
                 }
                 Ok(())
             }
+            Step::Items | Step::Values if value.get() == "null" => Ok(()),
             Step::Items => {
                 let items: Vec<&RawValue> = parse(value)?;
                 let mut items = items.into_iter().enumerate();
@@ -250,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_path_leads_to_every_place() {
-        let object = r#"{"a":{"b":[{"c":1},{"c":null},{}],"m":{"x.y":{"c":2},"z":{"c":3}}},"k":{"p/q":"v"}}"#;
+        let object = r#"{"a":{"b":[{"c":1},{"c":null},{}],"m":{"x.y":{"c":2},"z":{"c":3}}},"k":{"p/q":null},"n":[null,[1]]}"#;
         let found = |path, expected: &[(&str, Option<&str>)]| {
             let expected: Vec<_> = expected
                 .iter()
@@ -270,9 +271,11 @@ mod tests {
             "a.m.*.c",
             &[("a.m[\"x.y\"].c", Some("2")), ("a.m.z.c", Some("3"))],
         );
-        found("k[\"p/q\"]", &[("k[\"p/q\"]", Some("\"v\""))]);
+        found("k[\"p/q\"]", &[("k[\"p/q\"]", None)]);
         found("a.none.deep", &[("a.none.deep", None)]);
         found("a.none[].deep", &[]);
+        found("k.*.*", &[]);
+        found("n[][]", &[("n[1][0]", Some("1"))]);
         assert!(places("a.b.c", object).is_err());
         assert!(places("a[]", object).is_err());
         let many = format!("{{\"a\":[{}0]}}", "0,".repeat(PLACES));
