@@ -3,6 +3,12 @@
 #[cfg(test)]
 mod captured;
 #[cfg(test)]
+mod catalogue_laws;
+#[cfg(test)]
+mod catalogue_model;
+#[cfg(test)]
+mod catalogue_world;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod cluster;
