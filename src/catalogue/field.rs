@@ -148,6 +148,9 @@ fn in_order<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(Box<str>,
             while let Some(kind) = map.next_entry()? {
                 kinds.push(kind);
             }
+            if kinds.is_empty() {
+                return Err(A::Error::invalid_length(0, &self));
+            }
             Ok(kinds)
         }
     }
@@ -201,12 +204,18 @@ impl TryFrom<Written> for Condition {
     fn try_from(written: Written) -> Result<Self, String> {
         let (path, is) = match written {
             Written::There(path) => (path, None),
-            Written::Is(map) => match map.into_iter().next() {
-                Some((path, Scalar::Text(is))) => (path, Some(is)),
-                Some((path, Scalar::Bool(is))) => (path, Some(is.to_string().into())),
-                Some((path, Scalar::Number(is))) => (path, Some(is.to_string().into())),
-                None => return Err("a condition names a path".to_owned()),
-            },
+            Written::Is(map) => {
+                let mut map = map.into_iter();
+                let (Some((path, is)), None) = (map.next(), map.next()) else {
+                    return Err("a condition names one path, and what stands there".to_owned());
+                };
+                let is = match is {
+                    Scalar::Text(is) => is,
+                    Scalar::Bool(is) => is.to_string().into(),
+                    Scalar::Number(is) => is.to_string().into(),
+                };
+                (path, Some(is))
+            }
         };
         let relative = path.starts_with('.');
         let path = match path.strip_prefix('.').unwrap_or(&path) {
@@ -402,6 +411,24 @@ impl Field {
             }
         }
         open.map_or(Ok(true), Err)
+    }
+
+    /// The controllers that it names.
+    pub(super) fn controllers(&self) -> impl Iterator<Item = &str> {
+        let (absent, within) = match &self.sort {
+            Sort::Account(account) => (account.absent.as_ref(), account.within.as_ref()),
+            Sort::Object(object) => (None, object.within.as_ref()),
+            _ => (None, None),
+        };
+        let absent = absent.and_then(|absent| match absent {
+            Absent::Controller(name) => Some(&**name),
+            Absent::Default => None,
+        });
+        let within = within.and_then(|within| match within {
+            Within::Controller(name) => Some(&**name),
+            Within::Field(_) | Within::Path(_) => None,
+        });
+        absent.into_iter().chain(within)
     }
 
     /// The parts of the object that decide what the field means.

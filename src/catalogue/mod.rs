@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_saphyr::{MessageFormatter as _, UserMessageFormatter};
+use serde_saphyr::{Location, MessageFormatter as _, Spanned, UserMessageFormatter};
 
 use crate::reference::Toleration;
 
@@ -160,9 +160,11 @@ struct Project {
     controllers: BTreeMap<Box<str>, Identity>,
     /// Which objects its controllers make from which. A controller is believed once the configuration names it.
     #[serde(default)]
-    makes: Vec<Controller>,
+    #[schemars(with = "Vec<Controller>")]
+    makes: Vec<Spanned<Controller>>,
     /// The kinds, one entry for the versions that have the same fields.
-    kinds: Vec<Kind>,
+    #[schemars(with = "Vec<Kind>")]
+    kinds: Vec<Spanned<Kind>>,
 }
 
 /// The JSON Schema (2020-12) of a file of the catalogue.
@@ -185,7 +187,7 @@ pub enum Content {
 
 /// A path of keys, written with dots.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(from = "String")]
+#[serde(try_from = "String")]
 #[schemars(with = "String")]
 pub struct Route {
     /// As it is written.
@@ -247,7 +249,7 @@ impl Catalogue {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct File {
-            kinds: Vec<Kind>,
+            kinds: Vec<Spanned<Kind>>,
             controllers: Vec<Controller>,
         }
 
@@ -256,7 +258,7 @@ impl Catalogue {
             controllers: file.controllers,
             ..Self::default()
         };
-        catalogue.add_kinds(file.kinds)?;
+        catalogue.add_kinds("core", file.kinds)?;
         for GroupKind { group, kind } in catalogue
             .controllers
             .iter()
@@ -309,34 +311,44 @@ impl Catalogue {
     /// The same with the kinds of a file, which messages call `name`.
     pub fn add(&mut self, name: &str, yaml: &str) -> Result<(), BadCatalogue> {
         let file: Project = read(name, yaml)?;
-        let named = |BadCatalogue(why)| BadCatalogue(format!("{name}: {why}"));
         self.about.push(file.about);
-        self.add_kinds(file.kinds).map_err(named)?;
         self.identities.extend(file.controllers);
+        self.add_kinds(name, file.kinds)?;
         for maker in file.makes {
+            let place = maker.defined;
+            let maker = maker.value;
             let known = |kind: &GroupKind| self.find(&kind.group, &kind.kind).is_some();
             let controller = maker.controller.as_deref().unwrap_or_default();
             if self.identity(controller).is_none() || !known(&maker.makes) || !known(&maker.of) {
-                return Err(named(BadCatalogue(format!(
+                let why = format!(
                     "\"{controller}\" makes {} of {}: one of the three has no entry",
                     maker.makes.kind, maker.of.kind
-                ))));
+                );
+                return Err(BadCatalogue::at(name, place, &why));
             }
             self.controllers.push(maker);
         }
         Ok(())
     }
 
-    fn add_kinds(&mut self, kinds: Vec<Kind>) -> Result<(), BadCatalogue> {
+    fn add_kinds(&mut self, name: &str, kinds: Vec<Spanned<Kind>>) -> Result<(), BadCatalogue> {
         for kind in kinds {
+            let place = kind.defined;
+            let kind = kind.value;
+            let bad = |why: &str| Err(BadCatalogue::at(name, place, why));
+            let controllers = || kind.fields().iter().flat_map(Field::controllers);
+            if let Some(controller) = controllers().find(|named| self.identity(named).is_none()) {
+                return bad(&format!(
+                    "{} names the controller \"{controller}\", which has no entry",
+                    kind.kind
+                ));
+            }
             let group = self.kinds.entry(kind.group.clone()).or_default();
             let held = group.entry(kind.kind.clone()).or_default();
-            let mut versions = held.iter().flat_map(|held| &held.versions);
-            if let Some(version) = versions.find(|version| kind.versions.contains(version)) {
-                return Err(BadCatalogue(format!(
-                    "{version} of {} stands there twice",
-                    kind.kind
-                )));
+            let all = || held.iter().chain([&kind]).flat_map(|held| &held.versions);
+            let times = |version: &str| all().filter(|held| ***held == *version).count();
+            if let Some(version) = kind.versions.iter().find(|version| times(version) > 1) {
+                return bad(&format!("{version} of {} stands there twice", kind.kind));
             }
             held.push(kind);
         }
@@ -402,11 +414,18 @@ fn read<T: serde::de::DeserializeOwned>(name: &str, yaml: &str) -> Result<T, Bad
         let why = UserMessageFormatter
             .format_message(error.without_snippet())
             .replace('`', "\"");
-        BadCatalogue(match error.location() {
-            Some(place) => format!("{name}:{}:{}: {why}", place.line(), place.column()),
-            None => format!("{name}: {why}"),
-        })
+        BadCatalogue::at(name, error.location().unwrap_or(Location::UNKNOWN), &why)
     })
+}
+
+impl BadCatalogue {
+    /// With file, line and column.
+    fn at(name: &str, place: Location, why: &str) -> Self {
+        Self(match place.line() {
+            0 => format!("{name}: {why}"),
+            line => format!("{name}:{line}:{}: {why}", place.column()),
+        })
+    }
 }
 
 impl Kind {
@@ -422,6 +441,13 @@ impl Kind {
                 parts.dedup();
                 parts
             }
+        }
+    }
+
+    fn fields(&self) -> &[Field] {
+        match &self.content {
+            Content::Fields(fields) => fields,
+            Content::PodSpec(_) | Content::TokenRequest(_) => &[],
         }
     }
 
@@ -468,12 +494,19 @@ impl Kind {
     }
 }
 
-impl From<String> for Route {
-    fn from(dotted: String) -> Self {
-        Self {
-            keys: dotted.split('.').map(Box::from).collect(),
-            dotted: dotted.into(),
+impl TryFrom<String> for Route {
+    type Error = String;
+
+    fn try_from(dotted: String) -> Result<Self, String> {
+        let path = FieldPath::try_from(dotted.clone()).map_err(|bad| bad.to_string())?;
+        let keys = path.head();
+        if keys.len() < path.steps().len() {
+            return Err(format!("\"{dotted}\" must be keys with dots between them"));
         }
+        Ok(Self {
+            keys,
+            dotted: dotted.into(),
+        })
     }
 }
 
