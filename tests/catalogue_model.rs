@@ -274,7 +274,7 @@ impl Book {
         };
         match known {
             None if any.pod_spec.is_some() => return Said::Broken,
-            None => seer.unknown("serviceAccounts", "apiVersion", ""),
+            None => seer.lost("apiVersion"),
             Some(entry) if entry.pod_spec.is_some() => {
                 let path = entry.pod_spec.as_deref().unwrap();
                 let part = |object| at(object, path);
@@ -697,8 +697,30 @@ impl Seer<'_> {
         self.say(check, path, target, "unknown", String::new());
     }
 
+    /// What cannot be read may name anything: where any of these checks refuses, so does this one.
     fn lost(&mut self, path: &str) {
-        self.unknown("serviceAccounts", path, "");
+        let checks = [
+            "serviceAccounts",
+            "crossNamespace",
+            "cloudIdentities",
+            "scaleTargets",
+            "tolerations",
+            "nodes",
+            "priorityClasses",
+            "runtimeClasses",
+            "secrets",
+            "configMaps",
+        ];
+        let of_mode = |mode: &&str| {
+            checks
+                .into_iter()
+                .find(|check| self.rules.mode(check) == *mode)
+        };
+        let strictest = ["enforce", "warn", "audit", "off"]
+            .iter()
+            .find_map(of_mode)
+            .unwrap();
+        self.unknown(strictest, path, "");
     }
 
     /// Asks for a name in a namespace. Where the asker is at home, everybody may use some.

@@ -58,7 +58,7 @@ pub(super) fn of_fields<'a>(
                 }
             }
             Sighting::Lost(path, why) => {
-                let (check, resource) = (Check::ServiceAccounts, Resource::SERVICE_ACCOUNTS);
+                let (check, resource) = (of_anything(&asker), Resource::SERVICE_ACCOUNTS);
                 findings.extend(unknown(&asker, check, resource, "", path, why));
             }
             Sighting::Opaque(path, what) => {
@@ -87,10 +87,35 @@ pub(super) fn of_unknown_version<'a>(
         "the fields of version \"{}\" of {} are not known",
         request.kind.version, kind.kind
     );
-    let (check, resource) = (Check::ServiceAccounts, Resource::SERVICE_ACCOUNTS);
+    let (check, resource) = (of_anything(&asker), Resource::SERVICE_ACCOUNTS);
     let path = Path::new("", "apiVersion");
     let finding = unknown(&asker, check, resource, "", path, why);
     (finding.into_iter().collect(), Vec::new())
+}
+
+/// The check of what cannot be read. It may name anything, so that is the one that is taken most seriously, and among equals
+/// the first of these.
+fn of_anything(asker: &Asker<'_, '_>) -> Check {
+    const CHECKS: [Check; 9] = [
+        Check::CrossNamespace,
+        Check::CloudIdentities,
+        Check::ScaleTargets,
+        Check::Tolerations,
+        Check::Nodes,
+        Check::PriorityClasses,
+        Check::RuntimeClasses,
+        Check::Secrets,
+        Check::ConfigMaps,
+    ];
+    CHECKS
+        .into_iter()
+        .fold(Check::ServiceAccounts, |most, check| {
+            if asker.mode(check) > asker.mode(most) {
+                check
+            } else {
+                most
+            }
+        })
 }
 
 fn unknown<'a>(
