@@ -632,3 +632,91 @@ fn files_that_cannot_be_read_are_named() {
         "{message}"
     );
 }
+
+#[test]
+fn a_large_object_is_judged_soon_whatever_is_large_in_it() {
+    let book = Book::read();
+    let world = World::new(&[], json!({}));
+    let stage = world.stage(&[]);
+    let tasks: Vec<Value> = (0..1000)
+        .map(|n| json!({"taskRef": {"resolver": "cluster", "params": [{"name": "namespace", "value": format!("ns-{n}")}]}}))
+        .collect();
+    let tolerations: Vec<Value> = (0..40_000)
+        .map(|n| json!({"key": format!("k{n}"), "operator": "Exists"}))
+        .collect();
+    let operations: Vec<Value> = (0..20_000)
+        .map(|n| json!({"op": "add", "path": "/spec/template/spec/serviceAccountName", "value": format!("a{n}")}))
+        .collect();
+    let accounts = |n: usize| json!({"apiVersion": "v1", "kind": "Pod", "spec": {"serviceAccountName": format!("a{n}")}});
+    let manifests: Vec<Value> = (0..40_000).map(accounts).collect();
+    let patches: Vec<Value> = (0..900)
+        .map(|n| json!({"patch": format!("spec: {{serviceAccountName: a{n}}}")}))
+        .collect();
+    let deep = format!("{}1{}", "{\"a\":".repeat(5000), "}".repeat(5000));
+    for (what, group, kind, version, spec) in [
+        (
+            "conditions",
+            "tekton.dev",
+            "Pipeline",
+            "v1",
+            json!({"tasks": tasks}),
+        ),
+        (
+            "tolerations",
+            "kustomize.toolkit.fluxcd.io",
+            "Kustomization",
+            "v1",
+            json!({"patches": [{"patch": json!({"tolerations": tolerations}).to_string()}]}),
+        ),
+        (
+            "operations",
+            "kustomize.toolkit.fluxcd.io",
+            "Kustomization",
+            "v1",
+            json!({"patches": [{"patch": json!(operations).to_string()}]}),
+        ),
+        (
+            "patches",
+            "kustomize.toolkit.fluxcd.io",
+            "Kustomization",
+            "v1",
+            json!({"patches": patches}),
+        ),
+        (
+            "manifests",
+            "triggers.tekton.dev",
+            "TriggerTemplate",
+            "v1beta1",
+            json!({"resourcetemplates": [manifests]}),
+        ),
+    ] {
+        let entry = book.entry(group, kind, version).unwrap();
+        let mut sent = crate::catalogue_world::Sent {
+            entry,
+            version: version.to_owned(),
+            subresource: "",
+            object: json!({"spec": spec}),
+            old: None,
+        };
+        sent.object["status"] = json!({"pad": "x".repeat(1 << 20)});
+        let object = sent.object.to_string().replacen(
+            "\"status\":",
+            &format!("\"deep\":{deep},\"status\":"),
+            1,
+        );
+        let start = Instant::now();
+        let answer = stage.answer(&sent.written(&object, None));
+        println!(
+            "{what}: {} bytes, {} findings, {:?}",
+            object.len(),
+            answer.findings.len(),
+            start.elapsed()
+        );
+        let most = answer.findings.len() <= 2001;
+        assert!(
+            !answer.allowed && most && start.elapsed() < SOON,
+            "{what}: {:?}",
+            start.elapsed()
+        );
+    }
+}

@@ -228,13 +228,7 @@ impl TryFrom<Written> for Condition {
 }
 
 impl Condition {
-    fn holds<'o>(
-        &self,
-        object: &'o RawValue,
-        value: Option<&'o RawValue>,
-        memo: &Memo<'o>,
-    ) -> Result<bool, Lost> {
-        let from = if self.relative { value } else { Some(object) };
+    fn holds<'o>(&self, from: Option<&'o RawValue>, memo: &Memo<'o>) -> Result<bool, Lost> {
         let values: Vec<Option<&RawValue>> = match (&self.path, from) {
             (None, from) => vec![from],
             (Some(path), Some(from)) => {
@@ -393,18 +387,28 @@ impl TryFrom<Entry> for Field {
 }
 
 impl Field {
-    /// Whether its conditions hold at a place. An error if those that can be followed leave that open.
-    pub fn applies<'o>(
+    /// Whether its conditions on the whole object hold. An error if those that can be followed leave that open.
+    pub fn applies_in<'o>(&self, object: &'o RawValue, memo: &Memo<'o>) -> Result<bool, Lost> {
+        self.holds(false, Some(object), memo)
+    }
+
+    /// The same for its conditions on the value at a place.
+    pub fn applies_at<'o>(&self, place: &Place<'o>, memo: &Memo<'o>) -> Result<bool, Lost> {
+        self.holds(true, place.value, memo)
+    }
+
+    fn holds<'o>(
         &self,
-        object: &'o RawValue,
-        place: &Place<'o>,
+        relative: bool,
+        from: Option<&'o RawValue>,
         memo: &Memo<'o>,
     ) -> Result<bool, Lost> {
         let when = self.when.iter().map(|condition| (condition, true));
         let unless = self.unless.iter().map(|condition| (condition, false));
+        let conditions = when.chain(unless);
         let mut open = None;
-        for (condition, wanted) in when.chain(unless) {
-            match condition.holds(object, place.value, memo) {
+        for (condition, wanted) in conditions.filter(|(held, _)| held.relative == relative) {
+            match condition.holds(from, memo) {
                 Ok(held) if held != wanted => return Ok(false),
                 Ok(_) => {}
                 Err(lost) => open = Some(lost),

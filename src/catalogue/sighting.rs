@@ -76,34 +76,51 @@ struct Looker<'c, 'o> {
 impl<'o> Looker<'_, 'o> {
     fn look(&mut self, fields: &[Field], object: &'o RawValue, prefix: &str, depth: usize) {
         for field in fields {
-            if self.found.len() >= MOST {
-                let why = format!("no more than {MOST} references are looked at");
-                return self
-                    .found
-                    .push(Sighting::Lost(Path::new(prefix.to_owned(), ""), why));
-            }
             let places = match field.path.find(object, &self.memo) {
+                Ok(places) if places.is_empty() => continue,
                 Ok(places) => places,
                 Err(lost) => {
                     self.lost(prefix, &field.path, &lost);
                     continue;
                 }
             };
+            let applies = field.applies_in(object, &self.memo);
+            if let Ok(false) = applies {
+                continue;
+            }
             for mut place in places {
-                let applies = field.applies(object, &place, &self.memo);
+                let applies = match (&applies, field.applies_at(&place, &self.memo)) {
+                    (_, Ok(false)) => continue,
+                    (Ok(_), Ok(_)) => Ok(()),
+                    (Err(lost), _) => Err(lost.to_string()),
+                    (_, Err(lost)) => Err(lost.to_string()),
+                };
                 if !prefix.is_empty() {
                     place.path = format!("{prefix}.{}", place.path);
                 }
                 match applies {
-                    Ok(true) => self.field(field, object, &place, depth),
-                    Ok(false) => {}
-                    Err(lost) => {
-                        let path = Path::new(place.path, "");
-                        self.found.push(Sighting::Lost(path, lost.to_string()));
-                    }
+                    Ok(()) => self.field(field, object, &place, depth),
+                    Err(why) => self.push(Sighting::Lost(Path::new(place.path, ""), why)),
                 }
             }
         }
+    }
+
+    /// Keeps what was seen, if there is not too much of it.
+    fn push(&mut self, sighting: Sighting<'o>) {
+        match self.found.len() {
+            ..MOST => self.found.push(sighting),
+            MOST => {
+                let why = format!("no more than {MOST} references are looked at");
+                self.found.push(Sighting::Lost(Path::new("", ""), why));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether nothing more is kept.
+    fn is_full(&self) -> bool {
+        self.found.len() > MOST
     }
 
     fn lost(&mut self, prefix: &str, path: &FieldPath, lost: &Lost) {
@@ -111,8 +128,7 @@ impl<'o> Looker<'_, 'o> {
             "" => path.text().to_owned(),
             prefix => format!("{prefix}.{}", path.text()),
         };
-        self.found
-            .push(Sighting::Lost(Path::new(path, ""), lost.to_string()));
+        self.push(Sighting::Lost(Path::new(path, ""), lost.to_string()));
     }
 
     fn field(&mut self, field: &Field, object: &'o RawValue, place: &Place<'o>, depth: usize) {
@@ -122,16 +138,16 @@ impl<'o> Looker<'_, 'o> {
             (Sort::Account(account), _) => self.account(account, object, place),
             (_, None) => {}
             (Sort::Opaque(what), Some(_)) => {
-                self.found.push(Sighting::Opaque(path(), what.to_string()));
+                self.push(Sighting::Opaque(path(), what.to_string()));
             }
             (Sort::PodSpec { account }, Some(value)) => match parse::<PodSpec<'o>>(value) {
-                Ok(spec) => self.found.push(Sighting::PodSpec {
+                Ok(spec) => self.push(Sighting::PodSpec {
                     base: place.path.clone(),
                     spec: Box::new(spec),
                     account: *account,
                     namespace: self.own.clone(),
                 }),
-                Err(bad) => self.found.push(Sighting::Lost(path(), bad.to_string())),
+                Err(bad) => self.push(Sighting::Lost(path(), bad.to_string())),
             },
             (Sort::Identity(family), Some(value)) => {
                 let name = text(value).map(|value| format!("{family}:{value}"));
@@ -174,7 +190,7 @@ impl<'o> Looker<'_, 'o> {
             target: Target::Object { resource, name },
             namespace: namespace.or(elsewhere),
         };
-        self.found.push(match name {
+        self.push(match name {
             Some(name) => Sighting::Reference(reference(name)),
             None => Sighting::Malformed(
                 reference(Text::default()),
@@ -289,7 +305,7 @@ impl<'o> Looker<'_, 'o> {
                 namespace: None,
             };
             let why = "the kind is none that is known here".to_owned();
-            return self.found.push(Sighting::Malformed(reference, why));
+            return self.push(Sighting::Malformed(reference, why));
         };
         let name = match target.name.as_deref() {
             Some(".") => Ok(text(value)),
@@ -327,13 +343,16 @@ impl<'o> Looker<'_, 'o> {
     fn manifest(&mut self, value: &'o RawValue, path: &str, depth: usize) {
         let lost = |why: &str| Sighting::Lost(Path::new(path.to_owned(), ""), why.to_owned());
         if depth == 0 {
-            return self.found.push(lost("objects stand too deep in objects"));
+            return self.push(lost("objects stand too deep in objects"));
         }
         if value.get().starts_with('[') {
             let Ok(items) = parse::<Vec<&RawValue>>(value) else {
-                return self.found.push(lost("it is no list of objects"));
+                return self.push(lost("it is no list of objects"));
             };
             for (index, item) in items.into_iter().enumerate() {
+                if self.is_full() {
+                    return;
+                }
                 self.manifest(item, &format!("{path}[{index}]"), depth - 1);
             }
             return;
@@ -343,11 +362,11 @@ impl<'o> Looker<'_, 'o> {
         }
         let (api_version, kind) = (key(value, "apiVersion"), key(value, "kind"));
         let (Ok(Some(api_version)), Ok(Some(kind))) = (api_version, kind) else {
-            return self.found.push(lost("it has no apiVersion or no kind"));
+            return self.push(lost("it has no apiVersion or no kind"));
         };
         let namespace = at::<Text<'o>>(value, &["metadata".into(), "namespace".into()]);
         let Ok(namespace) = namespace else {
-            return self.found.push(lost("its namespace cannot be read"));
+            return self.push(lost("its namespace cannot be read"));
         };
         let own = namespace
             .filter(|namespace| !namespace.is_empty())
@@ -364,18 +383,18 @@ impl<'o> Looker<'_, 'o> {
             return;
         }
         let Some(entry) = self.catalogue.version(group, &kind, version) else {
-            return self.found.push(lost("its version is not known"));
+            return self.push(lost("its version is not known"));
         };
         match &entry.content {
             Content::PodSpec(route) => match at::<PodSpec<'o>>(value, &route.keys) {
-                Ok(Some(spec)) => self.found.push(Sighting::PodSpec {
+                Ok(Some(spec)) => self.push(Sighting::PodSpec {
                     base: format!("{path}.{}", route.dotted),
                     spec: Box::new(spec),
                     account: true,
                     namespace: own,
                 }),
                 Ok(None) => {}
-                Err(bad) => self.found.push(lost(&bad.to_string())),
+                Err(bad) => self.push(lost(&bad.to_string())),
             },
             Content::Fields(fields) => {
                 let outer = std::mem::replace(&mut self.own, own);
@@ -402,6 +421,9 @@ impl<'o> Looker<'_, 'o> {
                 }
                 Value::Array(operations) => {
                     for operation in &operations {
+                        if self.is_full() {
+                            return;
+                        }
                         self.operation(operation, path);
                     }
                 }
@@ -412,7 +434,7 @@ impl<'o> Looker<'_, 'o> {
 
     fn opaque(&mut self, path: &str, what: &str) {
         let path = Path::new(path.to_owned(), "");
-        self.found.push(Sighting::Opaque(path, what.to_owned()));
+        self.push(Sighting::Opaque(path, what.to_owned()));
     }
 
     /// An operation of a JSON patch.
@@ -482,13 +504,13 @@ impl<'o> Looker<'_, 'o> {
                 for reference in spec.references(&path.to_owned().into()) {
                     if reference.check != Check::ServiceAccounts || names_account {
                         let reference = reference.into_owned(path.to_owned());
-                        self.found.push(Sighting::Reference(reference));
+                        self.push(Sighting::Reference(reference));
                     }
                 }
             }
             Err(bad) => {
                 let path = Path::new(path.to_owned(), "");
-                self.found.push(Sighting::Lost(path, bad.to_string()));
+                self.push(Sighting::Lost(path, bad.to_string()));
             }
         }
     }
