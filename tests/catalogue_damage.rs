@@ -15,7 +15,7 @@ use crate::{
     captured::damage,
     catalogue_laws::each,
     catalogue_model::{Asked, Book, Said, Step, steps},
-    catalogue_world::{HOME, Maker, World, difference, said, wrongs},
+    catalogue_world::{HOME, Maker, Sent, World, difference, said, wrongs},
     random::{Dice, seed},
 };
 
@@ -691,7 +691,7 @@ fn a_large_object_is_judged_soon_whatever_is_large_in_it() {
         ),
     ] {
         let entry = book.entry(group, kind, version).unwrap();
-        let mut sent = crate::catalogue_world::Sent {
+        let mut sent = Sent {
             entry,
             version: version.to_owned(),
             subresource: "",
@@ -718,5 +718,41 @@ fn a_large_object_is_judged_soon_whatever_is_large_in_it() {
             "{what}: {:?}",
             start.elapsed()
         );
+    }
+}
+
+#[test]
+fn objects_in_objects_are_never_let_through_unread() {
+    let book = Book::read();
+    let world = World::new(&[], json!({}));
+    let stage = world.stage(&[]);
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "spec": {"serviceAccountName": "builder"}});
+    for in_lists in [false, true] {
+        let mut object = pod.clone();
+        for depth in 1..=12 {
+            let held = if in_lists { json!([object]) } else { object };
+            object = json!({
+                "apiVersion": "triggers.tekton.dev/v1beta1", "kind": "TriggerTemplate", "spec": {"resourcetemplates": [held]},
+            });
+            let sent = Sent {
+                entry: book
+                    .entry("triggers.tekton.dev", "TriggerTemplate", "v1beta1")
+                    .unwrap(),
+                version: "v1beta1".to_owned(),
+                subresource: "",
+                object: object.clone(),
+                old: None,
+            };
+            let answer = stage.answer(&sent.review());
+            assert!(
+                !answer.allowed && answer.findings.len() == 1,
+                "{depth}: {answer:?}"
+            );
+            assert_eq!(
+                answer.findings[0].outcome == "denied",
+                depth <= if in_lists { 2 } else { 4 },
+                "{depth}"
+            );
+        }
     }
 }

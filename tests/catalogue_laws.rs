@@ -26,6 +26,33 @@ fn the_model_knows_every_word_of_the_catalogue() {
     assert_eq!(files.len(), Catalogue::projects().count() + 1);
 }
 
+#[test]
+fn the_part_that_an_update_is_judged_by_holds_all_that_decides() {
+    for entry in Book::read().entries {
+        let Some(part) = entry.governed_part().filter(|_| !entry.fields.is_empty()) else {
+            continue;
+        };
+        for path in entry.needed() {
+            let below = |part: &str| {
+                path == part
+                    || path
+                        .strip_prefix(part)
+                        .is_some_and(|rest| rest.starts_with(['.', '[']))
+            };
+            let is_free = entry
+                .free
+                .iter()
+                .any(|free| below(&format!("{part}.{free}")));
+            assert!(
+                below(part) && !is_free,
+                "{}: {}: {path} is not governed",
+                entry.file,
+                entry.kind
+            );
+        }
+    }
+}
+
 fn worlds() -> [World; 3] {
     let flags = json!({
         "kustomize-controller": {"defaultServiceAccount": "flag"},

@@ -349,11 +349,14 @@ impl Entry {
         self.governed.as_deref()
     }
 
-    /// The parts that decide: the one that the entry names, or those of its fields and of what their meaning depends on.
-    pub(crate) fn governed(&self) -> Vec<String> {
-        if let Some(part) = &self.governed {
-            return vec![part.clone()];
-        }
+    /// The parts that decide: the one that the entry names, or those that its fields need.
+    fn governed(&self) -> Vec<String> {
+        let named = self.governed.as_ref().map(|part| vec![part.clone()]);
+        named.unwrap_or_else(|| self.needed())
+    }
+
+    /// The paths of its fields, and of what their meaning depends on.
+    pub(crate) fn needed(&self) -> Vec<String> {
         let mut paths = Vec::new();
         for field in &self.fields {
             paths.push(word(&field["path"]));
