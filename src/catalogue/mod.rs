@@ -19,7 +19,7 @@ use serde_saphyr::{MessageFormatter as _, UserMessageFormatter};
 
 use crate::reference::Toleration;
 
-pub use field::Field;
+pub use field::{ControllerName, Field};
 pub use path::{FieldPath, Lost, Step};
 pub use podspec::PodSpec;
 pub use projection::{
@@ -165,6 +165,19 @@ struct Project {
     kinds: Vec<Kind>,
 }
 
+impl Project {
+    /// The controllers that its kinds and rows name.
+    fn controllers_used(&self) -> impl Iterator<Item = &ControllerName> {
+        let fields = self.kinds.iter().filter_map(|kind| match &kind.content {
+            Content::Fields(fields) => Some(fields),
+            Content::PodSpec(_) | Content::TokenRequest(_) => None,
+        });
+        let makers = self.makes.iter();
+        let named = fields.flatten().flat_map(Field::controllers);
+        named.chain(makers.filter_map(|maker| maker.controller.as_ref()))
+    }
+}
+
 /// The JSON Schema (2020-12) of a file of the catalogue.
 pub fn schema() -> Schema {
     schema_for!(Project)
@@ -194,7 +207,7 @@ pub struct Route {
     pub keys: Vec<Box<str>>,
 }
 
-/// A controller that makes objects of one kind from the template of another.
+/// A controller that makes objects of one kind from what an object of another says, its owner.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Controller {
@@ -203,13 +216,10 @@ pub struct Controller {
     pub account: Box<str>,
     /// Of another controller: its name. It is believed only where the configuration names it.
     #[serde(default)]
-    pub controller: Option<Box<str>>,
-    /// Where the template stands in what it carries out, if that is not known by its kind.
-    #[serde(default)]
-    pub template: Option<Route>,
+    pub controller: Option<ControllerName>,
     /// What it makes.
     pub makes: GroupKind,
-    /// Whose template it carries out.
+    /// What it carries out: what the owner names was asked of its author.
     pub of: GroupKind,
     /// Names of the tolerations that it adds by itself.
     #[serde(default)]
@@ -308,23 +318,39 @@ impl Catalogue {
 
     /// The same with the kinds of a file, which messages call `name`.
     pub fn add(&mut self, name: &str, yaml: &str) -> Result<(), BadCatalogue> {
-        let file: Project = read(name, yaml)?;
+        let mut file: Project = read(name, yaml)?;
         let named = |BadCatalogue(why)| BadCatalogue(format!("{name}: {why}"));
-        self.about.push(file.about);
-        self.add_kinds(file.kinds).map_err(named)?;
-        self.identities.extend(file.controllers);
-        for maker in file.makes {
-            let known = |kind: &GroupKind| self.find(&kind.group, &kind.kind).is_some();
-            let controller = maker.controller.as_deref().unwrap_or_default();
-            if self.identity(controller).is_none() || !known(&maker.makes) || !known(&maker.of) {
-                return Err(named(BadCatalogue(format!(
-                    "\"{controller}\" makes {} of {}: one of the three has no entry",
-                    maker.makes.kind, maker.of.kind
-                ))));
-            }
-            self.controllers.push(maker);
+        self.about.push(std::mem::take(&mut file.about));
+        self.identities
+            .extend(std::mem::take(&mut file.controllers));
+        if let Some(stranger) = file
+            .controllers_used()
+            .find(|used| self.identity(used).is_none())
+        {
+            let (line, column) = stranger.place();
+            let why = format!(
+                "there is no controller \"{}\": name it under controllers, with its namespace and its account",
+                &**stranger
+            );
+            return Err(BadCatalogue(format!("{name}:{line}:{column}: {why}")));
         }
+        if let Some(nobody) = file.makes.iter().find(|maker| maker.controller.is_none()) {
+            return Err(named(BadCatalogue(format!(
+                "what makes {} has no controller",
+                nobody.makes.kind
+            ))));
+        }
+        self.add_kinds(file.kinds).map_err(named)?;
+        self.controllers.extend(file.makes);
         Ok(())
+    }
+
+    /// The kinds of the table of controllers that no entry is about: such a row counts for nothing.
+    pub fn unknown(&self) -> Vec<&GroupKind> {
+        let rows = self.controllers.iter();
+        let kinds = rows.flat_map(|maker| [&maker.makes, &maker.of]);
+        let unknown = |kind: &&GroupKind| self.find(&kind.group, &kind.kind).is_none();
+        kinds.filter(unknown).collect()
     }
 
     fn add_kinds(&mut self, kinds: Vec<Kind>) -> Result<(), BadCatalogue> {
@@ -495,6 +521,56 @@ mod tests {
         let cron = catalogue.find("batch", "CronJob").unwrap();
         assert_eq!(cron.pod_spec().unwrap().keys.len(), 5);
         assert!(catalogue.find("", "Deployment").is_none());
+    }
+
+    #[test]
+    fn every_controller_of_the_projects_makes_kinds_that_have_entries() {
+        let mut catalogue = Catalogue::embedded().unwrap();
+        catalogue.enable("all").unwrap();
+        assert_eq!(catalogue.unknown(), Vec::<&GroupKind>::new());
+    }
+
+    #[test]
+    fn a_controller_that_nobody_knows_is_refused_where_it_stands() {
+        let kind = |field: &str| {
+            format!(
+                "about: a\nkinds:\n- {{group: g, kind: K, resource: ks, versions: [v1], fields: [\n  {field}]}}"
+            )
+        };
+        for (file, place) in [
+            (
+                kind("{path: a, serviceAccount: {absent: {controller: nobody}}}"),
+                (4, 51),
+            ),
+            (
+                kind("{path: a, object: {of: b, in: {controller: nobody}}}"),
+                (4, 46),
+            ),
+            (
+                kind("{path: a, podSpec: {in: {controller: nobody}}}"),
+                (4, 40),
+            ),
+            (kind("{path: a, controller: nobody}"), (4, 25)),
+            (
+                format!(
+                    "{}\nmakes:\n- {{controller: nobody, makes: {{group: g, kind: K}}, of: {{group: g, kind: K}}}}",
+                    kind("")
+                ),
+                (6, 16),
+            ),
+        ] {
+            let mut catalogue = Catalogue::embedded().unwrap();
+            let bad = catalogue.add("own.yaml", &file).unwrap_err().to_string();
+            let (line, column) = place;
+            let start =
+                format!("catalogue: own.yaml:{line}:{column}: there is no controller \"nobody\"");
+            assert!(bad.starts_with(&start), "{bad}");
+            let known = format!("controllers: {{nobody: {{}}}}\n{file}");
+            Catalogue::embedded()
+                .unwrap()
+                .add("own.yaml", &known)
+                .unwrap();
+        }
     }
 
     #[test]

@@ -161,6 +161,22 @@ impl FieldPath {
         keys.collect()
     }
 
+    /// The keys up to the first star of this key beside its last one, if that is the `spec` of something within the object.
+    pub fn beside_spec(&self, key: &str) -> Option<Vec<Box<str>>> {
+        let (Step::Key(last), way) = self.steps.split_last()? else {
+            return None;
+        };
+        if **last != *"spec" || way.is_empty() {
+            return None;
+        }
+        let mut keys = self.head();
+        if keys.len() == self.steps.len() {
+            keys.pop();
+            keys.push(key.into());
+        }
+        Some(keys)
+    }
+
     /// Every place that it leads to. Where the way ends early nothing stands at the end of it, but below a list or map that
     /// is not there is no place at all.
     pub fn find<'o>(&self, object: &'o RawValue, memo: &Memo<'o>) -> Result<Vec<Place<'o>>, Lost> {

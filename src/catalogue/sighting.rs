@@ -118,15 +118,19 @@ impl<'o> Looker<'_, 'o> {
             (Sort::Opaque(what), Some(_)) => {
                 self.found.push(Sighting::Opaque(path(), what.to_string()));
             }
-            (Sort::PodSpec { account }, Some(value)) => match parse::<PodSpec<'o>>(value) {
-                Ok(spec) => self.found.push(Sighting::PodSpec {
-                    base: place.path.clone(),
-                    spec: Box::new(spec),
-                    account: *account,
-                    namespace: self.own.clone(),
-                }),
+            (Sort::PodSpec(pod), Some(value)) => match parse::<PodSpec<'o>>(value) {
+                Ok(spec) => {
+                    let within = self.within(pod.within.as_ref(), object, Some(value));
+                    self.found.push(Sighting::PodSpec {
+                        base: place.path.clone(),
+                        spec: Box::new(spec),
+                        account: pod.account,
+                        namespace: within.unwrap_or_else(|| self.own.clone()),
+                    });
+                }
                 Err(bad) => self.found.push(Sighting::Lost(path(), bad.to_string())),
             },
+            (Sort::Controller(name), Some(_)) => self.controller(name, path()),
             (Sort::Identity(family), Some(value)) => {
                 let name = text(value).map(|value| format!("{family}:{value}"));
                 let resource = Resource::named("cloudidentities.usher.dev");
@@ -211,24 +215,17 @@ impl<'o> Looker<'_, 'o> {
             if value.is_some() && account.name.is_none() {
                 return self.named(check, resource, None, path, namespace);
             }
+            let namespace = namespace.filter(|namespace| *namespace != self.own);
             return match &account.absent {
                 None => {}
                 Some(Absent::Default) => {
                     self.named(check, resource, Some("default".into()), path, namespace);
                 }
-                Some(Absent::Controller(controller)) => {
-                    let identity = (self.controller)(controller).cloned().unwrap_or_default();
-                    let (name, within) = if identity.default_service_account.is_empty() {
-                        (
-                            identity.service_account,
-                            Some(identity.namespace.to_string().into()),
-                        )
-                    } else {
-                        (identity.default_service_account, None)
-                    };
+                Some(Absent::Account(name)) => {
                     let name = Some(name.to_string().into());
-                    self.named(check, resource, name, path, within);
+                    self.named(check, resource, name, path, namespace);
                 }
+                Some(Absent::Controller(name)) => self.controller(name, path),
             };
         };
         if account.form == Some(Form::NamespaceName)
@@ -239,6 +236,19 @@ impl<'o> Looker<'_, 'o> {
         }
         let namespace = namespace.filter(|namespace| *namespace != self.own);
         self.named(check, resource, Some(name), path, namespace);
+    }
+
+    /// The account that a controller uses where none is named.
+    fn controller(&mut self, name: &str, path: Path<'o>) {
+        let identity = (self.controller)(name).cloned().unwrap_or_default();
+        let (name, within) = if identity.default_service_account.is_empty() {
+            let within = identity.namespace.to_string();
+            (identity.service_account, Some(within.into()))
+        } else {
+            (identity.default_service_account, None)
+        };
+        let (check, resource) = (Check::ServiceAccounts, Resource::SERVICE_ACCOUNTS);
+        self.named(check, resource, Some(name.to_string().into()), path, within);
     }
 
     fn object(
@@ -542,6 +552,26 @@ mod tests {
                 &["s.a: serviceaccounts df"],
             ),
             (
+                "{path: s.a, serviceAccount: {absent: {account: runner}}}",
+                "{}",
+                &["s.a: serviceaccounts runner"],
+            ),
+            (
+                "{path: s.a, serviceAccount: {absent: {account: runner}, in: {controller: operator}}}",
+                "{}",
+                &["s.a: ops/serviceaccounts runner"],
+            ),
+            (
+                "{path: s.a, controller: operator}",
+                r#"{"s":{"a":{"region":"x"}}}"#,
+                &["s.a: ops/serviceaccounts op"],
+            ),
+            (
+                "{path: s.a, controller: operator}",
+                r#"{"s":{"a":{}}}"#,
+                &[],
+            ),
+            (
                 "{path: s.a, serviceAccount: {in: {controller: operator}}}",
                 r#"{"s":{"a":"x"}}"#,
                 &["s.a: ops/serviceaccounts x"],
@@ -612,6 +642,11 @@ mod tests {
                 "{path: 's.m.*.spec', podSpec: {}}",
                 r#"{"s":{"m":{"a":{"spec":{"serviceAccountName":"x"}}}}}"#,
                 &["s.m.a.spec: own pod of x (true)"],
+            ),
+            (
+                "{path: s, podSpec: {in: {controller: operator}}}",
+                r#"{"s":{"serviceAccountName":"x"}}"#,
+                &["s: ops pod of x (true)"],
             ),
             (
                 "{path: s, podSpec: {account: false}}",

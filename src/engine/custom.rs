@@ -4,6 +4,7 @@ use serde_json::value::RawValue;
 
 use super::{
     answer::Asker,
+    controllers::CarriedOut,
     facts::{Facts, Need},
     judge::{World, of_pod_spec},
     request::Request,
@@ -12,6 +13,7 @@ use super::{
 use crate::{
     catalogue::{Field, Identity, Kind, PodSpec, Sighting, sightings},
     reference::{Check, Path, Reference, Resource, Target, Text},
+    rights::Grant,
 };
 
 /// Findings, and what has to be known for the others.
@@ -58,13 +60,19 @@ pub(super) fn of_fields<'a>(
                 }
             }
             Sighting::Lost(path, why) => {
-                let (check, resource) = (Check::ServiceAccounts, Resource::SERVICE_ACCOUNTS);
-                findings.extend(unknown(&asker, check, resource, "", path, why));
+                findings.extend(unknown(&asker, path, why));
             }
             Sighting::Opaque(path, what) => {
-                let resource = Resource::named("opaque.usher.dev");
                 let why = format!("{what} is not looked into");
-                findings.extend(unknown(&asker, Check::Opaque, resource, &what, path, why));
+                let reference = opaque(path, what);
+                if !asker.is_off(reference.check) {
+                    let outcome = match asker.by_maker(&reference, None) {
+                        None => continue,
+                        Some(CarriedOut::Yes(owner)) => Outcome::Allowed(Grant::Controller(owner)),
+                        Some(_) => Outcome::Unknown(why),
+                    };
+                    findings.push(asker.finding(reference, outcome));
+                }
             }
         }
     }
@@ -87,30 +95,35 @@ pub(super) fn of_unknown_version<'a>(
         "the fields of version \"{}\" of {} are not known",
         request.kind.version, kind.kind
     );
-    let (check, resource) = (Check::ServiceAccounts, Resource::SERVICE_ACCOUNTS);
-    let path = Path::new("", "apiVersion");
-    let finding = unknown(&asker, check, resource, "", path, why);
+    let finding = unknown(&asker, Path::new("", "apiVersion"), why);
     (finding.into_iter().collect(), Vec::new())
 }
 
-fn unknown<'a>(
-    asker: &Asker<'a, '_>,
-    check: Check,
-    resource: Resource,
-    name: &str,
-    path: Path<'a>,
-    why: String,
-) -> Option<Finding<'a>> {
+/// That it cannot be known what stands at a path: it may name an account.
+fn unknown<'a>(asker: &Asker<'a, '_>, path: Path<'a>, why: String) -> Option<Finding<'a>> {
     let reference = Reference {
-        check,
+        check: Check::ServiceAccounts,
         path,
         target: Target::Object {
-            resource,
-            name: Text::from(name.to_owned()),
+            resource: Resource::SERVICE_ACCOUNTS,
+            name: Text::default(),
         },
         namespace: None,
     };
-    (!asker.is_off(check)).then(|| asker.finding(reference, Outcome::Unknown(why)))
+    (!asker.is_off(reference.check)).then(|| asker.finding(reference, Outcome::Unknown(why)))
+}
+
+/// Something that is not looked into, as a reference.
+pub(super) fn opaque(path: Path<'_>, what: String) -> Reference<'_> {
+    Reference {
+        check: Check::Opaque,
+        path,
+        target: Target::Object {
+            resource: Resource::named("opaque.usher.dev"),
+            name: what.into(),
+        },
+        namespace: None,
+    }
 }
 
 /// Who a controller is: as the configuration says, or as its project installs it.

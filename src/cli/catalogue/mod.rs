@@ -56,11 +56,20 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
                     .map_err(|error| format!("{name}: cannot be read: {error}"))?;
                 catalogue.add(&name, &text)?;
             }
-            let lines = if crd.is_empty() {
-                Vec::new()
-            } else {
-                lint::against(&catalogue, crd)?
-            };
+            let unknown = catalogue.unknown();
+            let mut lines: Vec<String> = unknown
+                .into_iter()
+                .map(|kind| {
+                    let group = if kind.group.is_empty() { "" } else { "." };
+                    format!(
+                        "makes: no entry is about {}{group}{}, so this row counts only where another file has one",
+                        kind.kind, kind.group
+                    )
+                })
+                .collect();
+            if !crd.is_empty() {
+                lines.extend(lint::against(&catalogue, crd)?);
+            }
             for line in &lines {
                 writeln!(out, "{line}")?;
             }
