@@ -6,10 +6,24 @@ use serde_json::value::RawValue;
 use serde_saphyr::Spanned;
 
 use super::{
-    path::{FieldPath, Memo, Place},
+    Route,
+    path::{FieldPath, Memo, Place, Step},
     seek::at,
 };
 use crate::reference::{Check, Resource, Text};
+
+/// The fields of a pod spec that decide what is asked about it, and what runs as its account.
+const POD: [&str; 9] = [
+    "containers",
+    "initContainers",
+    "nodeName",
+    "priorityClassName",
+    "runtimeClassName",
+    "serviceAccount",
+    "serviceAccountName",
+    "tolerations",
+    "volumes",
+];
 
 /// A field of a custom resource that names something.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -401,6 +415,21 @@ impl Field {
         std::iter::once(&self.path)
             .chain(own)
             .chain(conditions.filter_map(|condition| condition.path.as_ref()))
+    }
+
+    /// A path that decides what it means and is not below these keys.
+    pub fn outside(&self, governed: Option<&Route>) -> Option<&FieldPath> {
+        let governed = &governed?.keys;
+        self.deciding().find(|path| path.below(governed).is_none())
+    }
+
+    /// Whether what stands at a path, or below, decides what it means.
+    pub fn needs(&self, free: &FieldPath) -> bool {
+        let in_pod = || match (&self.sort, free.after(&self.path)) {
+            (Sort::PodSpec(_), Some([Step::Key(key)])) => POD.contains(&&**key),
+            _ => false,
+        };
+        self.deciding().any(|path| free.leads_to(path)) || in_pod()
     }
 
     /// The parts of the object whose change asks about the field. The metadata beside the pod spec of a template counts,

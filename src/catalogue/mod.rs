@@ -61,8 +61,8 @@ pub struct Kind {
     governed: Option<Route>,
     /// Subresources that take the whole object and are known to use nothing. Any other is judged like the object.
     harmless: Vec<Box<str>>,
-    /// Fields of the governed part whose change is no use of anything.
-    pub free: Vec<Box<str>>,
+    /// What of the governed parts may change and is no use of anything.
+    free: Vec<FieldPath>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -93,9 +93,10 @@ struct KindEntry {
     /// Subresources that use nothing; status where none is given.
     #[serde(default)]
     harmless: Option<Vec<Box<str>>>,
-    /// Fields of the governed part whose change is no use of anything.
+    /// What of the governed part may change and is no use of anything: numbers of replicas, whether and when something
+    /// happens. Paths of the object.
     #[serde(default)]
-    free: Vec<Box<str>>,
+    free: Vec<FieldPath>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize, JsonSchema, PartialEq, Eq)]
@@ -123,6 +124,22 @@ impl TryFrom<KindEntry> for Kind {
             (Content::Fields(_), None) => vec!["status".into()],
             (_, None) => Vec::new(),
         };
+        if let Content::Fields(fields) = &content {
+            let governed = entry.governed.as_ref();
+            if let Some(path) = fields.iter().find_map(|field| field.outside(governed)) {
+                let (kind, path) = (entry.kind, path.text());
+                return Err(format!(
+                    "{kind}: {path} is outside of the governed part, so that its change would not be asked about"
+                ));
+            }
+            let decides = |free: &&FieldPath| fields.iter().any(|field| field.needs(free));
+            if let Some(free) = entry.free.iter().find(decides) {
+                let (kind, path) = (entry.kind, free.text());
+                return Err(format!(
+                    "{kind}: {path} cannot be free, for it decides what is asked"
+                ));
+            }
+        }
         Ok(Self {
             group: entry.group,
             versions: entry.versions,
@@ -226,6 +243,16 @@ pub struct Controller {
     pub tolerations: Vec<Box<str>>,
 }
 
+impl Controller {
+    /// Its name.
+    pub fn by(&self) -> &str {
+        match &self.controller {
+            Some(name) => name,
+            None => &self.account,
+        }
+    }
+}
+
 /// A kind, whatever its version.
 #[derive(Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
@@ -237,7 +264,8 @@ pub struct GroupKind {
 }
 
 impl GroupKind {
-    fn is(&self, kind: &Kind) -> bool {
+    /// Whether it is this kind.
+    pub fn is(&self, kind: &Kind) -> bool {
         self.kind == kind.kind && self.group == kind.group
     }
 }
@@ -312,6 +340,7 @@ impl Catalogue {
         for (group, kinds) in &mut only.kinds {
             kinds.retain(|kind, _| core.find(group, kind).is_none());
         }
+        only.controllers.retain(|row| row.controller.is_some());
         let about = only.about.join("; ");
         Ok((about, only))
     }
@@ -414,6 +443,11 @@ impl Catalogue {
             .any(|added| names.iter().any(|name| **name == **added))
     }
 
+    /// The table of controllers.
+    pub fn rows(&self) -> impl Iterator<Item = &Controller> {
+        self.controllers.iter()
+    }
+
     /// The controllers that make objects of this kind.
     pub fn makers<'c>(&'c self, made: &'c Kind) -> impl Iterator<Item = &'c Controller> {
         self.controllers
@@ -449,6 +483,24 @@ impl Kind {
                 parts
             }
         }
+    }
+
+    /// What of the part at these keys is free to change, from there on.
+    pub fn free(&self, part: &[Box<str>]) -> Vec<&[Step]> {
+        self.free
+            .iter()
+            .filter_map(|free| free.below(part))
+            .collect()
+    }
+
+    /// What is free to change, as it is written.
+    pub fn free_paths(&self) -> impl Iterator<Item = &str> {
+        self.free.iter().map(FieldPath::text)
+    }
+
+    /// Whether its governed parts are the same only if their text is.
+    pub fn is_exact(&self) -> bool {
+        self.free.is_empty() && !matches!(self.content, Content::Fields(_))
     }
 
     /// Where its pod spec stands, if it is known for one.
@@ -528,6 +580,46 @@ mod tests {
         let mut catalogue = Catalogue::embedded().unwrap();
         catalogue.enable("all").unwrap();
         assert_eq!(catalogue.unknown(), Vec::<&GroupKind>::new());
+    }
+
+    #[test]
+    fn what_is_asked_about_is_never_free_and_never_outside() {
+        let add = |keys: &str, fields: &str| {
+            let file = format!(
+                "about: a\nkinds: [{{group: g, kind: K, resource: ks, versions: [v1], {keys}fields: [{fields}]}}]"
+            );
+            let mut catalogue = Catalogue::embedded().unwrap();
+            catalogue.add("f", &file).map_err(|bad| bad.to_string())
+        };
+        let account = "{path: 'spec.l[].a', serviceAccount: {}, when: [spec.k]}";
+        let pod = "{path: 'spec.l[].t.spec', podSpec: {}}";
+        for (keys, fields) in [
+            ("free: ['spec.l[].n', spec.l.n, spec.ka], ", account),
+            ("governed: spec, free: [spec.n], ", account),
+            (
+                "free: ['spec.l[].n', 'spec.l[].t.spec.containers[].resources'], ",
+                pod,
+            ),
+        ] {
+            add(keys, fields).unwrap();
+        }
+        for (keys, fields, why) in [
+            ("free: [spec.l], ", account, "spec.l cannot be free"),
+            ("free: ['spec.l[]'], ", account, "spec.l[] cannot be free"),
+            (
+                "free: ['spec.l[].a'], ",
+                account,
+                "spec.l[].a cannot be free",
+            ),
+            ("free: [spec.k], ", account, "spec.k cannot be free"),
+            ("free: ['spec.l[].t.spec.volumes'], ", pod, "cannot be free"),
+            ("free: ['spec.l[].t'], ", pod, "cannot be free"),
+            ("governed: spec.l, ", account, "spec.k is outside"),
+            ("governed: status, ", pod, "spec.l[].t.spec is outside"),
+        ] {
+            let bad = add(keys, fields).unwrap_err();
+            assert!(bad.contains("f:2:") && bad.contains(why), "{keys}: {bad}");
+        }
     }
 
     #[test]

@@ -130,6 +130,13 @@ fn show(out: &mut impl Write, wanted: &str) -> Result<Exit, Failure> {
                     }
                 }
             }
+            let free: Vec<&str> = kind.free_paths().collect();
+            if !free.is_empty() {
+                writeln!(out, "  free to change: {}", free.join(", "))?;
+            }
+            for row in catalogue.rows().filter(|row| row.makes.is(kind)) {
+                writeln!(out, "  made for {} by {}", row.of.kind, row.by())?;
+            }
         }
     }
     if found == 0 {
