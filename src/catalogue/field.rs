@@ -75,7 +75,7 @@ pub struct PodSpecField {
 
 /// A field that names a service account.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 pub struct AccountField {
     /// What no name means.
     pub absent: Option<Absent>,
@@ -86,6 +86,16 @@ pub struct AccountField {
     pub name: Option<Box<str>>,
     /// How the name is written.
     pub form: Option<Form>,
+    /// The field names a config map of the own namespace, and this key of that names the account.
+    pub config_map: Option<ConfigMapKey>,
+}
+
+/// A key of a config map.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigMapKey {
+    /// The key of the data.
+    pub key: Box<str>,
 }
 
 /// The name of a controller.
@@ -449,6 +459,9 @@ impl fmt::Display for Field {
         match &self.sort {
             Sort::Account(account) => {
                 f.write_str("use on serviceaccounts")?;
+                if let Some(ConfigMapKey { key }) = &account.config_map {
+                    write!(f, ", named by {key} of this config map")?;
+                }
                 within(f, account.within.as_ref())?;
                 match &account.absent {
                     None => {}

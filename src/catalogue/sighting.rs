@@ -3,7 +3,8 @@ use serde_json::{Value, value::RawValue};
 use super::{
     Catalogue, Content, Identity, PodSpec,
     field::{
-        Absent, AccountField, Field, Form, ObjectField, Of, Sort, Within, is_something, key, text,
+        Absent, AccountField, ConfigMapKey, Field, Form, ObjectField, Of, Sort, Within,
+        is_something, key, text,
     },
     path::{FieldPath, Lost, Memo, Place},
     seek::{at, parse},
@@ -20,6 +21,19 @@ const NESTED: usize = 32;
 /// Something that a custom resource holds.
 #[derive(Debug)]
 pub enum Sighting<'o> {
+    /// A config map that names an account.
+    ConfigMap {
+        /// Where its name stands.
+        path: Path<'o>,
+        /// Its namespace, which is that of the account.
+        namespace: Text<'o>,
+        /// Its name.
+        name: Text<'o>,
+        /// The key of the account.
+        key: String,
+        /// What is asked about if it names none.
+        otherwise: Option<Reference<'o>>,
+    },
     /// A part that cannot be read; the text says why. It may name anything.
     Lost(Path<'o>, String),
     /// A value that is none of those that the field can have.
@@ -130,7 +144,11 @@ impl<'o> Looker<'_, 'o> {
                 }
                 Err(bad) => self.found.push(Sighting::Lost(path(), bad.to_string())),
             },
-            (Sort::Controller(name), Some(_)) => self.controller(name, path()),
+            (Sort::Controller(name), Some(_)) => {
+                let (name, within) = self.controller(name);
+                let (check, resource) = (Check::ServiceAccounts, Resource::SERVICE_ACCOUNTS);
+                self.named(check, resource, Some(name), path(), within);
+            }
             (Sort::Identity(family), Some(value)) => {
                 let name = text(value).map(|value| format!("{family}:{value}"));
                 let resource = Resource::named("cloudidentities.usher.dev");
@@ -165,20 +183,32 @@ impl<'o> Looker<'_, 'o> {
         path: Path<'o>,
         namespace: Option<Text<'o>>,
     ) {
+        let to = |name| self.reference(check, resource, name, path, namespace);
+        let sighting = match name {
+            Some(name) => Sighting::Reference(to(name)),
+            None => Sighting::Malformed(
+                to(Text::default()),
+                format!("{resource} must be named by a text"),
+            ),
+        };
+        self.found.push(sighting);
+    }
+
+    fn reference(
+        &self,
+        check: Check,
+        resource: Resource,
+        name: Text<'o>,
+        path: Path<'o>,
+        namespace: Option<Text<'o>>,
+    ) -> Reference<'o> {
         let elsewhere = (self.own != self.root).then(|| self.own.clone());
-        let reference = |name| Reference {
+        Reference {
             check,
             path,
             target: Target::Object { resource, name },
             namespace: namespace.or(elsewhere),
-        };
-        self.found.push(match name {
-            Some(name) => Sighting::Reference(reference(name)),
-            None => Sighting::Malformed(
-                reference(Text::default()),
-                format!("{resource} must be named by a text"),
-            ),
-        });
+        }
     }
 
     /// The namespace of a target; none: that of the object.
@@ -211,22 +241,31 @@ impl<'o> Looker<'_, 'o> {
         };
         let mut namespace = self.within(account.within.as_ref(), object, value);
         let (check, resource) = (Check::ServiceAccounts, Resource::SERVICE_ACCOUNTS);
+        if let Some(ConfigMapKey { key: named }) = &account.config_map {
+            let Some(value) = value else { return };
+            let Some(name) = key(value, "name") else {
+                return self.named(check, resource, None, path, namespace);
+            };
+            let otherwise = self
+                .absent(account, None)
+                .map(|(name, within)| self.reference(check, resource, name, path.clone(), within));
+            return self.found.push(Sighting::ConfigMap {
+                path,
+                namespace: self.own.clone(),
+                name,
+                key: named.to_string(),
+                otherwise,
+            });
+        }
         let Some(mut name) = written else {
             if value.is_some() && account.name.is_none() {
                 return self.named(check, resource, None, path, namespace);
             }
             let namespace = namespace.filter(|namespace| *namespace != self.own);
-            return match &account.absent {
-                None => {}
-                Some(Absent::Default) => {
-                    self.named(check, resource, Some("default".into()), path, namespace);
-                }
-                Some(Absent::Account(name)) => {
-                    let name = Some(name.to_string().into());
-                    self.named(check, resource, name, path, namespace);
-                }
-                Some(Absent::Controller(name)) => self.controller(name, path),
-            };
+            if let Some((name, within)) = self.absent(account, namespace) {
+                self.named(check, resource, Some(name), path, within);
+            }
+            return;
         };
         if account.form == Some(Form::NamespaceName)
             && let Some((within, bare)) = name.clone().split_once(':')
@@ -238,17 +277,31 @@ impl<'o> Looker<'_, 'o> {
         self.named(check, resource, Some(name), path, namespace);
     }
 
-    /// The account that a controller uses where none is named.
-    fn controller(&mut self, name: &str, path: Path<'o>) {
+    /// The account that no name means, and its namespace if that is another one.
+    fn absent(
+        &self,
+        account: &AccountField,
+        namespace: Option<Text<'o>>,
+    ) -> Option<(Text<'o>, Option<Text<'o>>)> {
+        Some(match account.absent.as_ref()? {
+            Absent::Default => ("default".into(), namespace),
+            Absent::Account(name) => (name.to_string().into(), namespace),
+            Absent::Controller(name) => self.controller(name),
+        })
+    }
+
+    /// The account that a controller uses where none is named, and its namespace if that is another one.
+    fn controller(&self, name: &str) -> (Text<'o>, Option<Text<'o>>) {
         let identity = (self.controller)(name).cloned().unwrap_or_default();
-        let (name, within) = if identity.default_service_account.is_empty() {
+        if identity.default_service_account.is_empty() {
             let within = identity.namespace.to_string();
-            (identity.service_account, Some(within.into()))
+            (
+                identity.service_account.to_string().into(),
+                Some(within.into()),
+            )
         } else {
-            (identity.default_service_account, None)
-        };
-        let (check, resource) = (Check::ServiceAccounts, Resource::SERVICE_ACCOUNTS);
-        self.named(check, resource, Some(name.to_string().into()), path, within);
+            (identity.default_service_account.to_string().into(), None)
+        }
     }
 
     fn object(
@@ -503,6 +556,16 @@ mod tests {
             )
         };
         let line = |sighting: Sighting<'_>| match sighting {
+            Sighting::ConfigMap {
+                path,
+                namespace,
+                name,
+                key,
+                otherwise,
+            } => format!(
+                "{path}: {key} of {namespace}/{name}, or {:?}",
+                otherwise.as_ref().map(reference)
+            ),
             Sighting::Reference(held) => reference(&held),
             Sighting::Malformed(held, why) => format!("{} malformed: {why}", held.path),
             Sighting::Lost(path, why) => format!("{path} lost: {why}"),
@@ -560,6 +623,26 @@ mod tests {
                 "{path: s.a, serviceAccount: {absent: {account: runner}, in: {controller: operator}}}",
                 "{}",
                 &["s.a: ops/serviceaccounts runner"],
+            ),
+            (
+                "{path: s.r, serviceAccount: {configMap: {key: k}, absent: {controller: operator}}}",
+                r#"{"s":{"r":{"name":"m"}}}"#,
+                &["s.r: k of own/m, or Some(\"s.r: ops/serviceaccounts op\")"],
+            ),
+            (
+                "{path: s.r, serviceAccount: {configMap: {key: k}}}",
+                r#"{"s":{"r":{"name":"m"}}}"#,
+                &["s.r: k of own/m, or None"],
+            ),
+            (
+                "{path: s.r, serviceAccount: {configMap: {key: k}}}",
+                r#"{"s":{"r":{"name":7}}}"#,
+                &["s.r malformed: serviceaccounts must be named by a text"],
+            ),
+            (
+                "{path: s.r, serviceAccount: {configMap: {key: k}, absent: default}}",
+                "{}",
+                &[],
             ),
             (
                 "{path: s.a, controller: operator}",

@@ -283,8 +283,10 @@ impl<'f> Said<'f> {
                             namespace,
                             ..
                         } => said.templates.push(Template::new(spec, account, namespace)),
-                        // What cannot be read says nothing.
-                        Sighting::Lost(..) | Sighting::Malformed(..) => {}
+                        // What cannot be read says nothing, and what a config map names is its author's affair.
+                        Sighting::ConfigMap { .. }
+                        | Sighting::Lost(..)
+                        | Sighting::Malformed(..) => {}
                     }
                 }
             }
