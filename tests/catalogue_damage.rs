@@ -496,12 +496,12 @@ fn what_contradicts_itself_is_refused_at_its_place() {
         ("about: a\n".to_owned(), ":1:", "kinds"),
         (
             kind("{path: a, serviceAccount: {absent: {controller: nobody}}}"),
-            ":3:3: ",
+            ":3:",
             "\"nobody\"",
         ),
         (
             kind("{path: a, object: {of: x, in: {controller: nobody}}}"),
-            ":3:3: ",
+            ":3:",
             "\"nobody\"",
         ),
         (
@@ -560,8 +560,26 @@ fn what_contradicts_itself_is_refused_at_its_place() {
                 "{}makes:\n- {{controller: c, makes: {{group: '', kind: Pod}}, of: {{group: g, kind: K}}}}\n",
                 kind("")
             ),
+            ":5:",
+            "no controller \"c\"",
+        ),
+        (
+            format!(
+                "{}makes:\n- {{makes: {{group: '', kind: Pod}}, of: {{group: g, kind: K}}}}\n",
+                kind("")
+            ),
             ":5:3: ",
-            "\"c\" makes Pod of K",
+            "makes Pod has no controller",
+        ),
+        (
+            kind("{path: a.b, namespace: {}}").replace("fields", "governed: c, fields"),
+            ":3:",
+            "a.b is outside of the governed part",
+        ),
+        (
+            kind("{path: a.b, namespace: {}}").replace("fields", "free: [a], fields"),
+            ":3:",
+            "a cannot be free",
         ),
         (aliases(20), ":", ""),
         (format!("about: a\nkinds: {}", "[".repeat(100_000)), ":", ""),
