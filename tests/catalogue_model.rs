@@ -40,6 +40,7 @@ const WORDS: &[(&str, &[&str])] = &[
             "unless",
             "podSpec",
             "serviceAccount",
+            "controller",
             "object",
             "namespace",
             "opaque",
@@ -48,14 +49,18 @@ const WORDS: &[(&str, &[&str])] = &[
             "patch",
         ],
     ),
-    ("serviceAccount", &["absent", "in", "name", "form"]),
+    (
+        "serviceAccount",
+        &["absent", "in", "name", "form", "configMap"],
+    ),
+    ("configMap", &["key"]),
     (
         "object",
         &["of", "kind", "name", "namespace", "in", "cluster", "check"],
     ),
-    ("podSpec", &["account"]),
+    ("podSpec", &["account", "in"]),
     ("in", &["controller", "field", "path"]),
-    ("absent", &["controller"]),
+    ("absent", &["account", "controller"]),
     ("nothing", &[]),
 ];
 
@@ -101,6 +106,8 @@ pub(crate) struct Rules {
     pub(crate) controllers: Value,
     /// Runtime classes that are there, and bring nothing.
     pub(crate) classes: Vec<String>,
+    /// Config maps that are there, and the account that each names, if any.
+    pub(crate) config_maps: BTreeMap<String, Option<String>>,
 }
 
 /// A finding: check, path, target, outcome, and the grant that is missing.
@@ -214,10 +221,13 @@ impl Book {
                 self.words("nothing", held, &place);
             }
         }
-        for sort in ["serviceAccount", "object"] {
+        for sort in ["serviceAccount", "object", "podSpec"] {
             if let Some(within) = field[sort].get("in") {
                 self.words("in", within, &place);
             }
+        }
+        if let Some(map) = field["serviceAccount"].get("configMap") {
+            self.words("configMap", map, &place);
         }
         match &field["serviceAccount"]["absent"] {
             Value::Null => {}
@@ -274,21 +284,18 @@ impl Book {
         };
         match known {
             None if any.pod_spec.is_some() => return Said::Broken,
-            None => seer.unknown("serviceAccounts", "apiVersion", ""),
+            None => seer.lost("apiVersion"),
             Some(entry) if entry.pod_spec.is_some() => {
                 let path = entry.pod_spec.as_deref().unwrap();
                 let part = |object| at(object, path);
                 if let Some(old) = asked.old {
                     let governed = entry.governed.as_deref().unwrap_or(path);
-                    match (at(asked.object, governed), at(old, governed)) {
-                        (Ok(Some(new)), Ok(Some(old))) => {
-                            let (new, old) = (without(new, &entry.free), without(old, &entry.free));
-                            if new == old {
-                                return Said::Passed("Unchanged");
-                            }
-                        }
-                        (Err(Lost), _) | (_, Err(Lost)) => return Said::Broken,
-                        _ => {}
+                    let same = match (at(asked.object, governed), at(old, governed)) {
+                        (Ok(Some(new)), Ok(Some(old))) if entry.free.is_empty() => new == old,
+                        _ => !entry.free.is_empty() && entry.is_unchanged(asked.object, old),
+                    };
+                    if same {
+                        return Said::Passed("Unchanged");
                     }
                 }
                 let spec = match part(asked.object) {
@@ -349,15 +356,25 @@ impl Entry {
         self.governed.as_deref()
     }
 
-    /// The parts that decide: the one that the entry names, or those of its fields and of what their meaning depends on.
-    pub(crate) fn governed(&self) -> Vec<String> {
-        if let Some(part) = &self.governed {
-            return vec![part.clone()];
-        }
+    /// The parts that decide: the one that the entry names, or those that its fields need.
+    fn governed(&self) -> Vec<String> {
+        let named = self.governed.as_ref().map(|part| vec![part.clone()]);
+        named.unwrap_or_else(|| self.needed())
+    }
+
+    /// The paths of its fields, and of what their meaning depends on.
+    pub(crate) fn needed(&self) -> Vec<String> {
         let mut paths = Vec::new();
         for field in &self.fields {
             paths.push(word(&field["path"]));
-            for sort in ["serviceAccount", "object"] {
+            // Other webhooks act upon the metadata of a template when a pod is made.
+            if let (Some(_), Some(way)) = (
+                field.get("podSpec"),
+                word(&field["path"]).strip_suffix(".spec"),
+            ) {
+                paths.push(format!("{way}.metadata"));
+            }
+            for sort in ["serviceAccount", "object", "podSpec"] {
                 paths.extend(field[sort]["in"]["path"].as_str().map(str::to_owned));
             }
             for condition in list(&field["when"]).iter().chain(list(&field["unless"])) {
@@ -375,8 +392,16 @@ impl Entry {
         self.pod_spec.as_deref()
     }
 
-    /// Whether an update changes nothing that decides. Below a list or a map everything does.
+    /// Whether an update changes nothing that decides. Below a list or a map everything does, but what is free.
     fn is_unchanged(&self, new: &Value, old: &Value) -> bool {
+        let without_free = |object: &Value| {
+            let mut object = object.clone();
+            for free in &self.free {
+                remove(&mut object, &steps(free));
+            }
+            object
+        };
+        let (new, old) = (without_free(new), without_free(old));
         let same = |path: String| {
             let keys: Vec<String> = steps(&path)
                 .into_iter()
@@ -385,11 +410,9 @@ impl Entry {
                     Step::Items | Step::Values => None,
                 })
                 .collect();
-            match (follow(new, &keys), follow(old, &keys)) {
+            match (follow(&new, &keys), follow(&old, &keys)) {
                 (Ok(new), Ok(old)) => {
-                    let part =
-                        |part: Option<&Value>| without(part.unwrap_or(&Value::Null), &self.free);
-                    said(&part(new)) == said(&part(old))
+                    said(new.unwrap_or(&Value::Null)) == said(old.unwrap_or(&Value::Null))
                 }
                 _ => false,
             }
@@ -398,13 +421,24 @@ impl Entry {
     }
 }
 
-/// A part without these keys of its own.
-fn without(part: &Value, free: &[String]) -> Value {
-    let mut part = part.clone();
-    if let Some(map) = part.as_object_mut() {
-        map.retain(|key, _| !free.contains(key));
+/// Takes away what a path leads to.
+fn remove(value: &mut Value, path: &[Step]) {
+    let Some((step, rest)) = path.split_first() else {
+        return;
+    };
+    match (step, value) {
+        (Step::Key(key), Value::Object(map)) if rest.is_empty() => _ = map.remove(key),
+        (Step::Key(key), Value::Object(map)) => {
+            if let Some(value) = map.get_mut(key) {
+                remove(value, rest);
+            }
+        }
+        (Step::Items, Value::Array(items)) => items.iter_mut().for_each(|item| remove(item, rest)),
+        (Step::Values, Value::Object(map)) => {
+            map.values_mut().for_each(|value| remove(value, rest));
+        }
+        _ => {}
     }
-    part
 }
 
 /// A value without the members that have no content, as clients add and leave out such.
@@ -421,6 +455,7 @@ fn said(value: &Value) -> Value {
             }
         }
         Value::Array(items) if items.is_empty() => Value::Null,
+        Value::String(text) if text.is_empty() => Value::Null,
         Value::Array(items) => items.iter().map(said).collect(),
         value => value.clone(),
     }
@@ -534,7 +569,7 @@ fn at<'o>(object: &'o Value, dotted: &str) -> Result<Option<&'o Value>, Lost> {
 
 /// Whether there is anything to look at.
 pub(crate) fn is_something(value: &Value) -> bool {
-    !(said(value).is_null() || *value == "" || *value == false)
+    !(said(value).is_null() || *value == false)
 }
 
 fn text(value: &Value) -> Option<String> {
@@ -697,8 +732,30 @@ impl Seer<'_> {
         self.say(check, path, target, "unknown", String::new());
     }
 
+    /// What cannot be read may name anything: where any of these checks refuses, so does this one.
     fn lost(&mut self, path: &str) {
-        self.unknown("serviceAccounts", path, "");
+        let checks = [
+            "serviceAccounts",
+            "crossNamespace",
+            "cloudIdentities",
+            "scaleTargets",
+            "tolerations",
+            "nodes",
+            "priorityClasses",
+            "runtimeClasses",
+            "secrets",
+            "configMaps",
+        ];
+        let of_mode = |mode: &&str| {
+            checks
+                .into_iter()
+                .find(|check| self.rules.mode(check) == *mode)
+        };
+        let strictest = ["enforce", "warn", "audit", "off"]
+            .iter()
+            .find_map(of_mode)
+            .unwrap();
+        self.unknown(strictest, path, "");
     }
 
     /// Asks for a name in a namespace. Where the asker is at home, everybody may use some.
@@ -843,9 +900,24 @@ impl Seer<'_> {
                 let within = name.clone().unwrap_or_default();
                 self.named("crossNamespace", path, "namespaces", name, &within);
             }
+        } else if let Some(controller) = field.get("controller") {
+            let (name, namespace) = self.account_of(&word(controller), own);
+            self.named(
+                "serviceAccounts",
+                path,
+                "serviceaccounts",
+                Some(name),
+                &namespace,
+            );
         } else if let Some(held) = field.get("podSpec") {
+            let within = self.within(&held["in"], object, Some(value))?;
             let spec = pod_spec(value)?;
-            self.pod_spec(path, &spec, held["account"] != false, own);
+            self.pod_spec(
+                path,
+                &spec,
+                held["account"] != false,
+                within.as_deref().unwrap_or(own),
+            );
         } else if let Some(target) = field.get("object") {
             self.object(target, object, value, path, own);
         } else if field.get("manifest").is_some() {
@@ -865,40 +937,75 @@ impl Seer<'_> {
         own: &str,
     ) -> Result<(), Lost> {
         let (check, resource) = ("serviceAccounts", "serviceaccounts");
+        let within = self.within(&account["in"], object, value)?;
+        let mut namespace = within.unwrap_or_else(|| own.to_owned());
+        if let Some(map) = account.get("configMap") {
+            let Some(value) = value else { return Ok(()) };
+            let map_name = key(value, "name")?.ok_or(Lost)?;
+            assert_eq!(
+                map["key"], "serviceAccountName",
+                "the config maps of the tests have this key"
+            );
+            // Nobody learns here what stands elsewhere.
+            let known = self
+                .rules
+                .config_maps
+                .get(&map_name)
+                .filter(|_| own == self.root);
+            match known.cloned() {
+                None => self.unknown(check, path, ""),
+                Some(Some(named)) => self.named(check, path, resource, Some(named), own),
+                Some(None) => self.absent(account, path, own, own),
+            }
+            return Ok(());
+        }
         let name = match (account["name"].as_str(), value) {
             (Some(name), Some(value)) => key(value, name)?,
             (None, Some(Value::String(name))) => Some(name.clone()),
             (None, Some(_)) => return Err(Lost),
             (_, None) => None,
         };
-        let within = self.within(&account["in"], object, value)?;
-        let mut namespace = within.unwrap_or_else(|| own.to_owned());
-        if let Some(mut name) = name {
-            if let (Value::String(_), Some((other, bare))) =
-                (&account["form"], name.split_once(':'))
-            {
-                (namespace, name) = (other.to_owned(), bare.to_owned());
-            }
-            self.named(check, path, resource, Some(name), &namespace);
-        } else if account["absent"] == "default" {
-            self.named(
-                check,
-                path,
-                resource,
-                Some("default".to_owned()),
-                &namespace,
-            );
-        } else if let Some(controller) = account["absent"]["controller"].as_str() {
-            let default = self.controller(controller, "defaultServiceAccount");
-            if default.is_empty() {
-                let name = self.controller(controller, "serviceAccount");
-                let within = self.controller(controller, "namespace");
-                self.named(check, path, resource, Some(name), &within);
-            } else {
-                self.named(check, path, resource, Some(default), own);
-            }
+        let Some(mut name) = name else {
+            self.absent(account, path, &namespace, own);
+            return Ok(());
+        };
+        if let (Value::String(_), Some((other, bare))) = (&account["form"], name.split_once(':')) {
+            (namespace, name) = (other.to_owned(), bare.to_owned());
         }
+        self.named(check, path, resource, Some(name), &namespace);
         Ok(())
+    }
+
+    /// What no name means.
+    fn absent(&mut self, account: &Value, path: &str, namespace: &str, own: &str) {
+        let absent = &account["absent"];
+        let (name, namespace) = if *absent == "default" {
+            ("default".to_owned(), namespace.to_owned())
+        } else if let Some(name) = absent["account"].as_str() {
+            (name.to_owned(), namespace.to_owned())
+        } else if let Some(controller) = absent["controller"].as_str() {
+            self.account_of(controller, own)
+        } else {
+            return;
+        };
+        self.named(
+            "serviceAccounts",
+            path,
+            "serviceaccounts",
+            Some(name),
+            &namespace,
+        );
+    }
+
+    /// The account that a controller uses where none is named, and its namespace.
+    fn account_of(&self, controller: &str, own: &str) -> (String, String) {
+        let default = self.controller(controller, "defaultServiceAccount");
+        if default.is_empty() {
+            let name = self.controller(controller, "serviceAccount");
+            (name, self.controller(controller, "namespace"))
+        } else {
+            (default, own.to_owned())
+        }
     }
 
     fn object(&mut self, target: &Value, object: &Value, value: &Value, path: &str, own: &str) {

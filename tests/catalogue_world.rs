@@ -42,6 +42,10 @@ impl World {
                 checks: modes,
                 controllers,
                 classes: vec![CLASS.to_owned()],
+                config_maps: BTreeMap::from([
+                    ("builder".to_owned(), Some("admin".to_owned())),
+                    ("deployer".to_owned(), None),
+                ]),
             },
         }
     }
@@ -49,10 +53,16 @@ impl World {
     /// A world with these rights, and two runtime classes of which one cannot be found.
     pub(crate) fn stage(&self, rbac: &[Value]) -> Stage {
         let class = json!({"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": CLASS}});
+        let mut objects = vec![class];
+        for (name, account) in &self.rules.config_maps {
+            let metadata = json!({"name": name, "namespace": HOME});
+            let data = json!({"serviceAccountName": account});
+            objects.push(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}));
+        }
         Stage::new(
             self.policy.clone(),
             rbac,
-            &[class],
+            &objects,
             Date::constant(2026, 11, 21),
         )
     }
@@ -246,7 +256,7 @@ impl<'b> Maker<'b, '_> {
                 self.place(object, &steps(&full), value);
             }
         }
-        for sort in ["serviceAccount", "object"] {
+        for sort in ["serviceAccount", "object", "podSpec"] {
             if let Some(path) = field[sort]["in"]["path"].as_str() {
                 let space = self.text(&SPACES);
                 let space = self.or_wrong(space);
@@ -345,7 +355,9 @@ impl<'b> Maker<'b, '_> {
     /// What a field may hold.
     fn leaf(&mut self, field: &Value, depth: usize) -> Value {
         if let Some(account) = field.get("serviceAccount") {
-            let Some(name) = account["name"].as_str() else {
+            let name = account["name"].as_str();
+            let map = account.get("configMap").map(|_| "name");
+            let Some(name) = name.or(map) else {
                 return self.text(&NAMES);
             };
             let mut held = Map::new();

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod captured;
 #[cfg(test)]
+mod catalogue_damage;
+#[cfg(test)]
 mod catalogue_laws;
 #[cfg(test)]
 mod catalogue_model;

@@ -158,6 +158,7 @@ impl Stage {
         let (api_version, kind) = (text("/apiVersion"), text("/kind"));
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
         let resource = match &*kind {
+            "ConfigMap" => "configmaps",
             "PriorityClass" => "priorityclasses",
             "RuntimeClass" => "runtimeclasses",
             "ServiceAccount" => "serviceaccounts",

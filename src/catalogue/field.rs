@@ -1,17 +1,32 @@
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, ops::Deref};
 
 use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer,
-    de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor},
 };
 use serde_json::value::RawValue;
+use serde_saphyr::{Location, Spanned};
 
 use super::{
-    path::{FieldPath, Lost, Memo, Place},
+    Route,
+    path::{FieldPath, Lost, Memo, Place, Step},
     seek::{BadObject, at},
 };
 use crate::reference::{Check, Resource, Text};
+
+/// The fields of a pod spec that decide what is asked about it, and what runs as its account.
+const POD: [&str; 9] = [
+    "containers",
+    "initContainers",
+    "nodeName",
+    "priorityClassName",
+    "runtimeClassName",
+    "serviceAccount",
+    "serviceAccountName",
+    "tolerations",
+    "volumes",
+];
 
 /// A field of a custom resource that names something.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -31,6 +46,8 @@ pub struct Field {
 pub enum Sort {
     /// A service account, by name.
     Account(AccountField),
+    /// The account of a controller: it acts as itself if something stands here.
+    Controller(ControllerName),
     /// A cloud identity, of this family.
     Identity(Box<str>),
     /// A whole object, or a list of them.
@@ -43,13 +60,25 @@ pub enum Sort {
     Opaque(Box<str>),
     /// A patch of other objects.
     Patch,
-    /// The fields of a pod spec; whether the account is one of them.
-    PodSpec { account: bool },
+    /// The fields of a pod spec.
+    PodSpec(PodSpecField),
+}
+
+/// An object that has fields of a pod spec.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PodSpecField {
+    /// Whether the account is one of its fields.
+    #[serde(default = "yes")]
+    pub account: bool,
+    /// Where the pods are.
+    #[serde(default, rename = "in")]
+    pub within: Option<Within>,
 }
 
 /// A field that names a service account.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 pub struct AccountField {
     /// What no name means.
     pub absent: Option<Absent>,
@@ -60,14 +89,46 @@ pub struct AccountField {
     pub name: Option<Box<str>>,
     /// How the name is written.
     pub form: Option<Form>,
+    /// The field names a config map of the own namespace, and this key of that names the account.
+    pub config_map: Option<ConfigMapKey>,
+}
+
+/// A key of a config map.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigMapKey {
+    /// The key of the data.
+    pub key: Box<str>,
+}
+
+/// The name of a controller.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct ControllerName(#[schemars(with = "String")] Spanned<Box<str>>);
+
+impl ControllerName {
+    /// Line and column.
+    pub(super) fn place(&self) -> Location {
+        self.0.referenced
+    }
+}
+
+impl Deref for ControllerName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0.value
+    }
 }
 
 /// What no name of an account means.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Absent {
+    /// The account of this name, in the namespace where the account would be.
+    Account(Box<str>),
     /// The account of the controller of this name, unless it is configured to use another.
-    Controller(Box<str>),
+    Controller(ControllerName),
     /// The account `default`.
     #[serde(rename = "default")]
     Default,
@@ -86,7 +147,7 @@ pub enum Form {
 #[serde(rename_all = "camelCase")]
 pub enum Within {
     /// That of the controller of this name.
-    Controller(Box<str>),
+    Controller(ControllerName),
     /// The one that this key beside the name gives.
     Field(Box<str>),
     /// The one that stands at this path of the object.
@@ -148,6 +209,9 @@ fn in_order<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(Box<str>,
             while let Some(kind) = map.next_entry()? {
                 kinds.push(kind);
             }
+            if kinds.is_empty() {
+                return Err(A::Error::invalid_length(0, &self));
+            }
             Ok(kinds)
         }
     }
@@ -201,12 +265,18 @@ impl TryFrom<Written> for Condition {
     fn try_from(written: Written) -> Result<Self, String> {
         let (path, is) = match written {
             Written::There(path) => (path, None),
-            Written::Is(map) => match map.into_iter().next() {
-                Some((path, Scalar::Text(is))) => (path, Some(is)),
-                Some((path, Scalar::Bool(is))) => (path, Some(is.to_string().into())),
-                Some((path, Scalar::Number(is))) => (path, Some(is.to_string().into())),
-                None => return Err("a condition names a path".to_owned()),
-            },
+            Written::Is(map) => {
+                let mut map = map.into_iter();
+                let (Some((path, is)), None) = (map.next(), map.next()) else {
+                    return Err("a condition names one path, and what stands there".to_owned());
+                };
+                let is = match is {
+                    Scalar::Text(is) => is,
+                    Scalar::Bool(is) => is.to_string().into(),
+                    Scalar::Number(is) => is.to_string().into(),
+                };
+                (path, Some(is))
+            }
         };
         let relative = path.starts_with('.');
         let path = match path.strip_prefix('.').unwrap_or(&path) {
@@ -219,13 +289,7 @@ impl TryFrom<Written> for Condition {
 }
 
 impl Condition {
-    fn holds<'o>(
-        &self,
-        object: &'o RawValue,
-        value: Option<&'o RawValue>,
-        memo: &Memo<'o>,
-    ) -> Result<bool, Lost> {
-        let from = if self.relative { value } else { Some(object) };
+    fn holds<'o>(&self, from: Option<&'o RawValue>, memo: &Memo<'o>) -> Result<bool, Lost> {
         let values: Vec<Option<&RawValue>> = match (&self.path, from) {
             (None, from) => vec![from],
             (Some(path), Some(from)) => {
@@ -248,10 +312,10 @@ impl Condition {
 /// Whether a value is more than an empty one. Members without content count for nothing, as in an update.
 pub(super) fn is_something(value: &RawValue) -> bool {
     let text = value.get();
-    !matches!(text, "" | "\"\"" | "false") && serde_json::from_str::<Hollow>(text).is_err()
+    text != "false" && serde_json::from_str::<Hollow>(text).is_err()
 }
 
-/// `null`, an empty list, or a map that holds nothing else.
+/// `null`, an empty text or list, or a map that holds nothing else.
 struct Hollow;
 
 impl<'de> Deserialize<'de> for Hollow {
@@ -269,6 +333,14 @@ impl<'de> Visitor<'de> for Hollow {
 
     fn visit_unit<E>(self) -> Result<Self, E> {
         Ok(self)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self, E> {
+        if text.is_empty() {
+            Ok(self)
+        } else {
+            Err(E::invalid_value(Unexpected::Str(text), &self))
+        }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
@@ -310,10 +382,14 @@ struct Entry {
     unless: Vec<Condition>,
     /// It is a pod spec, or an object that has some fields of one.
     #[serde(default)]
-    pod_spec: Option<PodSpecEntry>,
+    pod_spec: Option<PodSpecField>,
+
     /// It names a service account.
     #[serde(default)]
     service_account: Option<AccountField>,
+    /// Whatever stands there, the controller of this name acts as itself: its own account is asked about.
+    #[serde(default)]
+    controller: Option<ControllerName>,
     /// It names another object.
     #[serde(default)]
     object: Option<ObjectField>,
@@ -334,14 +410,6 @@ struct Entry {
     patch: Option<Nothing>,
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct PodSpecEntry {
-    /// Whether the account is one of its fields.
-    #[serde(default = "yes")]
-    account: bool,
-}
-
 fn yes() -> bool {
     true
 }
@@ -355,9 +423,8 @@ impl TryFrom<Entry> for Field {
 
     fn try_from(entry: Entry) -> Result<Self, String> {
         let sorts = [
-            entry
-                .pod_spec
-                .map(|PodSpecEntry { account }| Sort::PodSpec { account }),
+            entry.pod_spec.map(Sort::PodSpec),
+            entry.controller.map(Sort::Controller),
             entry.service_account.map(Sort::Account),
             entry.object.map(Sort::Object),
             entry.namespace.map(|Nothing {}| Sort::Namespace),
@@ -369,8 +436,8 @@ impl TryFrom<Entry> for Field {
         let mut sorts = sorts.into_iter().flatten();
         let (Some(sort), None) = (sorts.next(), sorts.next()) else {
             return Err(format!(
-                "{} must say what it is, and only once: podSpec, serviceAccount, object, namespace, opaque, identity, \
-                 manifest or patch",
+                "{} must say what it is, and only once: podSpec, serviceAccount, controller, object, namespace, \
+                 opaque, identity, manifest or patch",
                 entry.path.text()
             ));
         };
@@ -384,18 +451,28 @@ impl TryFrom<Entry> for Field {
 }
 
 impl Field {
-    /// Whether its conditions hold at a place. An error if those that can be followed leave that open.
-    pub fn applies<'o>(
+    /// Whether its conditions on the whole object hold. An error if those that can be followed leave that open.
+    pub fn applies_in<'o>(&self, object: &'o RawValue, memo: &Memo<'o>) -> Result<bool, Lost> {
+        self.holds(false, Some(object), memo)
+    }
+
+    /// The same for its conditions on the value at a place.
+    pub fn applies_at<'o>(&self, place: &Place<'o>, memo: &Memo<'o>) -> Result<bool, Lost> {
+        self.holds(true, place.value, memo)
+    }
+
+    fn holds<'o>(
         &self,
-        object: &'o RawValue,
-        place: &Place<'o>,
+        relative: bool,
+        from: Option<&'o RawValue>,
         memo: &Memo<'o>,
     ) -> Result<bool, Lost> {
         let when = self.when.iter().map(|condition| (condition, true));
         let unless = self.unless.iter().map(|condition| (condition, false));
+        let conditions = when.chain(unless);
         let mut open = None;
-        for (condition, wanted) in when.chain(unless) {
-            match condition.holds(object, place.value, memo) {
+        for (condition, wanted) in conditions.filter(|(held, _)| held.relative == relative) {
+            match condition.holds(from, memo) {
                 Ok(held) if held != wanted => return Ok(false),
                 Ok(_) => {}
                 Err(lost) => open = Some(lost),
@@ -404,25 +481,69 @@ impl Field {
         open.map_or(Ok(true), Err)
     }
 
-    /// The parts of the object that decide what the field means.
-    pub fn governed(&self) -> impl Iterator<Item = Vec<Box<str>>> + '_ {
+    /// Where its target is, if the entry says so.
+    fn within(&self) -> Option<&Within> {
+        match &self.sort {
+            Sort::Account(account) => account.within.as_ref(),
+            Sort::Object(object) => object.within.as_ref(),
+            Sort::PodSpec(pod) => pod.within.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The controllers that it names.
+    pub fn controllers(&self) -> impl Iterator<Item = &ControllerName> {
+        let own = match &self.sort {
+            Sort::Controller(name)
+            | Sort::Account(AccountField {
+                absent: Some(Absent::Controller(name)),
+                ..
+            }) => Some(name),
+            _ => None,
+        };
+        let within = match self.within() {
+            Some(Within::Controller(name)) => Some(name),
+            _ => None,
+        };
+        own.into_iter().chain(within)
+    }
+
+    /// The paths that decide what the field means.
+    pub fn deciding(&self) -> impl Iterator<Item = &FieldPath> {
         let conditions = self.when.iter().chain(&self.unless);
         let conditions = conditions.filter(|condition| !condition.relative);
-        let own = match &self.sort {
-            Sort::Account(AccountField {
-                within: Some(Within::Path(path)),
-                ..
-            })
-            | Sort::Object(ObjectField {
-                within: Some(Within::Path(path)),
-                ..
-            }) => Some(path),
+        let own = match self.within() {
+            Some(Within::Path(path)) => Some(path),
             _ => None,
         };
         std::iter::once(&self.path)
             .chain(own)
             .chain(conditions.filter_map(|condition| condition.path.as_ref()))
-            .map(FieldPath::head)
+    }
+
+    /// A path that decides what it means and is not below these keys.
+    pub fn outside(&self, governed: Option<&Route>) -> Option<&FieldPath> {
+        let governed = &governed?.keys;
+        self.deciding().find(|path| path.below(governed).is_none())
+    }
+
+    /// Whether what stands at a path, or below, decides what it means.
+    pub fn needs(&self, free: &FieldPath) -> bool {
+        let in_pod = || match (&self.sort, free.after(&self.path)) {
+            (Sort::PodSpec(_), Some([Step::Key(key)])) => POD.contains(&&**key),
+            _ => false,
+        };
+        self.deciding().any(|path| free.leads_to(path)) || in_pod()
+    }
+
+    /// The parts of the object whose change asks about the field. The metadata beside the pod spec of a template counts,
+    /// as in templates of Kubernetes: other webhooks act upon it when a pod is made.
+    pub fn governed(&self) -> impl Iterator<Item = Vec<Box<str>>> + '_ {
+        let metadata = match &self.sort {
+            Sort::PodSpec(_) => self.path.beside_spec("metadata"),
+            _ => None,
+        };
+        self.deciding().map(FieldPath::head).chain(metadata)
     }
 }
 
@@ -432,12 +553,16 @@ impl fmt::Display for Field {
         match &self.sort {
             Sort::Account(account) => {
                 f.write_str("use on serviceaccounts")?;
+                if let Some(ConfigMapKey { key }) = &account.config_map {
+                    write!(f, ", named by {key} of this config map")?;
+                }
                 within(f, account.within.as_ref())?;
                 match &account.absent {
                     None => {}
                     Some(Absent::Default) => f.write_str("; without a name: default")?,
+                    Some(Absent::Account(name)) => write!(f, "; without a name: {name}")?,
                     Some(Absent::Controller(name)) => {
-                        write!(f, "; without a name: that of {name}")?;
+                        write!(f, "; without a name: that of {}", &**name)?;
                     }
                 }
             }
@@ -457,8 +582,24 @@ impl fmt::Display for Field {
             }
             Sort::Opaque(what) => write!(f, "not looked into: {what}")?,
             Sort::Patch => f.write_str("a patch: what it sets that a pod spec could hold")?,
-            Sort::PodSpec { account: true } => f.write_str("a pod spec")?,
-            Sort::PodSpec { account: false } => f.write_str("a pod spec without an account")?,
+            Sort::PodSpec(PodSpecField {
+                account,
+                within: there,
+            }) => {
+                f.write_str(if *account {
+                    "a pod spec"
+                } else {
+                    "a pod spec without an account"
+                })?;
+                within(f, there.as_ref())?;
+            }
+            Sort::Controller(name) => {
+                write!(
+                    f,
+                    "use on serviceaccounts, that of {}, which acts as itself",
+                    &**name
+                )?;
+            }
         }
         for (word, conditions) in [("if", &self.when), ("unless", &self.unless)] {
             for condition in conditions {
@@ -477,7 +618,7 @@ impl fmt::Display for Field {
 fn within(f: &mut fmt::Formatter<'_>, within: Option<&Within>) -> fmt::Result {
     match within {
         None => Ok(()),
-        Some(Within::Controller(name)) => write!(f, " in the namespace of {name}"),
+        Some(Within::Controller(name)) => write!(f, " in the namespace of {}", &**name),
         Some(Within::Field(field)) => write!(f, " in the namespace that .{field} names"),
         Some(Within::Path(path)) => write!(f, " in the namespace that {} names", path.text()),
     }

@@ -16,11 +16,11 @@ use std::collections::{BTreeMap, HashMap};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_saphyr::{MessageFormatter as _, UserMessageFormatter};
+use serde_saphyr::{Location, MessageFormatter as _, Spanned, UserMessageFormatter};
 
 use crate::reference::Toleration;
 
-pub use field::Field;
+pub use field::{ControllerName, Field};
 pub use path::{FieldPath, Lost, Step};
 pub use podspec::PodSpec;
 pub use projection::{
@@ -63,8 +63,8 @@ pub struct Kind {
     governed: Option<Route>,
     /// Subresources that take the whole object and are known to use nothing. Any other is judged like the object.
     harmless: Vec<Box<str>>,
-    /// Fields of the governed part whose change is no use of anything.
-    pub free: Vec<Box<str>>,
+    /// What of the governed parts may change and is no use of anything.
+    free: Vec<FieldPath>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -95,9 +95,10 @@ struct KindEntry {
     /// Subresources that use nothing; status where none is given.
     #[serde(default)]
     harmless: Option<Vec<Box<str>>>,
-    /// Fields of the governed part whose change is no use of anything.
+    /// What of the governed part may change and is no use of anything: numbers of replicas, whether and when something
+    /// happens. Paths of the object.
     #[serde(default)]
-    free: Vec<Box<str>>,
+    free: Vec<FieldPath>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize, JsonSchema, PartialEq, Eq)]
@@ -125,6 +126,22 @@ impl TryFrom<KindEntry> for Kind {
             (Content::Fields(_), None) => vec!["status".into()],
             (_, None) => Vec::new(),
         };
+        if let Content::Fields(fields) = &content {
+            let governed = entry.governed.as_ref();
+            if let Some(path) = fields.iter().find_map(|field| field.outside(governed)) {
+                let (kind, path) = (entry.kind, path.text());
+                return Err(format!(
+                    "{kind}: {path} is outside of the governed part, so that its change would not be asked about"
+                ));
+            }
+            let decides = |free: &&FieldPath| fields.iter().any(|field| field.needs(free));
+            if let Some(free) = entry.free.iter().find(decides) {
+                let (kind, path) = (entry.kind, free.text());
+                return Err(format!(
+                    "{kind}: {path} cannot be free, for it decides what is asked"
+                ));
+            }
+        }
         Ok(Self {
             group: entry.group,
             versions: entry.versions,
@@ -162,9 +179,27 @@ struct Project {
     controllers: BTreeMap<Box<str>, Identity>,
     /// Which objects its controllers make from which. A controller is believed once the configuration names it.
     #[serde(default)]
-    makes: Vec<Controller>,
+    #[schemars(with = "Vec<Controller>")]
+    makes: Vec<Spanned<Controller>>,
     /// The kinds, one entry for the versions that have the same fields.
-    kinds: Vec<Kind>,
+    #[schemars(with = "Vec<Kind>")]
+    kinds: Vec<Spanned<Kind>>,
+}
+
+impl Project {
+    /// The controllers that its kinds and rows name.
+    fn controllers_used(&self) -> impl Iterator<Item = &ControllerName> {
+        let fields = self
+            .kinds
+            .iter()
+            .filter_map(|kind| match &kind.value.content {
+                Content::Fields(fields) => Some(fields),
+                Content::PodSpec(_) | Content::TokenRequest(_) => None,
+            });
+        let makers = self.makes.iter();
+        let named = fields.flatten().flat_map(Field::controllers);
+        named.chain(makers.filter_map(|maker| maker.value.controller.as_ref()))
+    }
 }
 
 /// The JSON Schema (2020-12) of a file of the catalogue.
@@ -187,7 +222,7 @@ pub enum Content {
 
 /// A path of keys, written with dots.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(from = "String")]
+#[serde(try_from = "String")]
 #[schemars(with = "String")]
 pub struct Route {
     /// As it is written.
@@ -196,7 +231,7 @@ pub struct Route {
     pub keys: Vec<Box<str>>,
 }
 
-/// A controller that makes objects of one kind from the template of another.
+/// A controller that makes objects of one kind from what an object of another says, its owner.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Controller {
@@ -205,17 +240,24 @@ pub struct Controller {
     pub account: Box<str>,
     /// Of another controller: its name. It is believed only where the configuration names it.
     #[serde(default)]
-    pub controller: Option<Box<str>>,
-    /// Where the template stands in what it carries out, if that is not known by its kind.
-    #[serde(default)]
-    pub template: Option<Route>,
+    pub controller: Option<ControllerName>,
     /// What it makes.
     pub makes: GroupKind,
-    /// Whose template it carries out.
+    /// What it carries out: what the owner names was asked of its author.
     pub of: GroupKind,
     /// Names of the tolerations that it adds by itself.
     #[serde(default)]
     pub tolerations: Vec<Box<str>>,
+}
+
+impl Controller {
+    /// Its name.
+    pub fn by(&self) -> &str {
+        match &self.controller {
+            Some(name) => name,
+            None => &self.account,
+        }
+    }
 }
 
 /// A kind, whatever its version.
@@ -229,7 +271,8 @@ pub struct GroupKind {
 }
 
 impl GroupKind {
-    fn is(&self, kind: &Kind) -> bool {
+    /// Whether it is this kind.
+    pub fn is(&self, kind: &Kind) -> bool {
         self.kind == kind.kind && self.group == kind.group
     }
 }
@@ -249,7 +292,7 @@ impl Catalogue {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct File {
-            kinds: Vec<Kind>,
+            kinds: Vec<Spanned<Kind>>,
             controllers: Vec<Controller>,
         }
 
@@ -258,7 +301,7 @@ impl Catalogue {
             controllers: file.controllers,
             ..Self::default()
         };
-        catalogue.add_kinds(file.kinds)?;
+        catalogue.add_kinds("core", file.kinds)?;
         for GroupKind { group, kind } in catalogue
             .controllers
             .iter()
@@ -304,41 +347,57 @@ impl Catalogue {
         for (group, kinds) in &mut only.kinds {
             kinds.retain(|kind, _| core.find(group, kind).is_none());
         }
+        only.controllers.retain(|row| row.controller.is_some());
         let about = only.about.join("; ");
         Ok((about, only))
     }
 
     /// The same with the kinds of a file, which messages call `name`.
     pub fn add(&mut self, name: &str, yaml: &str) -> Result<(), BadCatalogue> {
-        let file: Project = read(name, yaml)?;
-        let named = |BadCatalogue(why)| BadCatalogue(format!("{name}: {why}"));
-        self.about.push(file.about);
-        self.add_kinds(file.kinds).map_err(named)?;
-        self.identities.extend(file.controllers);
+        let mut file: Project = read(name, yaml)?;
+        self.about.push(std::mem::take(&mut file.about));
+        self.identities
+            .extend(std::mem::take(&mut file.controllers));
+        if let Some(stranger) = file
+            .controllers_used()
+            .find(|used| self.identity(used).is_none())
+        {
+            let why = format!(
+                "there is no controller \"{}\": name it under controllers, with its namespace and its account",
+                &**stranger
+            );
+            return Err(BadCatalogue::at(name, stranger.place(), &why));
+        }
+        self.add_kinds(name, file.kinds)?;
         for maker in file.makes {
-            let known = |kind: &GroupKind| self.find(&kind.group, &kind.kind).is_some();
-            let controller = maker.controller.as_deref().unwrap_or_default();
-            if self.identity(controller).is_none() || !known(&maker.makes) || !known(&maker.of) {
-                return Err(named(BadCatalogue(format!(
-                    "\"{controller}\" makes {} of {}: one of the three has no entry",
-                    maker.makes.kind, maker.of.kind
-                ))));
+            if maker.value.controller.is_none() {
+                let why = format!("what makes {} has no controller", maker.value.makes.kind);
+                return Err(BadCatalogue::at(name, maker.defined, &why));
             }
-            self.controllers.push(maker);
+            self.controllers.push(maker.value);
         }
         Ok(())
     }
 
-    fn add_kinds(&mut self, kinds: Vec<Kind>) -> Result<(), BadCatalogue> {
+    /// The kinds of the table of controllers that no entry is about: such a row counts for nothing.
+    pub fn unknown(&self) -> Vec<&GroupKind> {
+        let rows = self.controllers.iter();
+        let kinds = rows.flat_map(|maker| [&maker.makes, &maker.of]);
+        let unknown = |kind: &&GroupKind| self.find(&kind.group, &kind.kind).is_none();
+        kinds.filter(unknown).collect()
+    }
+
+    fn add_kinds(&mut self, name: &str, kinds: Vec<Spanned<Kind>>) -> Result<(), BadCatalogue> {
         for kind in kinds {
+            let place = kind.defined;
+            let kind = kind.value;
             let group = self.kinds.entry(kind.group.clone()).or_default();
             let held = group.entry(kind.kind.clone()).or_default();
-            let mut versions = held.iter().flat_map(|held| &held.versions);
-            if let Some(version) = versions.find(|version| kind.versions.contains(version)) {
-                return Err(BadCatalogue(format!(
-                    "{version} of {} stands there twice",
-                    kind.kind
-                )));
+            let all = || held.iter().chain([&kind]).flat_map(|held| &held.versions);
+            let times = |version: &str| all().filter(|held| ***held == *version).count();
+            if let Some(version) = kind.versions.iter().find(|version| times(version) > 1) {
+                let why = format!("{version} of {} stands there twice", kind.kind);
+                return Err(BadCatalogue::at(name, place, &why));
             }
             held.push(kind);
         }
@@ -395,6 +454,11 @@ impl Catalogue {
             .any(|added| names.iter().any(|name| **name == **added))
     }
 
+    /// The table of controllers.
+    pub fn rows(&self) -> impl Iterator<Item = &Controller> {
+        self.controllers.iter()
+    }
+
     /// The controllers that make objects of this kind.
     pub fn makers<'c>(&'c self, made: &'c Kind) -> impl Iterator<Item = &'c Controller> {
         self.controllers
@@ -409,11 +473,18 @@ fn read<T: serde::de::DeserializeOwned>(name: &str, yaml: &str) -> Result<T, Bad
         let why = UserMessageFormatter
             .format_message(error.without_snippet())
             .replace('`', "\"");
-        BadCatalogue(match error.location() {
-            Some(place) => format!("{name}:{}:{}: {why}", place.line(), place.column()),
-            None => format!("{name}: {why}"),
-        })
+        BadCatalogue::at(name, error.location().unwrap_or(Location::UNKNOWN), &why)
     })
+}
+
+impl BadCatalogue {
+    /// With file, line and column.
+    fn at(name: &str, place: Location, why: &str) -> Self {
+        Self(match place.line() {
+            0 => format!("{name}: {why}"),
+            line => format!("{name}:{line}:{}: {why}", place.column()),
+        })
+    }
 }
 
 impl Kind {
@@ -430,6 +501,24 @@ impl Kind {
                 parts
             }
         }
+    }
+
+    /// What of the part at these keys is free to change, from there on.
+    pub fn free(&self, part: &[Box<str>]) -> Vec<&[Step]> {
+        self.free
+            .iter()
+            .filter_map(|free| free.below(part))
+            .collect()
+    }
+
+    /// What is free to change, as it is written.
+    pub fn free_paths(&self) -> impl Iterator<Item = &str> {
+        self.free.iter().map(FieldPath::text)
+    }
+
+    /// Whether its governed parts are the same only if their text is.
+    pub fn is_exact(&self) -> bool {
+        self.free.is_empty() && !matches!(self.content, Content::Fields(_))
     }
 
     /// Where its pod spec stands, if it is known for one.
@@ -475,12 +564,19 @@ impl Kind {
     }
 }
 
-impl From<String> for Route {
-    fn from(dotted: String) -> Self {
-        Self {
-            keys: dotted.split('.').map(Box::from).collect(),
-            dotted: dotted.into(),
+impl TryFrom<String> for Route {
+    type Error = String;
+
+    fn try_from(dotted: String) -> Result<Self, String> {
+        let path = FieldPath::try_from(dotted.clone()).map_err(|bad| bad.to_string())?;
+        let keys = path.head();
+        if keys.len() < path.steps().len() {
+            return Err(format!("\"{dotted}\" must be keys with dots between them"));
         }
+        Ok(Self {
+            keys,
+            dotted: dotted.into(),
+        })
     }
 }
 
@@ -502,6 +598,96 @@ mod tests {
         let cron = catalogue.find("batch", "CronJob").unwrap();
         assert_eq!(cron.pod_spec().unwrap().keys.len(), 5);
         assert!(catalogue.find("", "Deployment").is_none());
+    }
+
+    #[test]
+    fn every_controller_of_the_projects_makes_kinds_that_have_entries() {
+        let mut catalogue = Catalogue::embedded().unwrap();
+        catalogue.enable("all").unwrap();
+        assert_eq!(catalogue.unknown(), Vec::<&GroupKind>::new());
+    }
+
+    #[test]
+    fn what_is_asked_about_is_never_free_and_never_outside() {
+        let add = |keys: &str, fields: &str| {
+            let file = format!(
+                "about: a\nkinds: [{{group: g, kind: K, resource: ks, versions: [v1], {keys}fields: [{fields}]}}]"
+            );
+            let mut catalogue = Catalogue::embedded().unwrap();
+            catalogue.add("f", &file).map_err(|bad| bad.to_string())
+        };
+        let account = "{path: 'spec.l[].a', serviceAccount: {}, when: [spec.k]}";
+        let pod = "{path: 'spec.l[].t.spec', podSpec: {}}";
+        for (keys, fields) in [
+            ("free: ['spec.l[].n', spec.l.n, spec.ka], ", account),
+            ("governed: spec, free: [spec.n], ", account),
+            (
+                "free: ['spec.l[].n', 'spec.l[].t.spec.containers[].resources'], ",
+                pod,
+            ),
+        ] {
+            add(keys, fields).unwrap();
+        }
+        for (keys, fields, why) in [
+            ("free: [spec.l], ", account, "spec.l cannot be free"),
+            ("free: ['spec.l[]'], ", account, "spec.l[] cannot be free"),
+            (
+                "free: ['spec.l[].a'], ",
+                account,
+                "spec.l[].a cannot be free",
+            ),
+            ("free: [spec.k], ", account, "spec.k cannot be free"),
+            ("free: ['spec.l[].t.spec.volumes'], ", pod, "cannot be free"),
+            ("free: ['spec.l[].t'], ", pod, "cannot be free"),
+            ("governed: spec.l, ", account, "spec.k is outside"),
+            ("governed: status, ", pod, "spec.l[].t.spec is outside"),
+        ] {
+            let bad = add(keys, fields).unwrap_err();
+            assert!(bad.contains("f:2:") && bad.contains(why), "{keys}: {bad}");
+        }
+    }
+
+    #[test]
+    fn a_controller_that_nobody_knows_is_refused_where_it_stands() {
+        let kind = |field: &str| {
+            format!(
+                "about: a\nkinds:\n- {{group: g, kind: K, resource: ks, versions: [v1], fields: [\n  {field}]}}"
+            )
+        };
+        for (file, place) in [
+            (
+                kind("{path: a, serviceAccount: {absent: {controller: nobody}}}"),
+                (4, 51),
+            ),
+            (
+                kind("{path: a, object: {of: b, in: {controller: nobody}}}"),
+                (4, 46),
+            ),
+            (
+                kind("{path: a, podSpec: {in: {controller: nobody}}}"),
+                (4, 40),
+            ),
+            (kind("{path: a, controller: nobody}"), (4, 25)),
+            (
+                format!(
+                    "{}\nmakes:\n- {{controller: nobody, makes: {{group: g, kind: K}}, of: {{group: g, kind: K}}}}",
+                    kind("")
+                ),
+                (6, 16),
+            ),
+        ] {
+            let mut catalogue = Catalogue::embedded().unwrap();
+            let bad = catalogue.add("own.yaml", &file).unwrap_err().to_string();
+            let (line, column) = place;
+            let start =
+                format!("catalogue: own.yaml:{line}:{column}: there is no controller \"nobody\"");
+            assert!(bad.starts_with(&start), "{bad}");
+            let known = format!("controllers: {{nobody: {{}}}}\n{file}");
+            Catalogue::embedded()
+                .unwrap()
+                .add("own.yaml", &known)
+                .unwrap();
+        }
     }
 
     #[test]

@@ -161,6 +161,41 @@ impl FieldPath {
         keys.collect()
     }
 
+    /// What is left of it behind these keys, if it leads through them.
+    pub fn below(&self, keys: &[Box<str>]) -> Option<&[Step]> {
+        let (way, rest) = self.steps.split_at_checked(keys.len())?;
+        let mut pairs = way.iter().zip(keys);
+        pairs
+            .all(|(step, key)| matches!(step, Step::Key(held) if held == key))
+            .then_some(rest)
+    }
+
+    /// What is left of it behind another path, if it leads through the end of that.
+    pub fn after(&self, other: &Self) -> Option<&[Step]> {
+        self.steps.strip_prefix(&*other.steps)
+    }
+
+    /// Whether another path leads to the same place or to one below.
+    pub fn leads_to(&self, other: &Self) -> bool {
+        other.steps.starts_with(&self.steps)
+    }
+
+    /// The keys up to the first star of this key beside its last one, if that is the `spec` of something within the object.
+    pub fn beside_spec(&self, key: &str) -> Option<Vec<Box<str>>> {
+        let (Step::Key(last), way) = self.steps.split_last()? else {
+            return None;
+        };
+        if **last != *"spec" || way.is_empty() {
+            return None;
+        }
+        let mut keys = self.head();
+        if keys.len() == self.steps.len() {
+            keys.pop();
+            keys.push(key.into());
+        }
+        Some(keys)
+    }
+
     /// Every place that it leads to. Where the way ends early nothing stands at the end of it, but below a list or map that
     /// is not there is no place at all.
     pub fn find<'o>(&self, object: &'o RawValue, memo: &Memo<'o>) -> Result<Vec<Place<'o>>, Lost> {

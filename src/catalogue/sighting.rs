@@ -3,7 +3,8 @@ use serde_json::{Value, json, value::RawValue};
 use super::{
     Catalogue, Content, Identity, PodSpec,
     field::{
-        Absent, AccountField, Field, Form, ObjectField, Of, Sort, Within, is_something, key, text,
+        Absent, AccountField, ConfigMapKey, Field, Form, ObjectField, Of, Sort, Within,
+        is_something, key, text,
     },
     path::{FieldPath, Lost, Memo, Place},
     seek::{at, parse},
@@ -20,6 +21,19 @@ const NESTED: usize = 32;
 /// Something that a custom resource holds.
 #[derive(Debug)]
 pub enum Sighting<'o> {
+    /// A config map that names an account.
+    ConfigMap {
+        /// Where its name stands.
+        path: Path<'o>,
+        /// Its namespace, which is that of the account.
+        namespace: Text<'o>,
+        /// Its name.
+        name: Text<'o>,
+        /// The key of the account.
+        key: String,
+        /// What is asked about if it names none.
+        otherwise: Option<Reference<'o>>,
+    },
     /// A part that cannot be read; the text says why. It may name anything.
     Lost(Path<'o>, String),
     /// A value that is none of those that the field can have.
@@ -76,34 +90,51 @@ struct Looker<'c, 'o> {
 impl<'o> Looker<'_, 'o> {
     fn look(&mut self, fields: &[Field], object: &'o RawValue, prefix: &str, depth: usize) {
         for field in fields {
-            if self.found.len() >= MOST {
-                let why = format!("no more than {MOST} references are looked at");
-                return self
-                    .found
-                    .push(Sighting::Lost(Path::new(prefix.to_owned(), ""), why));
-            }
             let places = match field.path.find(object, &self.memo) {
+                Ok(places) if places.is_empty() => continue,
                 Ok(places) => places,
                 Err(lost) => {
                     self.lost(prefix, &field.path, &lost);
                     continue;
                 }
             };
+            let applies = field.applies_in(object, &self.memo);
+            if let Ok(false) = applies {
+                continue;
+            }
             for mut place in places {
-                let applies = field.applies(object, &place, &self.memo);
+                let applies = match (&applies, field.applies_at(&place, &self.memo)) {
+                    (_, Ok(false)) => continue,
+                    (Ok(_), Ok(_)) => Ok(()),
+                    (Err(lost), _) => Err(lost.to_string()),
+                    (_, Err(lost)) => Err(lost.to_string()),
+                };
                 if !prefix.is_empty() {
                     place.path = format!("{prefix}.{}", place.path);
                 }
                 match applies {
-                    Ok(true) => self.field(field, object, &place, depth),
-                    Ok(false) => {}
-                    Err(lost) => {
-                        let path = Path::new(place.path, "");
-                        self.found.push(Sighting::Lost(path, lost.to_string()));
-                    }
+                    Ok(()) => self.field(field, object, &place, depth),
+                    Err(why) => self.push(Sighting::Lost(Path::new(place.path, ""), why)),
                 }
             }
         }
+    }
+
+    /// Keeps what was seen, if there is not too much of it.
+    fn push(&mut self, sighting: Sighting<'o>) {
+        match self.found.len() {
+            ..MOST => self.found.push(sighting),
+            MOST => {
+                let why = format!("no more than {MOST} references are looked at");
+                self.found.push(Sighting::Lost(Path::new("", ""), why));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether nothing more is kept.
+    fn is_full(&self) -> bool {
+        self.found.len() > MOST
     }
 
     fn lost(&mut self, prefix: &str, path: &FieldPath, lost: &Lost) {
@@ -111,8 +142,7 @@ impl<'o> Looker<'_, 'o> {
             "" => path.text().to_owned(),
             prefix => format!("{prefix}.{}", path.text()),
         };
-        self.found
-            .push(Sighting::Lost(Path::new(path, ""), lost.to_string()));
+        self.push(Sighting::Lost(Path::new(path, ""), lost.to_string()));
     }
 
     fn field(&mut self, field: &Field, object: &'o RawValue, place: &Place<'o>, depth: usize) {
@@ -122,17 +152,26 @@ impl<'o> Looker<'_, 'o> {
             (Sort::Account(account), _) => self.account(account, object, place),
             (_, None) => {}
             (Sort::Opaque(what), Some(_)) => {
-                self.found.push(Sighting::Opaque(path(), what.to_string()));
+                self.push(Sighting::Opaque(path(), what.to_string()));
             }
-            (Sort::PodSpec { account }, Some(value)) => match parse::<PodSpec<'o>>(value) {
-                Ok(spec) => self.found.push(Sighting::PodSpec {
-                    base: place.path.clone(),
-                    spec: Box::new(spec),
-                    account: *account,
-                    namespace: self.own.clone(),
-                }),
-                Err(bad) => self.found.push(Sighting::Lost(path(), bad.to_string())),
-            },
+            (Sort::PodSpec(pod), Some(value)) => {
+                let within = self.within(pod.within.as_ref(), object, Some(value));
+                let spec = parse::<PodSpec<'o>>(value).map_err(Lost::from);
+                match spec.and_then(|spec| Ok((spec, within?))) {
+                    Ok((spec, within)) => self.push(Sighting::PodSpec {
+                        base: place.path.clone(),
+                        spec: Box::new(spec),
+                        account: pod.account,
+                        namespace: within.unwrap_or_else(|| self.own.clone()),
+                    }),
+                    Err(lost) => self.push(Sighting::Lost(path(), lost.to_string())),
+                }
+            }
+            (Sort::Controller(name), Some(_)) => {
+                let (name, within) = self.controller(name);
+                let (check, resource) = (Check::ServiceAccounts, Resource::SERVICE_ACCOUNTS);
+                self.named(check, resource, Some(name), path(), within);
+            }
             (Sort::Identity(family), Some(value)) => {
                 let name = text(value).map(|value| format!("{family}:{value}"));
                 let resource = Resource::named("cloudidentities.usher.dev");
@@ -167,20 +206,32 @@ impl<'o> Looker<'_, 'o> {
         path: Path<'o>,
         namespace: Option<Text<'o>>,
     ) {
+        let to = |name| self.reference(check, resource, name, path, namespace);
+        let sighting = match name {
+            Some(name) => Sighting::Reference(to(name)),
+            None => Sighting::Malformed(
+                to(Text::default()),
+                format!("{resource} must be named by a text"),
+            ),
+        };
+        self.push(sighting);
+    }
+
+    fn reference(
+        &self,
+        check: Check,
+        resource: Resource,
+        name: Text<'o>,
+        path: Path<'o>,
+        namespace: Option<Text<'o>>,
+    ) -> Reference<'o> {
         let elsewhere = (self.own != self.root).then(|| self.own.clone());
-        let reference = |name| Reference {
+        Reference {
             check,
             path,
             target: Target::Object { resource, name },
             namespace: namespace.or(elsewhere),
-        };
-        self.found.push(match name {
-            Some(name) => Sighting::Reference(reference(name)),
-            None => Sighting::Malformed(
-                reference(Text::default()),
-                format!("{resource} must be named by a text"),
-            ),
-        });
+        }
     }
 
     /// The namespace of a target; none: that of the object.
@@ -218,6 +269,8 @@ impl<'o> Looker<'_, 'o> {
         let path = Path::new(place.path.clone(), "");
         let written = match (&account.name, value) {
             (Some(name), Some(value)) => key(value, name),
+            // Of a config map something else is read.
+            (None, Some(_)) if account.config_map.is_some() => Ok(None),
             (None, Some(value)) => parse(value).map(Some),
             (_, None) => Ok(None),
         };
@@ -226,26 +279,28 @@ impl<'o> Looker<'_, 'o> {
         let (Ok(written), Ok(mut namespace)) = (written, namespace) else {
             return self.named(check, resource, None, path, None);
         };
-        let Some(mut name) = written else {
-            return match &account.absent {
-                None => {}
-                Some(Absent::Default) => {
-                    self.named(check, resource, Some("default".into()), path, namespace);
-                }
-                Some(Absent::Controller(controller)) => {
-                    let identity = (self.controller)(controller).cloned().unwrap_or_default();
-                    let (name, within) = if identity.default_service_account.is_empty() {
-                        (
-                            identity.service_account,
-                            Some(identity.namespace.to_string().into()),
-                        )
-                    } else {
-                        (identity.default_service_account, None)
-                    };
-                    let name = Some(name.to_string().into());
-                    self.named(check, resource, name, path, within);
-                }
+        if let Some(ConfigMapKey { key: named }) = &account.config_map {
+            let Some(value) = value else { return };
+            let Ok(Some(name)) = key(value, "name") else {
+                return self.named(check, resource, None, path, None);
             };
+            let otherwise = self
+                .absent(account, None)
+                .map(|(name, within)| self.reference(check, resource, name, path.clone(), within));
+            return self.push(Sighting::ConfigMap {
+                path,
+                namespace: self.own.clone(),
+                name,
+                key: named.to_string(),
+                otherwise,
+            });
+        }
+        let Some(mut name) = written else {
+            let namespace = namespace.filter(|namespace| *namespace != self.own);
+            if let Some((name, within)) = self.absent(account, namespace) {
+                self.named(check, resource, Some(name), path, within);
+            }
+            return;
         };
         if account.form == Some(Form::NamespaceName)
             && let Some((within, bare)) = name.clone().split_once(':')
@@ -255,6 +310,33 @@ impl<'o> Looker<'_, 'o> {
         }
         let namespace = namespace.filter(|namespace| *namespace != self.own);
         self.named(check, resource, Some(name), path, namespace);
+    }
+
+    /// The account that no name means, and its namespace if that is another one.
+    fn absent(
+        &self,
+        account: &AccountField,
+        namespace: Option<Text<'o>>,
+    ) -> Option<(Text<'o>, Option<Text<'o>>)> {
+        Some(match account.absent.as_ref()? {
+            Absent::Default => ("default".into(), namespace),
+            Absent::Account(name) => (name.to_string().into(), namespace),
+            Absent::Controller(name) => self.controller(name),
+        })
+    }
+
+    /// The account that a controller uses where none is named, and its namespace if that is another one.
+    fn controller(&self, name: &str) -> (Text<'o>, Option<Text<'o>>) {
+        let identity = (self.controller)(name).cloned().unwrap_or_default();
+        if identity.default_service_account.is_empty() {
+            let within = identity.namespace.to_string();
+            (
+                identity.service_account.to_string().into(),
+                Some(within.into()),
+            )
+        } else {
+            (identity.default_service_account.to_string().into(), None)
+        }
     }
 
     fn object(
@@ -289,7 +371,7 @@ impl<'o> Looker<'_, 'o> {
                 namespace: None,
             };
             let why = "the kind is none that is known here".to_owned();
-            return self.found.push(Sighting::Malformed(reference, why));
+            return self.push(Sighting::Malformed(reference, why));
         };
         let name = match target.name.as_deref() {
             Some(".") => Ok(text(value)),
@@ -327,13 +409,16 @@ impl<'o> Looker<'_, 'o> {
     fn manifest(&mut self, value: &'o RawValue, path: &str, depth: usize) {
         let lost = |why: &str| Sighting::Lost(Path::new(path.to_owned(), ""), why.to_owned());
         if depth == 0 {
-            return self.found.push(lost("objects stand too deep in objects"));
+            return self.push(lost("objects stand too deep in objects"));
         }
         if value.get().starts_with('[') {
             let Ok(items) = parse::<Vec<&RawValue>>(value) else {
-                return self.found.push(lost("it is no list of objects"));
+                return self.push(lost("it is no list of objects"));
             };
             for (index, item) in items.into_iter().enumerate() {
+                if self.is_full() {
+                    return;
+                }
                 self.manifest(item, &format!("{path}[{index}]"), depth - 1);
             }
             return;
@@ -343,11 +428,11 @@ impl<'o> Looker<'_, 'o> {
         }
         let (api_version, kind) = (key(value, "apiVersion"), key(value, "kind"));
         let (Ok(Some(api_version)), Ok(Some(kind))) = (api_version, kind) else {
-            return self.found.push(lost("it has no apiVersion or no kind"));
+            return self.push(lost("it has no apiVersion or no kind"));
         };
         let namespace = at::<Text<'o>>(value, &["metadata".into(), "namespace".into()]);
         let Ok(namespace) = namespace else {
-            return self.found.push(lost("its namespace cannot be read"));
+            return self.push(lost("its namespace cannot be read"));
         };
         let own = namespace
             .filter(|namespace| !namespace.is_empty())
@@ -364,18 +449,18 @@ impl<'o> Looker<'_, 'o> {
             return;
         }
         let Some(entry) = self.catalogue.version(group, &kind, version) else {
-            return self.found.push(lost("its version is not known"));
+            return self.push(lost("its version is not known"));
         };
         match &entry.content {
             Content::PodSpec(route) => match at::<PodSpec<'o>>(value, &route.keys) {
-                Ok(Some(spec)) => self.found.push(Sighting::PodSpec {
+                Ok(Some(spec)) => self.push(Sighting::PodSpec {
                     base: format!("{path}.{}", route.dotted),
                     spec: Box::new(spec),
                     account: true,
                     namespace: own,
                 }),
                 Ok(None) => {}
-                Err(bad) => self.found.push(lost(&bad.to_string())),
+                Err(bad) => self.push(lost(&bad.to_string())),
             },
             Content::Fields(fields) => {
                 let outer = std::mem::replace(&mut self.own, own);
@@ -406,6 +491,9 @@ impl<'o> Looker<'_, 'o> {
                 }
                 Value::Array(operations) => {
                     for operation in &operations {
+                        if self.is_full() {
+                            return;
+                        }
                         self.operation(operation, path);
                     }
                 }
@@ -416,7 +504,7 @@ impl<'o> Looker<'_, 'o> {
 
     fn opaque(&mut self, path: &str, what: &str) {
         let path = Path::new(path.to_owned(), "");
-        self.found.push(Sighting::Opaque(path, what.to_owned()));
+        self.push(Sighting::Opaque(path, what.to_owned()));
     }
 
     /// An operation of a JSON patch.
@@ -478,13 +566,13 @@ impl<'o> Looker<'_, 'o> {
                 for reference in spec.references(&path.to_owned().into()) {
                     if reference.check != Check::ServiceAccounts || names_account {
                         let reference = reference.into_owned(path.to_owned());
-                        self.found.push(Sighting::Reference(reference));
+                        self.push(Sighting::Reference(reference));
                     }
                 }
             }
             Err(bad) => {
                 let path = Path::new(path.to_owned(), "");
-                self.found.push(Sighting::Lost(path, bad.to_string()));
+                self.push(Sighting::Lost(path, bad.to_string()));
             }
         }
     }
@@ -541,6 +629,16 @@ mod tests {
             )
         };
         let line = |sighting: Sighting<'_>| match sighting {
+            Sighting::ConfigMap {
+                path,
+                namespace,
+                name,
+                key,
+                otherwise,
+            } => format!(
+                "{path}: {key} of {namespace}/{name}, or {:?}",
+                otherwise.as_ref().map(reference)
+            ),
             Sighting::Reference(held) => reference(&held),
             Sighting::Malformed(held, why) => format!("{} malformed: {why}", held.path),
             Sighting::Lost(path, why) => format!("{path} lost: {why}"),
@@ -588,6 +686,46 @@ mod tests {
                 "{path: s.a, serviceAccount: {absent: {controller: flagged}}}",
                 "{}",
                 &["s.a: serviceaccounts df"],
+            ),
+            (
+                "{path: s.a, serviceAccount: {absent: {account: runner}}}",
+                "{}",
+                &["s.a: serviceaccounts runner"],
+            ),
+            (
+                "{path: s.a, serviceAccount: {absent: {account: runner}, in: {controller: operator}}}",
+                "{}",
+                &["s.a: ops/serviceaccounts runner"],
+            ),
+            (
+                "{path: s.r, serviceAccount: {configMap: {key: k}, absent: {controller: operator}}}",
+                r#"{"s":{"r":{"name":"m"}}}"#,
+                &["s.r: k of own/m, or Some(\"s.r: ops/serviceaccounts op\")"],
+            ),
+            (
+                "{path: s.r, serviceAccount: {configMap: {key: k}}}",
+                r#"{"s":{"r":{"name":"m"}}}"#,
+                &["s.r: k of own/m, or None"],
+            ),
+            (
+                "{path: s.r, serviceAccount: {configMap: {key: k}}}",
+                r#"{"s":{"r":{"name":7}}}"#,
+                &["s.r malformed: serviceaccounts must be named by a text"],
+            ),
+            (
+                "{path: s.r, serviceAccount: {configMap: {key: k}, absent: default}}",
+                "{}",
+                &[],
+            ),
+            (
+                "{path: s.a, controller: operator}",
+                r#"{"s":{"a":{"region":"x"}}}"#,
+                &["s.a: ops/serviceaccounts op"],
+            ),
+            (
+                "{path: s.a, controller: operator}",
+                r#"{"s":{"a":{}}}"#,
+                &[],
             ),
             (
                 "{path: s.a, serviceAccount: {in: {controller: operator}}}",
@@ -660,6 +798,11 @@ mod tests {
                 "{path: 's.m.*.spec', podSpec: {}}",
                 r#"{"s":{"m":{"a":{"spec":{"serviceAccountName":"x"}}}}}"#,
                 &["s.m.a.spec: own pod of x (true)"],
+            ),
+            (
+                "{path: s, podSpec: {in: {controller: operator}}}",
+                r#"{"s":{"serviceAccountName":"x"}}"#,
+                &["s: ops pod of x (true)"],
             ),
             (
                 "{path: s, podSpec: {account: false}}",

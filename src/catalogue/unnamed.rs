@@ -17,7 +17,10 @@ pub fn unnamed<'f>(fields: &'f [Field], object: &RawValue) -> Result<Vec<&'f Fie
         }
         // One place: it is a path of keys.
         for place in field.path.find(object, &memo)? {
-            if !place.value.is_some_and(is_something) && field.applies(object, &place, &memo)? {
+            if !place.value.is_some_and(is_something)
+                && field.applies_in(object, &memo)?
+                && field.applies_at(&place, &memo)?
+            {
                 found.push(field);
             }
         }
@@ -33,6 +36,7 @@ impl Field {
                 absent: Some(Absent::Controller(controller)),
                 name: None,
                 within: None,
+                config_map: None,
                 ..
             }) if self.path.head().len() == self.path.steps().len() => Some(controller),
             _ => None,

@@ -19,7 +19,13 @@ catalogue: {enable: [flux, keda]}
 
 `usher generate webhook-config --config usher.yaml` writes the registration for exactly these kinds. `usher catalogue show KIND`
 prints what stands here. `[]` is every item of a list, `.*` every value of a map. A version that is not named here is refused.
-An update asks again only if a part with such fields has changed.
+
+An update asks again only if a part with such fields has changed: up to the first list or map on the way, the whole template of
+a pod, or all of `spec` where another part of it is another use of what is named. What is free to change asks nothing, whoever
+writes it. Members without content (`{}`, `[]`, `\"\"`, `null`) may come and go.
+
+A controller that makes objects for an owner is believed once the configuration names it under `controllers`. Everything that
+the owner names was asked of its author: what the controller then makes, or updates, may name the same and nothing else.
 
 ";
 
@@ -69,6 +75,21 @@ pub(super) fn catalogue() -> Result<String, Failure> {
                 }
             }
             page.push('\n');
+            let free: Vec<String> = kind.free_paths().map(|path| format!("`{path}`")).collect();
+            if !free.is_empty() {
+                let _ = writeln!(page, "Free to change: {}.\n", free.join(", "));
+            }
+            for row in catalogue.rows().filter(|row| row.makes.is(kind)) {
+                let _ = writeln!(page, "Made for {} by `{}`.\n", row.of.kind, row.by());
+            }
+        }
+        let elsewhere = catalogue.rows().filter(|row| {
+            let made = &row.makes;
+            catalogue.find(&made.group, &made.kind).is_none()
+        });
+        for row in elsewhere {
+            let (made, of) = (&row.makes.kind, &row.of.kind);
+            let _ = writeln!(page, "`{}` makes {made} for {of}.\n", row.by());
         }
     }
     page.truncate(page.trim_end().len());

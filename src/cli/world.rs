@@ -30,8 +30,8 @@ pub(super) struct GivenArgs {
     /// Configuration file. Without one the defaults hold (usher generate config).
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// Manifests that stand for what the cluster holds: owners, service accounts, runtime classes,
-    /// priority classes. Other kinds in them are passed over.
+    /// Manifests that stand for what the cluster holds: owners, service accounts, config maps, runtime
+    /// classes, priority classes. Other kinds in them are passed over.
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub(super) objects: Vec<PathBuf>,
 }

@@ -51,16 +51,20 @@ impl Given {
         })
     }
 
-    /// Takes in an object that a verdict may look at: of a kind of the catalogue, a service account or a class.
+    /// Takes in an object that a verdict may look at: of a kind of the catalogue, a service account, a config map or a class.
     pub fn object(
         &mut self,
         source: &Source,
         object: &Object<'_, '_>,
         catalogue: &Catalogue,
     ) -> Result<(), BadManifest> {
-        let account = Resource::SERVICE_ACCOUNTS;
-        let is_account =
-            *object.group() == *account.group && object.kind.eq_ignore_ascii_case(account.singular);
+        let beside = [
+            ("ServiceAccount", "serviceaccounts"),
+            ("ConfigMap", "configmaps"),
+        ];
+        let beside = beside
+            .iter()
+            .find(|(kind, _)| object.group().is_empty() && object.kind.eq_ignore_ascii_case(kind));
         let classes = [Resource::PRIORITY_CLASSES, Resource::RUNTIME_CLASSES];
         let class = classes.iter().find(|class| {
             *class.group == *object.group() && object.kind.eq_ignore_ascii_case(class.singular)
@@ -68,12 +72,15 @@ impl Given {
         let error = |what: &str| Err(source.error(object.node.place.position(), what));
         let (resource, namespace) = match (class, catalogue.find(object.group(), object.kind)) {
             (Some(class), _) => (class.name, None),
-            (None, kind) if object.namespace.is_empty() && (is_account || kind.is_some()) => {
+            (None, Some(kind)) if kind.cluster => (&*kind.resource, None),
+            (None, kind) if object.namespace.is_empty() && (beside.is_some() || kind.is_some()) => {
                 return error("the object has no namespace, so that nobody can find it");
             }
-            (None, _) if is_account => (account.name, Some(object.namespace.to_owned())),
             (None, Some(kind)) => (&*kind.resource, Some(object.namespace.to_owned())),
-            (None, None) => return Ok(()),
+            (None, None) => match beside {
+                Some((_, resource)) => (*resource, Some(object.namespace.to_owned())),
+                None => return Ok(()),
+            },
         };
         if object.name.is_empty() {
             return error("the object has no name");

@@ -1,9 +1,12 @@
 use serde_json::{Value, value::RawValue};
 
-/// Whether two parts of a custom resource say the same, but for these keys of theirs. A client that decodes an object into
+use crate::catalogue::Step;
+
+/// Whether two parts of an object say the same, but for what is free to change in them. A client that decodes an object into
 /// its types writes members without content that nobody wrote before: KEDA's operator adds `resources: {}` to the containers
-/// of a template when it adds a finalizer. So such members do not count. What cannot be read is like nothing.
-pub(super) fn alike(new: Option<&RawValue>, old: Option<&RawValue>, free: &[Box<str>]) -> bool {
+/// of a template when it adds a finalizer, and Argo's `name: ""`. So such members do not count. What cannot be read is like
+/// nothing.
+pub(super) fn alike(new: Option<&RawValue>, old: Option<&RawValue>, free: &[&[Step]]) -> bool {
     if new.map(RawValue::get) == old.map(RawValue::get) {
         return true;
     }
@@ -12,14 +15,39 @@ pub(super) fn alike(new: Option<&RawValue>, old: Option<&RawValue>, free: &[Box<
             return Some(Value::Null);
         };
         let mut value: Value = serde_json::from_str(part.get()).ok()?;
-        if let Value::Object(members) = &mut value {
-            members.retain(|key, _| free.iter().all(|free| **free != **key));
+        for steps in free {
+            remove(&mut value, steps);
         }
         Some(value)
     };
     match (read(new), read(old)) {
         (Some(new), Some(old)) => same(&new, &old),
         _ => false,
+    }
+}
+
+/// Takes away what stands at the end of a path.
+fn remove(value: &mut Value, steps: &[Step]) {
+    match (steps, value) {
+        ([Step::Key(last)], Value::Object(members)) => {
+            members.remove(&**last);
+        }
+        ([Step::Key(key), rest @ ..], Value::Object(members)) => {
+            if let Some(below) = members.get_mut(&**key) {
+                remove(below, rest);
+            }
+        }
+        ([Step::Items, rest @ ..], Value::Array(items)) => {
+            for item in items {
+                remove(item, rest);
+            }
+        }
+        ([Step::Values, rest @ ..], Value::Object(members)) => {
+            for value in members.values_mut() {
+                remove(value, rest);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -48,6 +76,7 @@ fn is_hollow(value: &Value) -> bool {
         Value::Null => true,
         Value::Object(members) => members.values().all(is_hollow),
         Value::Array(items) => items.is_empty(),
+        Value::String(text) => text.is_empty(),
         _ => false,
     }
 }
@@ -55,6 +84,7 @@ fn is_hollow(value: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue::FieldPath;
 
     fn read(json: &str) -> Option<&RawValue> {
         (!json.is_empty()).then(|| serde_json::from_str(json).unwrap())
@@ -79,7 +109,9 @@ mod tests {
             (r#"{"a":{}}"#, r#"{"a":1}"#, false),
             (r#"{"a":1,"b":2}"#, r#"{"a":1}"#, false),
             (r#"{"a":false}"#, "{}", false),
-            (r#"{"a":""}"#, "{}", false),
+            (r#"{"a":""}"#, "{}", true),
+            (r#"{"a":""}"#, r#"{"a":"x"}"#, false),
+            (r#"["",{}]"#, "[{}]", false),
             (r#"["a",{}]"#, r#"["a"]"#, false),
             (r#"["a","b"]"#, r#"["b","a"]"#, false),
             ("", r#"{"a":1}"#, false),
@@ -91,19 +123,33 @@ mod tests {
     }
 
     #[test]
-    fn free_keys_are_those_of_the_part_itself() {
-        let free = ["suspend".into()];
-        let part = |json| read(json);
-        assert!(alike(
-            part(r#"{"a":1,"suspend":true}"#),
-            part(r#"{"a":1}"#),
-            &free
+    fn what_is_free_may_come_go_and_change() {
+        let same = |free: &str, new: &str, old: &str| {
+            let path = FieldPath::try_from(free.to_owned()).unwrap();
+            alike(read(new), read(old), &[path.steps()])
+        };
+        let groups = r#"{"g":[{"n":"x","r":1},{"n":"y","r":2}],"m":{"a":{"r":1}},"r":1}"#;
+        let scaled = r#"{"g":[{"n":"x","r":7},{"n":"y"}],"m":{"a":{"r":1}},"r":1}"#;
+        assert!(same("g[].r", groups, scaled));
+        assert!(same("g[].r", scaled, groups));
+        assert!(!same("g[].n", groups, scaled));
+        assert!(!same("r", groups, scaled));
+        assert!(!same("m.*.r", groups, scaled));
+        let map = r#"{"m":{"a":{"r":1,"s":1}}}"#;
+        assert!(same("m.*.r", map, r#"{"m":{"a":{"r":2,"s":1}}}"#));
+        assert!(!same("m.*.r", map, r#"{"m":{"a":{"r":2,"s":2}}}"#));
+        assert!(!same(
+            "m.*.r",
+            map,
+            r#"{"m":{"a":{"r":1,"s":1},"b":{"s":1}}}"#
         ));
-        assert!(!alike(
-            part(r#"{"a":{"suspend":true}}"#),
-            part(r#"{"a":{}}"#),
-            &free
+        // One more item is more than a number.
+        assert!(!same(
+            "g[].r",
+            r#"{"g":[{"r":1}]}"#,
+            r#"{"g":[{"r":1},{"r":1}]}"#
         ));
+        assert!(!same("r.s", r#"{"r":1}"#, r#"{"r":2}"#));
     }
 
     #[test]

@@ -5,29 +5,30 @@ use serde_json::value::RawValue;
 
 use super::{
     answer::Asker,
-    custom::identity,
+    custom::{identity, opaque},
     facts::{Need, ObjectRef},
     judge::{TOLERATIONS, World},
     request::{Operation, Request},
     tokens::TOKENS,
 };
 use crate::{
-    catalogue::{Controller, Kind, PodSpec, Volume, at, credentials, parse},
+    catalogue::{
+        BadObject, Content, Controller, Kind, PodSpec, Sighting, Volume, at, credentials, parse,
+        sightings,
+    },
     reference::{Check, Reference, Resource, Target, Text, Toleration},
 };
 
-/// Who made the object, if the requester is a controller of Kubernetes.
+/// Who made the object, if the requester is a controller.
 ///
 /// Nothing is trusted by group, namespace, label or owner reference alone: the identity must be the one that makes
 /// this kind for that kind of owner, and the owner is read live.
 pub(super) enum Maker<'f> {
-    /// The owner is there; whatever its template says was judged when its author wrote it.
+    /// The owner is there; whatever it names was judged when its author wrote it.
     Controller {
         owner: String,
         controller: &'f Controller,
-        template: Box<PodSpec<'f>>,
-        /// Those of the template, read when they are first asked about.
-        volumes: OnceCell<Vec<Volume<'f>>>,
+        said: Said<'f>,
     },
     /// A person, or somebody who only looks like a controller; the text says why.
     Nobody(Option<String>),
@@ -35,6 +36,24 @@ pub(super) enum Maker<'f> {
     Pending,
     /// The owner could not be read.
     Unknown(String),
+}
+
+/// What an owner names.
+#[derive(Default)]
+pub(super) struct Said<'f> {
+    templates: Vec<Template<'f>>,
+    references: Vec<Reference<'f>>,
+}
+
+/// A pod spec of an owner.
+struct Template<'f> {
+    spec: Box<PodSpec<'f>>,
+    /// Whether the account is one of its fields.
+    account: bool,
+    /// Where its pods are.
+    namespace: Text<'f>,
+    /// Read when they are first asked about.
+    volumes: OnceCell<Vec<Volume<'f>>>,
 }
 
 /// Whether a reference is only what the owner's template says.
@@ -111,7 +130,8 @@ impl<'f> Maker<'f> {
         let may_be = catalogue
             .makers(asker.kind)
             .any(|maker| acts(&world, request, maker));
-        if request.operation != Operation::Create || !may_be {
+        let writes = matches!(request.operation, Operation::Create | Operation::Update);
+        if !writes || !may_be {
             return Self::Nobody(None);
         }
         let stranger = |why: &str| Self::Nobody(Some(why.to_owned()));
@@ -125,12 +145,13 @@ impl<'f> Maker<'f> {
         let (Some(owner), None) = (owners.next(), owners.next()) else {
             return stranger("it does not have exactly one controller as its owner");
         };
-        let group = owner
+        let (group, version) = owner
             .api_version
             .split_once('/')
-            .map_or("", |(group, _)| group);
+            .unwrap_or(("", &*owner.api_version));
         let entries = catalogue.makers_for(asker.kind, group, &owner.kind);
-        let kind = catalogue.find(group, &owner.kind);
+        let known = catalogue.version(group, &owner.kind, version);
+        let kind = known.or_else(|| catalogue.find(group, &owner.kind));
         let Some(kind) = kind.filter(|_| !entries.is_empty()) else {
             return stranger("its owner is of a kind that no controller makes it for");
         };
@@ -138,14 +159,14 @@ impl<'f> Maker<'f> {
         let Some(controller) = entries.find(|maker| acts(&world, request, maker)) else {
             return stranger("its owner belongs to another controller");
         };
-        let Some(route) = controller.template.as_ref().or_else(|| kind.pod_spec()) else {
-            return stranger("its owner is of a kind that has no template");
-        };
         let wanted = ObjectRef {
-            api_version: kind.api_version(),
+            api_version: match known {
+                Some(_) => owner.api_version.to_string(),
+                None => kind.api_version(),
+            },
             kind: kind.kind.to_string(),
             resource: kind.resource.to_string(),
-            namespace: Some(request.namespace.to_string()),
+            namespace: (!kind.cluster).then(|| request.namespace.to_string()),
             name: owner.name.to_string(),
         };
         let who = format!("{} {}", wanted.kind, wanted.name);
@@ -160,64 +181,179 @@ impl<'f> Maker<'f> {
             Some(Ok(None)) => return stranger(&format!("{who} was not found")),
             Some(Ok(Some(found))) => found,
         };
-        let template = at(found, &route.keys);
-        match (parse::<Object<'_>>(found), template) {
-            (Ok(live), _) if live.metadata.uid != owner.uid || owner.uid.is_empty() => {
-                Self::Nobody(Some(format!("{who} has another uid")))
+        match parse::<Object<'_>>(found) {
+            Ok(live) if live.metadata.uid != owner.uid || owner.uid.is_empty() => {
+                return Self::Nobody(Some(format!("{who} has another uid")));
             }
-            (Ok(live), _) if !live.metadata.deletion_timestamp.is_empty() => {
-                Self::Nobody(Some(format!("{who} is being deleted")))
+            Ok(live) if !live.metadata.deletion_timestamp.is_empty() => {
+                return Self::Nobody(Some(format!("{who} is being deleted")));
             }
-            (Ok(_), Ok(Some(template))) => Self::Controller {
+            Ok(_) => {}
+            Err(error) => return Self::Unknown(format!("{who}: {error}")),
+        }
+        match Said::by(asker, kind, found) {
+            Ok(Some(said)) => Self::Controller {
                 owner: who,
                 controller,
-                template: Box::new(template),
-                volumes: OnceCell::new(),
+                said,
             },
-            (Ok(_), Ok(None)) => Self::Nobody(Some(format!("{who} has no pod template"))),
-            (Err(error), _) | (_, Err(error)) => Self::Unknown(format!("{who}: {error}")),
+            Ok(None) => Self::Nobody(Some(format!("{who} has no pod template"))),
+            Err(error) => Self::Unknown(format!("{who}: {error}")),
         }
     }
 
-    /// Whether the owner's template says the same, or Kubernetes itself adds it; `None` while facts are missing.
+    /// Whether the owner says the same, or Kubernetes itself adds it; `None` while facts are missing.
     pub(super) fn carries_out<'a: 'f>(
         &self,
         asker: &mut Asker<'a, 'f>,
         reference: &Reference<'_>,
         seconds: Option<i64>,
     ) -> Option<CarriedOut> {
-        let (owner, controller, template, volumes) = match self {
+        let (owner, controller, said) = match self {
             Self::Pending => return None,
             Self::Nobody(note) => return Some(CarriedOut::No(note.clone())),
             Self::Unknown(error) => return Some(CarriedOut::Unknown(error.clone())),
             Self::Controller {
                 owner,
                 controller,
-                template,
-                volumes,
-            } => (owner, controller, template, volumes),
+                said,
+            } => (owner, controller, said),
         };
-        let same = match (&reference.target, reference.check) {
+        let mut same = match &reference.target {
+            Target::Taints(toleration) if asker.kind.is_pod() => {
+                added(asker, controller, toleration)
+            }
+            _ => false,
+        };
+        same = same || said.names(asker, reference);
+        for template in &said.templates {
+            same = same || template.says(asker, reference, seconds)?;
+        }
+        Some(if same {
+            CarriedOut::Yes(owner.clone())
+        } else {
+            CarriedOut::No(Some(format!("{owner} does not say so")))
+        })
+    }
+}
+
+impl<'f> Said<'f> {
+    /// Everything that an owner of this kind names; none if it has no pod template and can name nothing else.
+    fn by<'a: 'f>(
+        asker: &Asker<'a, 'f>,
+        kind: &'f Kind,
+        owner: &'f RawValue,
+    ) -> Result<Option<Self>, BadObject> {
+        let world = asker.world;
+        // The author of an object of the whole cluster was asked in no namespace, which stands for every one.
+        let namespace = if kind.cluster {
+            Text::default()
+        } else {
+            asker.request.namespace.clone()
+        };
+        let mut said = Self::default();
+        match &kind.content {
+            Content::PodSpec(route) => match at(owner, &route.keys)? {
+                Some(spec) => said.templates.push(Template::new(spec, true, namespace)),
+                None => return Ok(None),
+            },
+            Content::TokenRequest(_) => return Ok(None),
+            Content::Fields(fields) => {
+                let controller = |name: &str| identity(&world, name);
+                let seen = sightings(
+                    world.catalogue,
+                    fields,
+                    owner,
+                    namespace.clone(),
+                    &controller,
+                );
+                for sighting in seen {
+                    match sighting {
+                        Sighting::Reference(mut reference) => {
+                            reference.namespace.get_or_insert_with(|| namespace.clone());
+                            said.references.push(reference);
+                        }
+                        Sighting::Opaque(path, what) => said.references.push(Reference {
+                            namespace: Some(namespace.clone()),
+                            ..opaque(path, what)
+                        }),
+                        Sighting::PodSpec {
+                            spec,
+                            account,
+                            namespace,
+                            ..
+                        } => said.templates.push(Template::new(spec, account, namespace)),
+                        // What cannot be read says nothing, and what a config map names is its author's affair.
+                        Sighting::ConfigMap { .. }
+                        | Sighting::Lost(..)
+                        | Sighting::Malformed(..) => {}
+                    }
+                }
+            }
+        }
+        Ok(Some(said))
+    }
+
+    /// Whether a field of the owner, other than those of pod specs, names the same.
+    fn names(&self, asker: &Asker<'_, '_>, wanted: &Reference<'_>) -> bool {
+        self.references.iter().any(|held| {
+            let same = match (&held.target, &wanted.target) {
+                (Target::Taints(held), Target::Taints(wanted)) => held.same(wanted),
+                (
+                    Target::Object { resource, name },
+                    Target::Object {
+                        resource: of,
+                        name: wanted,
+                    },
+                ) => resource == of && name == wanted,
+                _ => false,
+            };
+            let namespace = held.namespace.as_deref().unwrap_or_default();
+            same && held.check == wanted.check && is_there(asker, namespace, wanted)
+        })
+    }
+}
+
+impl<'f> Template<'f> {
+    fn new(spec: Box<PodSpec<'f>>, account: bool, namespace: Text<'f>) -> Self {
+        Self {
+            spec,
+            account,
+            namespace,
+            volumes: OnceCell::new(),
+        }
+    }
+
+    /// Whether this pod spec says the same; `None` while facts are missing.
+    fn says<'a: 'f>(
+        &self,
+        asker: &mut Asker<'a, 'f>,
+        reference: &Reference<'_>,
+        seconds: Option<i64>,
+    ) -> Option<bool> {
+        let spec = &self.spec;
+        if !is_there(asker, &self.namespace, reference) {
+            return Some(false);
+        }
+        Some(match (&reference.target, reference.check) {
             (Target::Taints(toleration), _) => {
-                let held = template.tolerations().iter().take(TOLERATIONS);
-                held.into_iter().any(|held| held.same(toleration))
-                    || asker.kind.is_pod() && added(asker, controller, toleration)
-                    || by_class(asker, template, toleration)?
+                let mut held = spec.tolerations().iter().take(TOLERATIONS);
+                held.any(|held| held.same(toleration)) || by_class(asker, spec, toleration)?
             }
-            (Target::Object { name, .. }, Check::ServiceAccounts) => *name == template.account().1,
-            (Target::Object { name, .. }, Check::Nodes) => name == template.node(),
-            (Target::Object { name, .. }, Check::PriorityClasses) => {
-                name == template.priority_class()
+            (Target::Object { name, .. }, Check::ServiceAccounts) => {
+                self.account && *name == spec.account().1
             }
-            (Target::Object { name, .. }, Check::RuntimeClasses) => {
-                name == template.runtime_class()
-            }
+            (Target::Object { name, .. }, Check::Nodes) => name == spec.node(),
+            (Target::Object { name, .. }, Check::PriorityClasses) => name == spec.priority_class(),
+            (Target::Object { name, .. }, Check::RuntimeClasses) => name == spec.runtime_class(),
             (Target::Object { resource, name }, Check::Tokens) => {
                 // What cannot be read says nothing.
-                let volumes = volumes.get_or_init(|| template.volumes().unwrap_or_default());
+                let volumes = self
+                    .volumes
+                    .get_or_init(|| spec.volumes().unwrap_or_default());
                 let mut held = credentials(volumes).take(TOKENS);
                 // The account decides what its tokens are limited to.
-                template.account().1 == asker.spec.account().1
+                spec.account().1 == asker.spec.account().1
                     && held.any(|held| {
                         let (token, certificate) = (
                             &held.source.service_account_token,
@@ -234,17 +370,19 @@ impl<'f> Maker<'f> {
                     })
             }
             (Target::Object { .. }, _) => false,
-        };
-        Some(if same {
-            CarriedOut::Yes(owner.clone())
-        } else {
-            CarriedOut::No(Some(format!("{owner} does not say so")))
         })
     }
 }
 
+/// Whether what is asked about is in this namespace; the empty one stands for all.
+fn is_there(asker: &Asker<'_, '_>, namespace: &str, wanted: &Reference<'_>) -> bool {
+    let wanted = wanted.namespace.as_ref().unwrap_or(&asker.namespace);
+    namespace.is_empty() || **wanted == *namespace
+}
+
 /// Whether the requester is this controller: of Kubernetes, by its account in kube-system or by the one user that all of
-/// them share; of a project, by its account, and only if the configuration names it.
+/// them share; of a project, by its account, and only if the configuration names it. Those of Kubernetes only create; those of
+/// projects also update what they made when its owner changes.
 fn acts(world: &World<'_>, request: &Request<'_>, controller: &Controller) -> bool {
     let account = request.requester.account();
     let is = |namespace: &str, name: &str| {
@@ -253,8 +391,9 @@ fn acts(world: &World<'_>, request: &Request<'_>, controller: &Controller) -> bo
     match &controller.controller {
         None => {
             let shared = world.policy.controller_manager.as_deref();
-            shared.is_some_and(|user| *user == *request.requester.username)
-                || is("kube-system", &controller.account)
+            let named = shared.is_some_and(|user| *user == *request.requester.username)
+                || is("kube-system", &controller.account);
+            named && request.operation == Operation::Create
         }
         Some(name) => {
             world.policy.controllers.contains_key(&**name)

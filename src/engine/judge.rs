@@ -14,7 +14,7 @@ use super::{
     verdict::{Finding, Outcome, Passed, Verdict},
 };
 use crate::{
-    catalogue::{BadObject, Catalogue, Content, Field, Kind, PodSpec, TokenRequest, at, fields},
+    catalogue::{BadObject, Catalogue, Content, Field, Kind, PodSpec, TokenRequest, at},
     reference::{Check, Path, Reference, Resource, Target},
     rights::Rights,
 };
@@ -178,26 +178,25 @@ fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<
         return Ok(governed(spec, None));
     }
     let before = request.old.ok_or_else(|| missing("oldObject"))?;
-    let governed_part = kind.governed();
-    let part = governed_part.first().unwrap_or(keys);
-    let (new, old): (Option<&RawValue>, Option<&RawValue>) = (at(object, part)?, at(before, part)?);
-    if let (Some(new), Some(old)) = (new, old)
-        && unchanged(new, old, &kind.free)?
-    {
+    if as_before(kind, object, before) {
         return Err(Stop::Passed(Passed::Unchanged));
     }
     let spec = at(object, keys)?.ok_or(Stop::Passed(Passed::NoPodSpec))?;
     Ok(governed(spec, at(before, keys)?.map(Box::new)))
 }
 
-/// Whether the governed parts of a custom resource say what they said. What cannot be read does not.
+/// Whether the governed parts say what they said. What cannot be read does not. Of kinds of Kubernetes the API server writes
+/// both from the same types, so that equal parts are equal text.
 pub(super) fn as_before(kind: &Kind, new: &RawValue, old: &RawValue) -> bool {
-    kind.governed()
-        .iter()
-        .all(|part| match (at(new, part), at(old, part)) {
-            (Ok(new), Ok(old)) => alike(new, old, &kind.free),
+    kind.governed().iter().all(|part| {
+        let read = |object| at::<&RawValue>(object, part);
+        match (read(new), read(old)) {
+            (Ok(Some(new)), Ok(Some(old))) if new.get() == old.get() => true,
+            _ if kind.is_exact() => false,
+            (Ok(new), Ok(old)) => alike(new, old, &kind.free(part)),
             _ => false,
-        })
+        }
+    })
 }
 
 /// A TokenRequest is only ever created. That of a kubelet is judged by the API server, which knows the pods of the node
@@ -218,24 +217,6 @@ fn token_request<'a>(
         ));
     }
     Ok(Part::TokenRequest(token.unwrap_or_default()))
-}
-
-/// Whether two governed parts differ in nothing but fields that are free to change. The API server writes both from the
-/// same types, so that equal parts are equal text.
-fn unchanged(new: &RawValue, old: &RawValue, free: &[Box<str>]) -> Result<bool, BadObject> {
-    if new.get() == old.get() {
-        return Ok(true);
-    }
-    if free.is_empty() {
-        return Ok(false);
-    }
-    let (mut new, mut old) = (fields(new)?, fields(old)?);
-    for field in free {
-        new.remove(&**field);
-        old.remove(&**field);
-    }
-    let texts = |(left, right): (&&RawValue, &&RawValue)| left.get() == right.get();
-    Ok(new.keys().eq(old.keys()) && new.values().zip(old.values()).all(texts))
 }
 
 /// Whether a live pod held this before the update, and got it from Kubernetes: its node from the scheduler, which no

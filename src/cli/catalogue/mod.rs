@@ -56,11 +56,20 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
                     .map_err(|error| format!("{name}: cannot be read: {error}"))?;
                 catalogue.add(&name, &text)?;
             }
-            let lines = if crd.is_empty() {
-                Vec::new()
-            } else {
-                lint::against(&catalogue, crd)?
-            };
+            let unknown = catalogue.unknown();
+            let mut lines: Vec<String> = unknown
+                .into_iter()
+                .map(|kind| {
+                    let group = if kind.group.is_empty() { "" } else { "." };
+                    format!(
+                        "makes: no entry is about {}{group}{}, so this row counts only where another file has one",
+                        kind.kind, kind.group
+                    )
+                })
+                .collect();
+            if !crd.is_empty() {
+                lines.extend(lint::against(&catalogue, crd)?);
+            }
             for line in &lines {
                 writeln!(out, "{line}")?;
             }
@@ -125,6 +134,13 @@ fn show(out: &mut impl Write, wanted: &str) -> Result<Exit, Failure> {
                         writeln!(out, "  {}: {field}", field.path.text())?;
                     }
                 }
+            }
+            let free: Vec<&str> = kind.free_paths().collect();
+            if !free.is_empty() {
+                writeln!(out, "  free to change: {}", free.join(", "))?;
+            }
+            for row in catalogue.rows().filter(|row| row.makes.is(kind)) {
+                writeln!(out, "  made for {} by {}", row.of.kind, row.by())?;
             }
         }
     }
