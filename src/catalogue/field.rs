@@ -1,7 +1,10 @@
 use std::{collections::BTreeMap, fmt, ops::Deref};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
 use serde_json::value::RawValue;
 use serde_saphyr::Spanned;
 
@@ -182,9 +185,46 @@ pub struct ObjectField {
 #[serde(untagged)]
 pub enum Of {
     /// By kind.
-    ByKind(BTreeMap<Box<str>, Name>),
+    ByKind(Kinds),
     /// Whatever the kind.
     One(Name),
+}
+
+/// Resources by kind, in the order in which they are written.
+#[derive(Debug, JsonSchema)]
+pub struct Kinds(#[schemars(with = "BTreeMap<Box<str>, Name>")] Vec<(Box<str>, Name)>);
+
+impl Kinds {
+    /// The resource of a kind; without one, the first.
+    pub fn get(&self, kind: Option<&str>) -> Option<Resource> {
+        let mut kinds = self.0.iter();
+        let held = kinds.find(|(held, _)| kind.is_none_or(|kind| **held == *kind));
+        held.map(|(_, name)| name.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Kinds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Kinds;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("resources by kind")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Kinds, A::Error> {
+                let mut kinds = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    kinds.push(entry);
+                }
+                Ok(Kinds(kinds))
+            }
+        }
+
+        deserializer.deserialize_map(InOrder)
+    }
 }
 
 /// A resource, as kubectl writes it.
@@ -199,7 +239,9 @@ impl From<String> for Name {
     }
 }
 
-/// Something that must, or must not, be so.
+/// Something that must, or must not, be so: something stands at a path, or a text does. The path begins at the value of the
+/// field if it begins with a dot, else at the object; as far as it goes the same way as that of the field, it goes through the
+/// same items of lists and maps.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "Written")]
 #[schemars(with = "Written")]
@@ -254,19 +296,19 @@ impl Condition {
     fn holds<'o>(
         &self,
         object: &'o RawValue,
-        value: Option<&'o RawValue>,
+        field: &FieldPath,
+        place: &Place<'o>,
         memo: &Memo<'o>,
     ) -> bool {
-        let from = if self.relative { value } else { Some(object) };
-        let values: Vec<Option<&RawValue>> = match (&self.path, from) {
-            (None, from) => vec![from],
-            (Some(path), Some(from)) => {
-                // What cannot be followed does not hold.
-                let places = path.find(from, memo).unwrap_or_default();
-                places.into_iter().map(|place| place.value).collect()
-            }
-            (Some(_), None) => Vec::new(),
+        // What cannot be followed does not hold.
+        let places = match (&self.path, place.value, self.relative) {
+            (Some(path), _, false) => path.find_beside(object, field, place, memo),
+            (Some(path), Some(value), true) => path.find(value, memo),
+            (None, ..) => Ok(vec![place.clone()]),
+            (Some(_), None, true) => Ok(Vec::new()),
         };
+        let places = places.unwrap_or_default().into_iter();
+        let values: Vec<Option<&RawValue>> = places.map(|place| place.value).collect();
         values.into_iter().flatten().any(|value| match &self.is {
             None => is_something(value),
             Some(is) => match text(value) {
@@ -380,11 +422,11 @@ impl Field {
     pub fn applies<'o>(&self, object: &'o RawValue, place: &Place<'o>, memo: &Memo<'o>) -> bool {
         self.when
             .iter()
-            .all(|condition| condition.holds(object, place.value, memo))
+            .all(|condition| condition.holds(object, &self.path, place, memo))
             && !self
                 .unless
                 .iter()
-                .any(|condition| condition.holds(object, place.value, memo))
+                .any(|condition| condition.holds(object, &self.path, place, memo))
     }
 
     /// Where its target is, if the entry says so.
@@ -478,7 +520,9 @@ impl fmt::Display for Field {
             Sort::Object(object) => {
                 let names: Vec<String> = match &object.of {
                     Of::One(name) => vec![name.0.to_string()],
-                    Of::ByKind(kinds) => kinds.values().map(|name| name.0.to_string()).collect(),
+                    Of::ByKind(Kinds(kinds)) => {
+                        kinds.iter().map(|(_, name)| name.0.to_string()).collect()
+                    }
                 };
                 write!(f, "use on {}", names.join(" or "))?;
                 within(f, object.within.as_ref())?;

@@ -316,10 +316,7 @@ impl<'o> Looker<'_, 'o> {
             Of::One(name) => Some(name.0),
             Of::ByKind(kinds) => {
                 let kind = target.kind.as_ref().and_then(|field| key(value, field));
-                match kind {
-                    Some(kind) => kinds.get(&*kind).map(|name| name.0),
-                    None => kinds.values().next().map(|name| name.0),
-                }
+                kinds.get(kind.as_deref())
             }
         };
         let Some(resource) = resource else {
@@ -693,6 +690,26 @@ mod tests {
                 "{path: s.o, object: {kind: kind, of: {A: as.g, B: secrets}}}",
                 r#"{"s":{"o":{"kind":"C","name":"x"}}}"#,
                 &["s.o malformed: the kind is none that is known here"],
+            ),
+            (
+                "{path: s.o, object: {kind: kind, of: {Z: zs.g, A: as.g}, name: n, namespace: ns}}",
+                r#"{"s":{"o":{"n":"x","ns":"b"}}}"#,
+                &["s.o: b/zs.g x"],
+            ),
+            (
+                "{path: 's.l[].r[]', object: {of: as.g, namespace: none, cluster: true}, when: [{'s.l[].kind': C}]}",
+                r#"{"s":{"l":[{"kind":"D","r":[{"name":"x"}]},{"kind":"C","r":[{"name":"y"},{"name":"z"}]}]}}"#,
+                &["s.l[1].r[0]: as.g y", "s.l[1].r[1]: as.g z"],
+            ),
+            (
+                "{path: 's.m.*.a', serviceAccount: {absent: default}, unless: ['s.m.*.b']}",
+                r#"{"s":{"m":{"p":{"b":1},"q":{}}}}"#,
+                &["s.m.q.a: serviceaccounts default"],
+            ),
+            (
+                "{path: 's.l[].a', serviceAccount: {}, when: [{'s.other[].a': v}]}",
+                r#"{"s":{"l":[{"a":"x"}],"other":[{},{"a":"v"}]}}"#,
+                &["s.l[0].a: serviceaccounts x"],
             ),
             (
                 "{path: s.o, object: {of: as.g, cluster: true}}",
