@@ -593,6 +593,7 @@ mod tests {
         };
         let account = "{path: 'spec.l[].a', serviceAccount: {}, when: [spec.k]}";
         let pod = "{path: 'spec.l[].t.spec', podSpec: {}}";
+        let map = "{path: 'spec.m.*', serviceAccount: {name: n, in: {field: ns}}}";
         for (keys, fields) in [
             ("free: ['spec.l[].n', spec.l.n, spec.ka], ", account),
             ("governed: spec, free: [spec.n], ", account),
@@ -613,7 +614,20 @@ mod tests {
             ),
             ("free: [spec.k], ", account, "spec.k cannot be free"),
             ("free: ['spec.l[].t.spec.volumes'], ", pod, "cannot be free"),
+            (
+                "free: ['spec.l[].t.spec.volumes[].projected'], ",
+                pod,
+                "cannot be free",
+            ),
+            (
+                "free: ['spec.l[].t.spec.containers[]'], ",
+                pod,
+                "cannot be free",
+            ),
             ("free: ['spec.l[].t'], ", pod, "cannot be free"),
+            ("free: ['spec.m.*.ns'], ", map, "cannot be free"),
+            ("free: [spec.m.x.ns], ", map, "cannot be free"),
+            ("free: [spec.m.x], ", map, "cannot be free"),
             ("governed: spec.l, ", account, "spec.k is outside"),
             ("governed: status, ", pod, "spec.l[].t.spec is outside"),
         ] {
