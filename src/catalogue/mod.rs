@@ -493,6 +493,11 @@ impl Kind {
             .collect()
     }
 
+    /// The one part whose change is a use of what it names, if the entry says so.
+    pub fn governed_part(&self) -> Option<&str> {
+        self.governed.as_ref().map(|route| &*route.dotted)
+    }
+
     /// What is free to change, as it is written.
     pub fn free_paths(&self) -> impl Iterator<Item = &str> {
         self.free.iter().map(FieldPath::text)
