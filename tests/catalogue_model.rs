@@ -121,6 +121,7 @@ pub(crate) enum Said {
     Findings(Vec<Line>),
 }
 
+#[derive(PartialEq)]
 pub(crate) enum Step {
     Items,
     Key(String),
@@ -130,7 +131,8 @@ pub(crate) enum Step {
 /// Something on the way cannot be read.
 struct Lost;
 
-type Places<'o> = Vec<(String, Option<&'o Value>)>;
+/// Where a path leads: the path with its indices and keys, what stands there, and through which items it went.
+type Places<'o> = Vec<(String, Option<&'o Value>, Vec<String>)>;
 
 impl Book {
     /// Reads every file of the catalogue as it stands in the repository.
@@ -511,36 +513,60 @@ pub(crate) fn below(path: &str, key: &str) -> String {
     }
 }
 
-/// Every place that a path leads to.
-fn places<'o>(value: &'o Value, steps: &[Step], path: &str) -> Result<Places<'o>, Lost> {
+/// Every place that a path leads to. The first items of lists and maps that it goes through may be given.
+fn places<'o>(value: &'o Value, path: &[Step], given: &[String]) -> Result<Places<'o>, Lost> {
+    walk(value, path, given, "", &[])
+}
+
+fn walk<'o>(
+    value: &'o Value,
+    steps: &[Step],
+    given: &[String],
+    path: &str,
+    through: &[String],
+) -> Result<Places<'o>, Lost> {
     let Some((step, rest)) = steps.split_first() else {
-        return Ok(vec![(path.to_owned(), Some(value))]);
+        return Ok(vec![(path.to_owned(), Some(value), through.to_vec())]);
     };
     let only_keys = || rest.iter().all(|step| matches!(step, Step::Key(_)));
     let mut found = Vec::new();
+    let mut each = |item: String, path: String, value: &'o Value| {
+        let wanted = given.first().is_none_or(|given| *given == item);
+        if wanted {
+            let given = given.get(1..).unwrap_or_default();
+            found.extend(walk(
+                value,
+                rest,
+                given,
+                &path,
+                &[through, &[item]].concat(),
+            )?);
+        }
+        Ok(())
+    };
     match (step, value) {
         (Step::Key(key), Value::Object(_) | Value::Null) => {
             let there = value.get(key).filter(|there| !there.is_null());
             match there {
-                Some(there) => found = places(there, rest, &below(path, key))?,
+                Some(there) => return walk(there, rest, given, &below(path, key), through),
                 None if only_keys() => {
                     let path = rest.iter().fold(below(path, key), |path, step| match step {
                         Step::Key(key) => below(&path, key),
                         Step::Items | Step::Values => path,
                     });
-                    found.push((path, None));
+                    found.push((path, None, through.to_vec()));
                 }
                 None => {}
             }
         }
         (Step::Items, Value::Array(items)) => {
             for (index, item) in items.iter().enumerate() {
-                found.extend(places(item, rest, &format!("{path}[{index}]"))?);
+                each(index.to_string(), format!("{path}[{index}]"), item)?;
             }
         }
         (Step::Values, Value::Object(map)) => {
             for (key, value) in map {
-                found.extend(places(value, rest, &below(path, key))?);
+                each(key.clone(), below(path, key), value)?;
             }
         }
         (Step::Items | Step::Values, Value::Null) => {}
@@ -809,13 +835,13 @@ impl Seer<'_> {
         };
         for field in &entry.fields {
             let written = word(&field["path"]);
-            let Ok(found) = places(object, &steps(&written), "") else {
+            let Ok(found) = places(object, &steps(&written), &[]) else {
                 self.lost(&full(&written));
                 continue;
             };
-            for (path, value) in found {
+            for (path, value, through) in found {
                 let path = full(&path);
-                let said = match applies(field, object, value) {
+                let said = match applies(field, object, value, &through) {
                     Ok(true) => self.field(field, object, value, &path, own, depth),
                     Ok(false) => Ok(()),
                     Err(Lost) => Err(Lost),
@@ -843,7 +869,7 @@ impl Seer<'_> {
         let Some(path) = within["path"].as_str() else {
             return Ok(None);
         };
-        for (_, value) in places(object, &steps(path), "")? {
+        for (_, value, _) in places(object, &steps(path), &[])? {
             match value {
                 None | Some(Value::Null) => {}
                 Some(Value::String(text)) if text.is_empty() => {}
@@ -1296,11 +1322,16 @@ fn classes(spec: &PodSpec) -> [(&'static str, &'static str, &'static str, &str);
 }
 
 /// Whether all of `when` is so and none of `unless`. Where what is known does not decide it, nobody can tell.
-fn applies(field: &Value, object: &Value, value: Option<&Value>) -> Result<bool, Lost> {
+fn applies(
+    field: &Value,
+    object: &Value,
+    value: Option<&Value>,
+    through: &[String],
+) -> Result<bool, Lost> {
     let mut lost = false;
-    for (word, wanted) in [("when", true), ("unless", false)] {
-        for condition in list(&field[word]) {
-            match holds(condition, object, value) {
+    for (kind, wanted) in [("when", true), ("unless", false)] {
+        for condition in list(&field[kind]) {
+            match holds(condition, &word(&field["path"]), object, value, through) {
                 Ok(so) if so != wanted => return Ok(false),
                 Ok(_) => {}
                 Err(Lost) => lost = true,
@@ -1310,20 +1341,30 @@ fn applies(field: &Value, object: &Value, value: Option<&Value>) -> Result<bool,
     if lost { Err(Lost) } else { Ok(true) }
 }
 
-fn holds(condition: &Value, object: &Value, value: Option<&Value>) -> Result<bool, Lost> {
+/// Whether a condition holds where the path of a field leads through these items. As far as it goes the same way, it goes
+/// through the same ones.
+fn holds(
+    condition: &Value,
+    field: &str,
+    object: &Value,
+    value: Option<&Value>,
+    through: &[String],
+) -> Result<bool, Lost> {
     let (path, is) = condition_of(condition);
-    let from = if path.starts_with('.') {
-        value
+    let found = if path.starts_with('.') {
+        let inside = |value| places(value, &steps(&path), &[]);
+        value.map(inside).transpose()?.unwrap_or_default()
     } else {
-        Some(object)
-    };
-    let found = match from {
-        None => Vec::new(),
-        Some(from) => places(from, &steps(&path), "")?,
+        let (path, field) = (steps(&path), steps(field));
+        let same = path.iter().zip(&field).take_while(|(step, of)| step == of);
+        let stars = same
+            .filter(|(step, _)| !matches!(step, Step::Key(_)))
+            .count();
+        places(object, &path, &through[..stars])?
     };
     let so = |value: &Value| match &is {
         None => is_something(value),
         Some(is) => *is == plain(value),
     };
-    Ok(found.into_iter().any(|(_, value)| value.is_some_and(so)))
+    Ok(found.into_iter().any(|(_, value, _)| value.is_some_and(so)))
 }

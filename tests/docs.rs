@@ -183,6 +183,44 @@ fn grants_in_the_documentation_are_just_what_is_needed() {
 }
 
 #[test]
+fn entries_in_the_documentation_can_be_used_and_ask_what_they_say() {
+    let text = fs::read_to_string(root().join("docs/own-kinds.md")).unwrap();
+    let (kinds, objects) = (blocks(&text, "yaml kinds"), blocks(&text, "yaml object"));
+    let said = blocks(&text, "said");
+    assert!(kinds.len() > 5 && kinds.len() == objects.len() && kinds.len() == said.len());
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: String, text: &str| {
+        let file = folder.path().join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let config = write("usher.yaml".to_owned(), &blocks(&text, "yaml config")[0]);
+    let none = write("none.yaml".to_owned(), "");
+    for (index, kinds) in kinds.iter().enumerate() {
+        let file = write(format!("kinds.d/{index}.yaml"), kinds);
+        let lint = usher(&["catalogue", "lint", &file], "");
+        assert_eq!(lint, "1 file, 0 remarks\n", "{kinds}");
+    }
+    for (object, said) in objects.iter().zip(&said) {
+        let file = write("object.yaml".to_owned(), object);
+        let mut words = vec!["check", &*file, "--config", &config, "--rbac", &none];
+        words.extend(["--as", "jane", "--format", "json"]);
+        let answer: serde_json::Value = serde_json::from_str(&usher(&words, "")).unwrap();
+        let findings = answer["objects"][0]["findings"].as_array().unwrap();
+        let refused = findings.iter().filter(|finding| finding["grant"].is_null());
+        let lines: Vec<&str> = refused
+            .map(|finding| finding["message"].as_str().unwrap())
+            .collect();
+        let expected: Vec<&str> = said.lines().collect();
+        assert_eq!(lines.len(), expected.len(), "{lines:#?}");
+        for (line, expected) in lines.iter().zip(expected) {
+            assert!(line.contains(expected), "{line}\n{expected}");
+        }
+    }
+}
+
+#[test]
 fn the_role_for_tokens_gives_the_operator_of_keda_its_account() {
     let text = fs::read_to_string(root().join("docs/keda.md")).unwrap();
     let role = blocks(&text, "yaml role").join("---\n");

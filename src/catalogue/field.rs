@@ -15,7 +15,7 @@ use super::{
 };
 use crate::reference::{Check, Resource, Text};
 
-/// The fields of a pod spec that decide what is asked about it, and what runs as its account.
+/// The fields of a pod spec that decide what is asked about it, and what runs in it.
 const POD: [&str; 9] = [
     "containers",
     "initContainers",
@@ -184,39 +184,50 @@ pub struct ObjectField {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Of {
-    /// By kind, in the order in which they are written.
-    ByKind(
-        #[serde(deserialize_with = "in_order")]
-        #[schemars(with = "BTreeMap<Box<str>, Name>")]
-        Vec<(Box<str>, Name)>,
-    ),
+    /// By kind.
+    ByKind(Kinds),
     /// Whatever the kind.
     One(Name),
 }
 
-fn in_order<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(Box<str>, Name)>, D::Error> {
-    struct InOrder;
+/// Resources by kind, in the order in which they are written.
+#[derive(Debug, JsonSchema)]
+pub struct Kinds(#[schemars(with = "BTreeMap<Box<str>, Name>")] Vec<(Box<str>, Name)>);
 
-    impl<'de> Visitor<'de> for InOrder {
-        type Value = Vec<(Box<str>, Name)>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a map of kinds")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut kinds = Vec::new();
-            while let Some(kind) = map.next_entry()? {
-                kinds.push(kind);
-            }
-            if kinds.is_empty() {
-                return Err(A::Error::invalid_length(0, &self));
-            }
-            Ok(kinds)
-        }
+impl Kinds {
+    /// The resource of a kind; without one, the first.
+    pub fn get(&self, kind: Option<&str>) -> Option<Resource> {
+        let mut kinds = self.0.iter();
+        let held = kinds.find(|(held, _)| kind.is_none_or(|kind| **held == *kind));
+        held.map(|(_, name)| name.0)
     }
+}
 
-    deserializer.deserialize_map(InOrder)
+impl<'de> Deserialize<'de> for Kinds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Kinds;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("resources by kind")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Kinds, A::Error> {
+                let mut kinds = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    kinds.push(entry);
+                }
+                if kinds.is_empty() {
+                    return Err(A::Error::invalid_length(0, &self));
+                }
+                Ok(Kinds(kinds))
+            }
+        }
+
+        deserializer.deserialize_map(InOrder)
+    }
 }
 
 /// A resource, as kubectl writes it.
@@ -231,7 +242,9 @@ impl From<String> for Name {
     }
 }
 
-/// Something that must, or must not, be so.
+/// Something that must, or must not, be so: something stands at a path, or a text does. The path begins at the value of the
+/// field if it begins with a dot, else at the object; as far as it goes the same way as that of the field, it goes through the
+/// same items of lists and maps.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "Written")]
 #[schemars(with = "Written")]
@@ -289,16 +302,30 @@ impl TryFrom<Written> for Condition {
 }
 
 impl Condition {
-    fn holds<'o>(&self, from: Option<&'o RawValue>, memo: &Memo<'o>) -> Result<bool, Lost> {
-        let values: Vec<Option<&RawValue>> = match (&self.path, from) {
-            (None, from) => vec![from],
-            (Some(path), Some(from)) => {
-                let places = path.find(from, memo)?;
-                places.into_iter().map(|place| place.value).collect()
-            }
-            (Some(_), None) => Vec::new(),
+    /// Whether it may be another one at each place that the path of its field leads to.
+    fn is_of_place(&self, field: &FieldPath) -> bool {
+        let path = self.path.as_ref();
+        self.relative || path.is_some_and(|path| path.shares_items(field))
+    }
+
+    fn holds<'o>(
+        &self,
+        object: &'o RawValue,
+        field: &FieldPath,
+        place: Option<&Place<'o>>,
+        memo: &Memo<'o>,
+    ) -> Result<bool, Lost> {
+        let value = place.and_then(|place| place.value);
+        let places = match (&self.path, self.relative, place) {
+            (None, ..) => place.cloned().into_iter().collect(),
+            (Some(path), true, _) => match value {
+                Some(value) => path.find(value, memo)?,
+                None => Vec::new(),
+            },
+            (Some(path), false, Some(place)) => path.find_beside(object, field, place, memo)?,
+            (Some(path), false, None) => path.find(object, memo)?,
         };
-        let mut values = values.into_iter().flatten();
+        let mut values = places.into_iter().filter_map(|place| place.value);
         Ok(values.any(|value| match &self.is {
             None => is_something(value),
             Some(is) => match text(value) {
@@ -383,7 +410,6 @@ struct Entry {
     /// It is a pod spec, or an object that has some fields of one.
     #[serde(default)]
     pod_spec: Option<PodSpecField>,
-
     /// It names a service account.
     #[serde(default)]
     service_account: Option<AccountField>,
@@ -451,28 +477,35 @@ impl TryFrom<Entry> for Field {
 }
 
 impl Field {
-    /// Whether its conditions on the whole object hold. An error if those that can be followed leave that open.
+    /// Whether its conditions that are the same at every place hold. An error if those that can be followed leave that open.
     pub fn applies_in<'o>(&self, object: &'o RawValue, memo: &Memo<'o>) -> Result<bool, Lost> {
-        self.holds(false, Some(object), memo)
+        self.holds(object, None, memo)
     }
 
-    /// The same for its conditions on the value at a place.
-    pub fn applies_at<'o>(&self, place: &Place<'o>, memo: &Memo<'o>) -> Result<bool, Lost> {
-        self.holds(true, place.value, memo)
+    /// The same for its other conditions, at a place.
+    pub fn applies_at<'o>(
+        &self,
+        object: &'o RawValue,
+        place: &Place<'o>,
+        memo: &Memo<'o>,
+    ) -> Result<bool, Lost> {
+        self.holds(object, Some(place), memo)
     }
 
     fn holds<'o>(
         &self,
-        relative: bool,
-        from: Option<&'o RawValue>,
+        object: &'o RawValue,
+        place: Option<&Place<'o>>,
         memo: &Memo<'o>,
     ) -> Result<bool, Lost> {
         let when = self.when.iter().map(|condition| (condition, true));
         let unless = self.unless.iter().map(|condition| (condition, false));
-        let conditions = when.chain(unless);
         let mut open = None;
-        for (condition, wanted) in conditions.filter(|(held, _)| held.relative == relative) {
-            match condition.holds(from, memo) {
+        for (condition, wanted) in when.chain(unless) {
+            if condition.is_of_place(&self.path) != place.is_some() {
+                continue;
+            }
+            match condition.holds(object, &self.path, place, memo) {
                 Ok(held) if held != wanted => return Ok(false),
                 Ok(_) => {}
                 Err(lost) => open = Some(lost),
@@ -527,13 +560,26 @@ impl Field {
         self.deciding().find(|path| path.below(governed).is_none())
     }
 
-    /// Whether what stands at a path, or below, decides what it means.
+    /// Whether what stands at a path, or below, decides what it means. Of a pod spec that is what is asked about, and which
+    /// containers there are; of anything else that is named, all of it.
     pub fn needs(&self, free: &FieldPath) -> bool {
-        let in_pod = || match (&self.sort, free.after(&self.path)) {
-            (Sort::PodSpec(_), Some([Step::Key(key)])) => POD.contains(&&**key),
-            _ => false,
+        if self.deciding().any(|path| path.behind(free).is_some()) {
+            return true;
+        }
+        let Some(rest) = free.behind(&self.path) else {
+            return false;
         };
-        self.deciding().any(|path| free.leads_to(path)) || in_pod()
+        let relative = |condition: &Condition| condition.relative;
+        if !matches!(self.sort, Sort::PodSpec(_))
+            || self.when.iter().chain(&self.unless).any(relative)
+        {
+            return true;
+        }
+        match rest {
+            [Step::Key(key), Step::Items, _, ..] if key.ends_with("ontainers") => false,
+            [Step::Key(key), ..] => POD.contains(&&**key),
+            _ => true,
+        }
     }
 
     /// The parts of the object whose change asks about the field. The metadata beside the pod spec of a template counts,
@@ -572,7 +618,9 @@ impl fmt::Display for Field {
             Sort::Object(object) => {
                 let names: Vec<String> = match &object.of {
                     Of::One(name) => vec![name.0.to_string()],
-                    Of::ByKind(kinds) => kinds.iter().map(|(_, name)| name.0.to_string()).collect(),
+                    Of::ByKind(Kinds(kinds)) => {
+                        kinds.iter().map(|(_, name)| name.0.to_string()).collect()
+                    }
                 };
                 write!(f, "use on {}", names.join(" or "))?;
                 within(f, object.within.as_ref())?;

@@ -78,6 +78,8 @@ pub struct Place<'o> {
     pub path: String,
     /// What stands there; none if nothing does, or `null`.
     pub value: Option<&'o RawValue>,
+    /// The items of lists and values of maps on the way there.
+    trail: Vec<&'o RawValue>,
 }
 
 /// The text is no path.
@@ -170,14 +172,15 @@ impl FieldPath {
             .then_some(rest)
     }
 
-    /// What is left of it behind another path, if it leads through the end of that.
-    pub fn after(&self, other: &Self) -> Option<&[Step]> {
-        self.steps.strip_prefix(&*other.steps)
-    }
-
-    /// Whether another path leads to the same place or to one below.
-    pub fn leads_to(&self, other: &Self) -> bool {
-        other.steps.starts_with(&self.steps)
+    /// What is left of it behind another path, if it can lead through a place of that: a key may be one of a map.
+    pub fn behind(&self, other: &Self) -> Option<&[Step]> {
+        let (way, rest) = self.steps.split_at_checked(other.steps.len())?;
+        let mut pairs = way.iter().zip(&other.steps);
+        let may_meet = |(step, of): (&Step, &Step)| match (step, of) {
+            (Step::Values, Step::Key(_)) | (Step::Key(_), Step::Values) => true,
+            (step, of) => step == of,
+        };
+        pairs.all(may_meet).then_some(rest)
     }
 
     /// The keys up to the first star of this key beside its last one, if that is the `spec` of something within the object.
@@ -200,7 +203,37 @@ impl FieldPath {
     /// is not there is no place at all.
     pub fn find<'o>(&self, object: &'o RawValue, memo: &Memo<'o>) -> Result<Vec<Place<'o>>, Lost> {
         let mut found = Vec::new();
-        self.walk(&self.steps, object, String::new(), memo, &mut found)?;
+        let start = Place::of(object);
+        self.walk(&self.steps, object, start, memo, &mut found)?;
+        Ok(found)
+    }
+
+    /// Whether it leads through the same items of lists or maps as another path, as far as the ways are the same.
+    pub fn shares_items(&self, other: &Self) -> bool {
+        let pairs = self.steps.iter().zip(&other.steps);
+        let mut same = pairs.take_while(|(step, of)| step == of);
+        same.any(|(step, _)| !matches!(step, Step::Key(_)))
+    }
+
+    /// Every place that it leads to from the items that another path went through on its way to a place: as far as the ways
+    /// are the same, it leads through the same items.
+    pub fn find_beside<'o>(
+        &self,
+        object: &'o RawValue,
+        other: &Self,
+        place: &Place<'o>,
+        memo: &Memo<'o>,
+    ) -> Result<Vec<Place<'o>>, Lost> {
+        let pairs = self.steps.iter().zip(&other.steps).enumerate();
+        let same = pairs.take_while(|(_, (step, of))| step == of);
+        let stars = same.filter(|(_, (step, _))| !matches!(step, Step::Key(_)));
+        let common = stars.map(|(index, _)| index).zip(&place.trail).last();
+        let (from, steps) = match common {
+            Some((star, item)) => (*item, self.steps.get(star + 1..).unwrap_or_default()),
+            None => (object, &*self.steps),
+        };
+        let mut found = Vec::new();
+        self.walk(steps, from, Place::of(from), memo, &mut found)?;
         Ok(found)
     }
 
@@ -208,7 +241,7 @@ impl FieldPath {
         &self,
         steps: &[Step],
         value: &'o RawValue,
-        path: String,
+        mut at: Place<'o>,
         memo: &Memo<'o>,
         found: &mut Vec<Place<'o>>,
     ) -> Result<(), Lost> {
@@ -216,23 +249,24 @@ impl FieldPath {
             if found.len() == PLACES {
                 return Err(Lost::Many(self.text.clone()));
             }
-            let value = Some(value);
-            found.push(Place { path, value });
+            at.value = Some(value);
+            found.push(at);
             return Ok(());
         };
         match step {
             Step::Key(key) => {
-                let path = joined(path, key);
+                at.path = joined(at.path, key);
                 if let Some(value) = memo.member(value, key)? {
-                    return self.walk(rest, value, path, memo, found);
+                    return self.walk(rest, value, at, memo, found);
                 }
                 let mut keys = rest.iter();
                 if keys.all(|step| matches!(step, Step::Key(_))) {
-                    let path = rest.iter().fold(path, |path, step| match step {
+                    at.path = rest.iter().fold(at.path, |path, step| match step {
                         Step::Key(key) => joined(path, key),
                         Step::Items | Step::Values => path,
                     });
-                    found.push(Place { path, value: None });
+                    at.value = None;
+                    found.push(at);
                 }
                 Ok(())
             }
@@ -241,15 +275,39 @@ impl FieldPath {
                 let items: Vec<&RawValue> = parse(value)?;
                 let mut items = items.into_iter().enumerate();
                 items.try_for_each(|(index, item)| {
-                    self.walk(rest, item, format!("{path}[{index}]"), memo, found)
+                    let at = at.item(format!("{}[{index}]", at.path), item);
+                    self.walk(rest, item, at, memo, found)
                 })
             }
             Step::Values => {
                 let mut values = fields(value)?.into_iter();
                 values.try_for_each(|(key, value)| {
-                    self.walk(rest, value, joined(path.clone(), &key), memo, found)
+                    let at = at.item(joined(at.path.clone(), &key), value);
+                    self.walk(rest, value, at, memo, found)
                 })
             }
+        }
+    }
+}
+
+impl<'o> Place<'o> {
+    /// The place of an object itself.
+    fn of(object: &'o RawValue) -> Self {
+        Self {
+            path: String::new(),
+            value: Some(object),
+            trail: Vec::new(),
+        }
+    }
+
+    /// The place of an item in it.
+    fn item(&self, path: String, item: &'o RawValue) -> Self {
+        let mut trail = self.trail.clone();
+        trail.push(item);
+        Self {
+            path,
+            value: Some(item),
+            trail,
         }
     }
 }

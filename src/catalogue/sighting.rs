@@ -103,7 +103,7 @@ impl<'o> Looker<'_, 'o> {
                 continue;
             }
             for mut place in places {
-                let applies = match (&applies, field.applies_at(&place, &self.memo)) {
+                let applies = match (&applies, field.applies_at(object, &place, &self.memo)) {
                     (_, Ok(false)) => continue,
                     (Ok(_), Ok(_)) => Ok(()),
                     (Err(lost), _) => Err(lost.to_string()),
@@ -350,14 +350,9 @@ impl<'o> Looker<'_, 'o> {
         let resource = match &target.of {
             Of::One(name) => Some(name.0),
             Of::ByKind(kinds) => {
-                let written = target.kind.as_ref().map(|field| key(value, field));
-                let mut kinds = kinds.iter();
-                let kind = match written.transpose().map(Option::flatten) {
-                    Ok(Some(written)) => kinds.find(|(kind, _)| **kind == *written),
-                    Ok(None) => kinds.next(),
-                    Err(_) => None,
-                };
-                kind.map(|(_, name)| name.0)
+                let kind = target.kind.as_ref().map(|field| key(value, field));
+                let kind = kind.transpose().map(Option::flatten);
+                kind.ok().and_then(|kind| kinds.get(kind.as_deref()))
             }
         };
         let Some(resource) = resource else {
@@ -766,6 +761,26 @@ mod tests {
                 "{path: s.o, object: {kind: kind, of: {A: as.g, B: secrets}}}",
                 r#"{"s":{"o":{"kind":"C","name":"x"}}}"#,
                 &["s.o malformed: the kind is none that is known here"],
+            ),
+            (
+                "{path: s.o, object: {kind: kind, of: {Z: zs.g, A: as.g}, name: n, namespace: ns}}",
+                r#"{"s":{"o":{"n":"x","ns":"b"}}}"#,
+                &["s.o: b/zs.g x"],
+            ),
+            (
+                "{path: 's.l[].r[]', object: {of: as.g, namespace: none, cluster: true}, when: [{'s.l[].kind': C}]}",
+                r#"{"s":{"l":[{"kind":"D","r":[{"name":"x"}]},{"kind":"C","r":[{"name":"y"},{"name":"z"}]}]}}"#,
+                &["s.l[1].r[0]: as.g y", "s.l[1].r[1]: as.g z"],
+            ),
+            (
+                "{path: 's.m.*.a', serviceAccount: {absent: default}, unless: ['s.m.*.b']}",
+                r#"{"s":{"m":{"p":{"b":1},"q":{}}}}"#,
+                &["s.m.q.a: serviceaccounts default"],
+            ),
+            (
+                "{path: 's.l[].a', serviceAccount: {}, when: [{'s.other[].a': v}]}",
+                r#"{"s":{"l":[{"a":"x"}],"other":[{},{"a":"v"}]}}"#,
+                &["s.l[0].a: serviceaccounts x"],
             ),
             (
                 "{path: s.o, object: {of: as.g, cluster: true}}",

@@ -19,7 +19,7 @@ pub fn unnamed<'f>(fields: &'f [Field], object: &RawValue) -> Result<Vec<&'f Fie
         for place in field.path.find(object, &memo)? {
             if !place.value.is_some_and(is_something)
                 && field.applies_in(object, &memo)?
-                && field.applies_at(&place, &memo)?
+                && field.applies_at(object, &place, &memo)?
             {
                 found.push(field);
             }

@@ -20,12 +20,15 @@ catalogue: {enable: [flux, keda]}
 `usher generate webhook-config --config usher.yaml` writes the registration for exactly these kinds. `usher catalogue show KIND`
 prints what stands here. `[]` is every item of a list, `.*` every value of a map. A version that is not named here is refused.
 
+Kinds of your own are described in the same way: [own-kinds.md](own-kinds.md).
+
 An update asks again only if a part with such fields has changed: up to the first list or map on the way, the whole template of
 a pod, or all of `spec` where another part of it is another use of what is named. What is free to change asks nothing, whoever
 writes it. Members without content (`{}`, `[]`, `\"\"`, `null`) may come and go.
 
 A controller that makes objects for an owner is believed once the configuration names it under `controllers`. Everything that
-the owner names was asked of its author: what the controller then makes, or updates, may name the same and nothing else.
+the owner names was asked of its author: what the controller then makes, or updates, may name the same and nothing else. Usher reads
+the owner, and so needs `get` on its kind.
 
 ";
 
@@ -75,6 +78,9 @@ pub(super) fn catalogue() -> Result<String, Failure> {
                 }
             }
             page.push('\n');
+            if let Some(part) = kind.governed_part() {
+                let _ = writeln!(page, "Asked again when `{part}` changes.\n");
+            }
             let free: Vec<String> = kind.free_paths().map(|path| format!("`{path}`")).collect();
             if !free.is_empty() {
                 let _ = writeln!(page, "Free to change: {}.\n", free.join(", "));
