@@ -15,7 +15,7 @@ use super::{
 };
 use crate::reference::{Check, Resource, Text};
 
-/// The fields of a pod spec that decide what is asked about it, and what runs as its account.
+/// The fields of a pod spec that decide what is asked about it, and what runs in it.
 const POD: [&str; 9] = [
     "containers",
     "initContainers",
@@ -410,7 +410,6 @@ struct Entry {
     /// It is a pod spec, or an object that has some fields of one.
     #[serde(default)]
     pod_spec: Option<PodSpecField>,
-
     /// It names a service account.
     #[serde(default)]
     service_account: Option<AccountField>,
@@ -561,13 +560,26 @@ impl Field {
         self.deciding().find(|path| path.below(governed).is_none())
     }
 
-    /// Whether what stands at a path, or below, decides what it means.
+    /// Whether what stands at a path, or below, decides what it means. Of a pod spec that is what is asked about, and which
+    /// containers there are; of anything else that is named, all of it.
     pub fn needs(&self, free: &FieldPath) -> bool {
-        let in_pod = || match (&self.sort, free.after(&self.path)) {
-            (Sort::PodSpec(_), Some([Step::Key(key)])) => POD.contains(&&**key),
-            _ => false,
+        if self.deciding().any(|path| path.behind(free).is_some()) {
+            return true;
+        }
+        let Some(rest) = free.behind(&self.path) else {
+            return false;
         };
-        self.deciding().any(|path| free.leads_to(path)) || in_pod()
+        let relative = |condition: &Condition| condition.relative;
+        if !matches!(self.sort, Sort::PodSpec(_))
+            || self.when.iter().chain(&self.unless).any(relative)
+        {
+            return true;
+        }
+        match rest {
+            [Step::Key(key), Step::Items, _, ..] if key.ends_with("ontainers") => false,
+            [Step::Key(key), ..] => POD.contains(&&**key),
+            _ => true,
+        }
     }
 
     /// The parts of the object whose change asks about the field. The metadata beside the pod spec of a template counts,

@@ -504,6 +504,11 @@ impl Kind {
             .collect()
     }
 
+    /// The one part whose change is a use of what it names, if the entry says so.
+    pub fn governed_part(&self) -> Option<&str> {
+        self.governed.as_ref().map(|route| &*route.dotted)
+    }
+
     /// What is free to change, as it is written.
     pub fn free_paths(&self) -> impl Iterator<Item = &str> {
         self.free.iter().map(FieldPath::text)
@@ -611,6 +616,7 @@ mod tests {
         };
         let account = "{path: 'spec.l[].a', serviceAccount: {}, when: [spec.k]}";
         let pod = "{path: 'spec.l[].t.spec', podSpec: {}}";
+        let map = "{path: 'spec.m.*', serviceAccount: {name: n, in: {field: ns}}}";
         for (keys, fields) in [
             ("free: ['spec.l[].n', spec.l.n, spec.ka], ", account),
             ("governed: spec, free: [spec.n], ", account),
@@ -631,7 +637,20 @@ mod tests {
             ),
             ("free: [spec.k], ", account, "spec.k cannot be free"),
             ("free: ['spec.l[].t.spec.volumes'], ", pod, "cannot be free"),
+            (
+                "free: ['spec.l[].t.spec.volumes[].projected'], ",
+                pod,
+                "cannot be free",
+            ),
+            (
+                "free: ['spec.l[].t.spec.containers[]'], ",
+                pod,
+                "cannot be free",
+            ),
             ("free: ['spec.l[].t'], ", pod, "cannot be free"),
+            ("free: ['spec.m.*.ns'], ", map, "cannot be free"),
+            ("free: [spec.m.x.ns], ", map, "cannot be free"),
+            ("free: [spec.m.x], ", map, "cannot be free"),
             ("governed: spec.l, ", account, "spec.k is outside"),
             ("governed: status, ", pod, "spec.l[].t.spec is outside"),
         ] {

@@ -172,14 +172,15 @@ impl FieldPath {
             .then_some(rest)
     }
 
-    /// What is left of it behind another path, if it leads through the end of that.
-    pub fn after(&self, other: &Self) -> Option<&[Step]> {
-        self.steps.strip_prefix(&*other.steps)
-    }
-
-    /// Whether another path leads to the same place or to one below.
-    pub fn leads_to(&self, other: &Self) -> bool {
-        other.steps.starts_with(&self.steps)
+    /// What is left of it behind another path, if it can lead through a place of that: a key may be one of a map.
+    pub fn behind(&self, other: &Self) -> Option<&[Step]> {
+        let (way, rest) = self.steps.split_at_checked(other.steps.len())?;
+        let mut pairs = way.iter().zip(&other.steps);
+        let may_meet = |(step, of): (&Step, &Step)| match (step, of) {
+            (Step::Values, Step::Key(_)) | (Step::Key(_), Step::Values) => true,
+            (step, of) => step == of,
+        };
+        pairs.all(may_meet).then_some(rest)
     }
 
     /// The keys up to the first star of this key beside its last one, if that is the `spec` of something within the object.

@@ -74,6 +74,9 @@ pub(super) fn catalogue() -> Result<String, Failure> {
                 }
             }
             page.push('\n');
+            if let Some(part) = kind.governed_part() {
+                let _ = writeln!(page, "Asked again when `{part}` changes.\n");
+            }
             let free: Vec<String> = kind.free_paths().map(|path| format!("`{path}`")).collect();
             if !free.is_empty() {
                 let _ = writeln!(page, "Free to change: {}.\n", free.join(", "));

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -60,7 +61,7 @@ fn guard(fixtures: &Path) -> &'static UsherProcess<'static> {
         let binary = Path::new(env!("CARGO_BIN_EXE_usher"));
         let config = Path::new(env!("CARGO_MANIFEST_DIR")).join(CONFIG);
         let options = UsherOptions {
-            namespaces: ["custom-a", "custom-samples"].map(str::to_owned).to_vec(),
+            namespaces: ["custom-a", "custom-kubeconfig", "custom-samples"].map(str::to_owned).to_vec(),
             mutates: false,
             judges: "flux-keda",
             ..UsherOptions::new(binary, &config)
@@ -127,6 +128,61 @@ fn flux_and_keda_borrow_nothing_without_a_grant() {
         "may not use serviceaccount \"builder\" in namespace custom-a (spec.jobTargetRef.template.spec.serviceAccountName)",
     );
     team.create(&job.replace("ACCOUNT", ""), &[]).passes();
+}
+
+#[test]
+fn the_config_map_of_a_kubeconfig_is_read_with_the_role_of_the_documentation() {
+    let Some(fixtures) = fixtures() else { return };
+    let team = team("custom-kubeconfig", &fixtures);
+    let refused = |said: &Said, words: &str| said.refused_by("validate-customs.usher.dev", words);
+    let app = |map: &str| {
+        let spec = format!("kubeConfig: {{configMapRef: {{name: {map}}}}}");
+        kustomization("remote", &spec)
+    };
+    let map = |name: &str, data: &str| {
+        let map = format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: custom-kubeconfig}}\ndata: {data}"
+        );
+        plane().apply(&map).unwrap();
+    };
+    map("named", "{serviceAccountName: deployer}");
+    map("unnamed", "{address: \"https://remote.example\"}");
+    refused(
+        &team.create(&app("named"), &[]),
+        "ConfigMap custom-kubeconfig/named, which may name the account, could not be read",
+    );
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/flux.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, role) = page.split_once("```yaml reads\n").unwrap();
+    plane().apply(role.split("```").next().unwrap()).unwrap();
+    // The API server takes up the role a moment later.
+    let start = Instant::now();
+    while team
+        .create(&app("named"), &[])
+        .stderr
+        .contains("could not be read")
+    {
+        assert!(start.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    refused(
+        &team.create(&app("named"), &[]),
+        "custom-kubeconfig-jane may not use serviceaccount \"deployer\" in namespace custom-kubeconfig \
+         (spec.kubeConfig.configMapRef)",
+    );
+    refused(
+        &team.create(&app("unnamed"), &[]),
+        "may not use serviceaccount \"kustomize-controller\" in namespace flux-system",
+    );
+    refused(
+        &team.create(&app("missing"), &[]),
+        "ConfigMap custom-kubeconfig/missing, which may name the account, was not found",
+    );
+    team.grant("serviceaccounts/deployer");
+    let said = team.create(&app("named"), &[]);
+    assert!(said.success, "{said:?}");
+    // It may name another one later.
+    assert!(said.stderr.contains("Warning:"), "{said:?}");
 }
 
 /// The objects of a file that Flux or KEDA own, moved into one namespace.

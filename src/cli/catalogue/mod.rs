@@ -130,6 +130,9 @@ fn show(out: &mut impl Write, wanted: &str) -> Result<Exit, Failure> {
                     }
                 }
             }
+            if let Some(part) = kind.governed_part() {
+                writeln!(out, "  asked again when {part} changes")?;
+            }
             let free: Vec<&str> = kind.free_paths().collect();
             if !free.is_empty() {
                 writeln!(out, "  free to change: {}", free.join(", "))?;
