@@ -300,7 +300,10 @@ fn the_config_map_of_a_kubeconfig_is_read_with_the_role_of_the_documentation() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/flux.md");
     let page = std::fs::read_to_string(page).unwrap();
     let (_, role) = page.split_once("```yaml reads\n").unwrap();
-    plane().apply(role.split("```").next().unwrap()).unwrap();
+    let role = role.split("```").next().unwrap();
+    plane()
+        .apply(&role.replace("team-a", &team.namespace))
+        .unwrap();
     // The API server takes up the role a moment later.
     let start = Instant::now();
     while team
