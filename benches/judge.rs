@@ -14,12 +14,14 @@ use std::{cell::RefCell, hint::black_box, time::Instant};
 
 use criterion::Criterion;
 use usher::{
+    catalogue::Catalogue,
     reference::{Question, Requester, Resource},
     rights::Rights,
 };
 use workload::{
     cluster::{Layout, account, binding, groups, namespace, user},
     judging::Judging,
+    kustomization::kustomization,
     review::Review,
 };
 
@@ -34,6 +36,8 @@ fn main() {
     };
     reviews(&mut table);
     changes(&mut table);
+    entries(&mut table);
+    kustomizations(&mut table);
     questions(&mut table);
     events(&mut table);
     table.criterion.final_summary();
@@ -104,6 +108,50 @@ fn changes(table: &mut Table) {
         table.measure("mutate", &name, Some(60_000.0), &reviews, |review| {
             let (changed, answer) = judging.change(review.as_bytes());
             assert_eq!(changed, changes, "{what}");
+            answer
+        });
+    }
+}
+
+/// What entries of the catalogue cost a request for another kind: nothing.
+fn entries(table: &mut Table) {
+    let reviews = Review::SMALL.many(ROUND);
+    for count in [0, 500, 10_000] {
+        let mut catalogue = Catalogue::embedded().unwrap();
+        let kind = |n| {
+            format!(
+                "{{group: g{n}.example.org, kind: K{n}, resource: k{n}s, versions: [v1], \
+                 fields: [{{path: spec.account, serviceAccount: {{}}}}]}}"
+            )
+        };
+        let kinds: Vec<String> = (0..count).map(kind).collect();
+        let file = format!("{{about: many, kinds: [{}]}}", kinds.join(", "));
+        catalogue.add("many", &file).unwrap();
+        let judging = Judging::by(Layout::Spread.rights(100_000)).over(catalogue);
+        let name = format!("new pod beside {count} entries");
+        table.measure("catalogue", &name, None, &reviews, |review| {
+            let (allowed, answer) = judging.answer(review.as_bytes());
+            assert!(allowed);
+            answer
+        });
+    }
+}
+
+/// Patches are the only texts that are read as YAML.
+fn kustomizations(table: &mut Table) {
+    let mut catalogue = Catalogue::embedded().unwrap();
+    catalogue.enable("flux").unwrap();
+    let judging = Judging::by(Layout::Spread.rights(100_000)).over(catalogue);
+    for (patches, target) in [(0, None), (50, Some(200_000.0)), (500, None)] {
+        let reviews: Vec<String> = (0..100).map(|n| kustomization(n, patches)).collect();
+        let size = reviews.iter().map(String::len).sum::<usize>() / reviews.len();
+        let name = format!(
+            "Kustomization, {patches} patches, {:.1} KB",
+            thousands(size)
+        );
+        table.measure("catalogue", &name, target, &reviews, |review| {
+            let (allowed, answer) = judging.answer(review.as_bytes());
+            assert!(allowed);
             answer
         });
     }

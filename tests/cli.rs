@@ -364,7 +364,7 @@ fn many_entries_and_huge_deep_objects_end_in_a_correct_verdict() {
     }
     let entries = write(dir.path(), "many.yaml", &entries);
     let lint = usher(&["catalogue", "lint", &entries], b"");
-    assert_eq!(text(&lint.stdout), "1 files, 0 remarks\n");
+    assert_eq!(text(&lint.stdout), "1 file, 0 remarks\n");
 
     let config = write(
         dir.path(),

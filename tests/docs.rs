@@ -200,7 +200,7 @@ fn entries_in_the_documentation_can_be_used_and_ask_what_they_say() {
     for (index, kinds) in kinds.iter().enumerate() {
         let file = write(format!("kinds.d/{index}.yaml"), kinds);
         let lint = usher(&["catalogue", "lint", &file], "");
-        assert_eq!(lint, "1 files, 0 remarks\n", "{kinds}");
+        assert_eq!(lint, "1 file, 0 remarks\n", "{kinds}");
     }
     for (object, said) in objects.iter().zip(&said) {
         let file = write("object.yaml".to_owned(), object);
@@ -243,4 +243,27 @@ fn the_role_for_tokens_gives_the_operator_of_keda_its_account() {
     };
     assert!(can("serviceaccounts/queue-reader").starts_with("yes"));
     assert!(can("serviceaccounts/other").starts_with("no"));
+}
+
+#[test]
+fn the_versions_that_are_tried_are_those_that_are_pinned() {
+    let pinned = fs::read_to_string(root().join("tests/controllers/go.mod")).unwrap();
+    for (page, module, words) in [
+        ("flux", "fluxcd/source-controller", "source-controller"),
+        (
+            "flux",
+            "fluxcd/kustomize-controller",
+            "kustomize-controller",
+        ),
+        ("keda", "kedacore/keda/v2", "the operator of KEDA"),
+    ] {
+        let line = format!("\tgithub.com/{module} v");
+        let (_, version) = pinned.split_once(&line).unwrap();
+        let version = version.split_whitespace().next().unwrap();
+        let text = fs::read_to_string(root().join(format!("docs/{page}.md"))).unwrap();
+        assert!(
+            text.contains(&format!("{words} {version}")),
+            "{page}: {words} {version}"
+        );
+    }
 }

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::Command};
 
 use jsonschema::Validator;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -15,6 +15,7 @@ fn generated_files_are_up_to_date() {
         ("catalogue-page", "docs/catalogue.md"),
         ("catalogue-schema", "docs/catalogue.schema.json"),
         ("webhook-config", "webhook-config/validating.yaml"),
+        ("webhook-config --mutating", "webhook-config/mutating.yaml"),
         (
             "webhook-config --enable flux --enable keda",
             "webhook-config/flux-keda.yaml",
@@ -34,6 +35,43 @@ fn generated_files_are_up_to_date() {
             "{file} is stale: cargo run -- generate {what} > {file}"
         );
     }
+}
+
+/// The documents of what `usher generate` writes for a configuration.
+fn generated(what: &[&str], config: &str) -> Vec<Value> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("usher.yaml");
+    fs::write(&file, config).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
+    command.arg("generate").args(what).arg("--config").arg(file);
+    let made = command.output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    serde_saphyr::from_multiple(std::str::from_utf8(&made.stdout).unwrap()).unwrap()
+}
+
+#[test]
+fn accounts_are_written_into_the_kinds_of_the_named_controllers() {
+    let webhooks = |config: &str| {
+        let registration = generated(&["webhook-config", "--mutating"], config);
+        registration[0]["webhooks"].as_array().unwrap().clone()
+    };
+    let core = webhooks("{}");
+    assert_eq!(webhooks("catalogue: {enable: [flux]}"), core);
+    let more = webhooks(
+        "catalogue: {enable: [flux]}\nexcludedNamespaces: [own]\ndefaultServiceAccounts:\n\
+         - {namespaces: [a], controllers: [helm-controller], serviceAccount: f}",
+    );
+    assert_eq!(more.len(), core.len() + 1);
+    let rules = json!([{
+        "operations": ["CREATE", "UPDATE"], "apiGroups": ["helm.toolkit.fluxcd.io"],
+        "apiVersions": ["v2", "v2beta1", "v2beta2"], "resources": ["helmreleases"], "scope": "Namespaced",
+    }]);
+    let last = more.last().unwrap();
+    assert_eq!(last["rules"], rules);
+    assert_eq!(
+        last["namespaceSelector"]["matchExpressions"][0]["values"],
+        json!(["own"])
+    );
 }
 
 #[test]

@@ -3,6 +3,14 @@
 #[cfg(test)]
 mod captured;
 #[cfg(test)]
+mod catalogue_damage;
+#[cfg(test)]
+mod catalogue_laws;
+#[cfg(test)]
+mod catalogue_model;
+#[cfg(test)]
+mod catalogue_world;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod cluster;
@@ -14,6 +22,8 @@ mod contract;
     reason = "shared with the example and the benches, which use other parts"
 )]
 mod controlplane;
+#[cfg(test)]
+mod default_accounts;
 #[cfg(test)]
 mod deploy;
 #[cfg(test)]

@@ -1,11 +1,20 @@
 //! The stories of `tests/scenarios`: a world, requests, and what Usher says to each.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use usher::{config, engine::Policy, reference::Requester};
+use usher::{
+    catalogue::{Catalogue, Content},
+    config,
+    engine::Policy,
+    reference::Requester,
+};
 
 use crate::stage::{Answer, Seen, Stage};
 
@@ -104,7 +113,7 @@ struct Exactly {
     groups: Vec<String>,
 }
 
-#[derive(Deserialize, Debug, PartialEq, Eq)]
+#[derive(Deserialize, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "lowercase")]
 enum Expected {
     Allowed,
@@ -181,6 +190,42 @@ fn every_story_ends_as_it_is_written() {
     );
     println!("{requests} requests in {} files", files.len());
     assert!(requests > 200, "{requests}");
+}
+
+#[test]
+fn every_kind_has_a_story_of_each_end() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let mut told: BTreeMap<(String, String), BTreeSet<Expected>> = BTreeMap::new();
+    for file in fs::read_dir(folder).unwrap() {
+        let yaml = fs::read_to_string(file.unwrap().path()).unwrap();
+        let scenario: Scenario = serde_saphyr::from_str(&yaml).unwrap();
+        for asked in scenario.requests {
+            let object = asked.object.unwrap_or_default();
+            let text = |key: &str| object[key].as_str().unwrap_or_default().to_owned();
+            let (api_version, kind) = (text("apiVersion"), text("kind"));
+            let group = api_version.split_once('/').map_or("", |(group, _)| group);
+            let ends = told.entry((group.to_owned(), kind)).or_default();
+            ends.insert(asked.verdict);
+        }
+    }
+    let mut catalogue = Catalogue::embedded().unwrap();
+    catalogue.enable("all").unwrap();
+    let mut lacking = Vec::new();
+    for kind in catalogue.kinds() {
+        let asks = match &kind.content {
+            Content::Fields(fields) => fields
+                .iter()
+                .any(|field| !field.to_string().starts_with("not looked into")),
+            Content::PodSpec(_) | Content::TokenRequest(_) => true,
+        };
+        let ends = told.get(&(kind.group.to_string(), kind.kind.to_string()));
+        if asks && ends.is_none_or(|ends| ends.len() < 2) {
+            lacking.push(format!("{}/{}: {ends:?}", kind.group, kind.kind));
+        }
+    }
+    lacking.sort();
+    lacking.dedup();
+    assert!(lacking.is_empty(), "{lacking:#?}");
 }
 
 impl Scenario {

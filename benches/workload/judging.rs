@@ -27,6 +27,11 @@ impl Judging {
         }
     }
 
+    /// The same with this catalogue.
+    pub(crate) fn over(self, catalogue: Catalogue) -> Self {
+        Self { catalogue, ..self }
+    }
+
     /// This configuration, and nobody's rights.
     pub(crate) fn configured(text: &str) -> Self {
         Self {
@@ -41,7 +46,8 @@ impl Judging {
         let request = read(review).unwrap();
         let mut facts = Facts::default();
         loop {
-            match mutate(&request, &self.catalogue, &self.policy, &facts) {
+            let catalogue = self.policy.catalogue(&self.catalogue);
+            match mutate(&request, catalogue, &self.policy, &facts) {
                 Mutating::Done(mutation) => {
                     let changed = !mutation.patch.0.is_empty();
                     return (changed, respond_mutation(&mutation));
@@ -61,7 +67,7 @@ impl Judging {
     /// before a denial answers no, and costs nothing.
     pub(crate) fn answer(&self, review: &[u8]) -> (bool, Vec<u8>) {
         let world = World {
-            catalogue: &self.catalogue,
+            catalogue: self.policy.catalogue(&self.catalogue),
             policy: &self.policy,
             rights: &self.rights,
             today: jiff::civil::date(2026, 11, 21),

@@ -3,4 +3,5 @@
 
 pub(crate) mod cluster;
 pub(crate) mod judging;
+pub(crate) mod kustomization;
 pub(crate) mod review;

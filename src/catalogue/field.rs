@@ -3,15 +3,15 @@ use std::{collections::BTreeMap, fmt, ops::Deref};
 use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
+    de::{Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor},
 };
 use serde_json::value::RawValue;
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 
 use super::{
     Route,
-    path::{FieldPath, Memo, Place, Step},
-    seek::at,
+    path::{FieldPath, Lost, Memo, Place, Step},
+    seek::{BadObject, at},
 };
 use crate::reference::{Check, Resource, Text};
 
@@ -108,8 +108,8 @@ pub struct ControllerName(#[schemars(with = "String")] Spanned<Box<str>>);
 
 impl ControllerName {
     /// Line and column.
-    pub fn place(&self) -> (u64, u64) {
-        (self.0.referenced.line(), self.0.referenced.column())
+    pub(super) fn place(&self) -> Location {
+        self.0.referenced
     }
 }
 
@@ -184,47 +184,39 @@ pub struct ObjectField {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Of {
-    /// By kind.
-    ByKind(Kinds),
+    /// By kind, in the order in which they are written.
+    ByKind(
+        #[serde(deserialize_with = "in_order")]
+        #[schemars(with = "BTreeMap<Box<str>, Name>")]
+        Vec<(Box<str>, Name)>,
+    ),
     /// Whatever the kind.
     One(Name),
 }
 
-/// Resources by kind, in the order in which they are written.
-#[derive(Debug, JsonSchema)]
-pub struct Kinds(#[schemars(with = "BTreeMap<Box<str>, Name>")] Vec<(Box<str>, Name)>);
+fn in_order<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(Box<str>, Name)>, D::Error> {
+    struct InOrder;
 
-impl Kinds {
-    /// The resource of a kind; without one, the first.
-    pub fn get(&self, kind: Option<&str>) -> Option<Resource> {
-        let mut kinds = self.0.iter();
-        let held = kinds.find(|(held, _)| kind.is_none_or(|kind| **held == *kind));
-        held.map(|(_, name)| name.0)
-    }
-}
+    impl<'de> Visitor<'de> for InOrder {
+        type Value = Vec<(Box<str>, Name)>;
 
-impl<'de> Deserialize<'de> for Kinds {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Kinds;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("resources by kind")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Kinds, A::Error> {
-                let mut kinds = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    kinds.push(entry);
-                }
-                Ok(Kinds(kinds))
-            }
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map of kinds")
         }
 
-        deserializer.deserialize_map(InOrder)
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut kinds = Vec::new();
+            while let Some(kind) = map.next_entry()? {
+                kinds.push(kind);
+            }
+            if kinds.is_empty() {
+                return Err(A::Error::invalid_length(0, &self));
+            }
+            Ok(kinds)
+        }
     }
+
+    deserializer.deserialize_map(InOrder)
 }
 
 /// A resource, as kubectl writes it.
@@ -275,12 +267,18 @@ impl TryFrom<Written> for Condition {
     fn try_from(written: Written) -> Result<Self, String> {
         let (path, is) = match written {
             Written::There(path) => (path, None),
-            Written::Is(map) => match map.into_iter().next() {
-                Some((path, Scalar::Text(is))) => (path, Some(is)),
-                Some((path, Scalar::Bool(is))) => (path, Some(is.to_string().into())),
-                Some((path, Scalar::Number(is))) => (path, Some(is.to_string().into())),
-                None => return Err("a condition names a path".to_owned()),
-            },
+            Written::Is(map) => {
+                let mut map = map.into_iter();
+                let (Some((path, is)), None) = (map.next(), map.next()) else {
+                    return Err("a condition names one path, and what stands there".to_owned());
+                };
+                let is = match is {
+                    Scalar::Text(is) => is,
+                    Scalar::Bool(is) => is.to_string().into(),
+                    Scalar::Number(is) => is.to_string().into(),
+                };
+                (path, Some(is))
+            }
         };
         let relative = path.starts_with('.');
         let path = match path.strip_prefix('.').unwrap_or(&path) {
@@ -293,35 +291,91 @@ impl TryFrom<Written> for Condition {
 }
 
 impl Condition {
+    /// Whether what it looks at depends on the place: it begins there, or goes through the same items of lists and maps.
+    fn is_of_place(&self, field: &FieldPath) -> bool {
+        self.relative
+            || self
+                .path
+                .as_ref()
+                .is_some_and(|path| path.shares_items(field))
+    }
+
     fn holds<'o>(
         &self,
         object: &'o RawValue,
         field: &FieldPath,
-        place: &Place<'o>,
+        place: Option<&Place<'o>>,
         memo: &Memo<'o>,
-    ) -> bool {
-        // What cannot be followed does not hold.
-        let places = match (&self.path, place.value, self.relative) {
-            (Some(path), _, false) => path.find_beside(object, field, place, memo),
-            (Some(path), Some(value), true) => path.find(value, memo),
-            (None, ..) => Ok(vec![place.clone()]),
-            (Some(_), None, true) => Ok(Vec::new()),
+    ) -> Result<bool, Lost> {
+        let value = place.and_then(|place| place.value);
+        let values: Vec<Option<&RawValue>> = match (&self.path, place) {
+            (None, _) => vec![value],
+            (Some(_), _) if self.relative && value.is_none() => Vec::new(),
+            (Some(path), place) => {
+                let places = match (place, value) {
+                    (Some(_), Some(value)) if self.relative => path.find(value, memo)?,
+                    (Some(place), _) => path.find_beside(object, field, place, memo)?,
+                    (None, _) => path.find(object, memo)?,
+                };
+                places.into_iter().map(|place| place.value).collect()
+            }
         };
-        let places = places.unwrap_or_default().into_iter();
-        let values: Vec<Option<&RawValue>> = places.map(|place| place.value).collect();
-        values.into_iter().flatten().any(|value| match &self.is {
+        let mut values = values.into_iter().flatten();
+        Ok(values.any(|value| match &self.is {
             None => is_something(value),
             Some(is) => match text(value) {
                 Some(text) => *text == **is,
                 None => *value.get() == **is,
             },
-        })
+        }))
     }
 }
 
-/// Whether a value is more than an empty one.
+/// Whether a value is more than an empty one. Members without content count for nothing, as in an update.
 pub(super) fn is_something(value: &RawValue) -> bool {
-    !matches!(value.get(), "" | "null" | "{}" | "[]" | "\"\"" | "false")
+    let text = value.get();
+    text != "false" && serde_json::from_str::<Hollow>(text).is_err()
+}
+
+/// `null`, an empty text or list, or a map that holds nothing else.
+struct Hollow;
+
+impl<'de> Deserialize<'de> for Hollow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Hollow {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nothing")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self, E> {
+        if text.is_empty() {
+            Ok(self)
+        } else {
+            Err(E::invalid_value(Unexpected::Str(text), &self))
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        match items.next_element::<IgnoredAny>()? {
+            None => Ok(self),
+            Some(_) => Err(A::Error::invalid_length(1, &self)),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
+        while members.next_entry::<IgnoredAny, Self>()?.is_some() {}
+        Ok(self)
+    }
 }
 
 /// A value as text, if it is text and not empty.
@@ -330,10 +384,11 @@ pub(super) fn text(value: &RawValue) -> Option<Text<'_>> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// The text at a key of an object; none if it is not there or no text.
-pub(super) fn key<'o>(object: &'o RawValue, key: &str) -> Option<Text<'o>> {
-    let value: Option<&RawValue> = at(object, &[key.into()]).ok()?;
-    text(value?)
+/// The text at a key of an object; none if nothing stands there, or no character. An error if it is no text, or stands
+/// there twice, or if that is no object.
+pub(super) fn key<'o>(object: &'o RawValue, key: &str) -> Result<Option<Text<'o>>, BadObject> {
+    let text: Option<Text<'o>> = at(object, &[key.into()])?;
+    Ok(text.filter(|text| !text.is_empty()))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -417,15 +472,41 @@ impl TryFrom<Entry> for Field {
 }
 
 impl Field {
-    /// Whether its conditions hold at a place.
-    pub fn applies<'o>(&self, object: &'o RawValue, place: &Place<'o>, memo: &Memo<'o>) -> bool {
-        self.when
-            .iter()
-            .all(|condition| condition.holds(object, &self.path, place, memo))
-            && !self
-                .unless
-                .iter()
-                .any(|condition| condition.holds(object, &self.path, place, memo))
+    /// Whether its conditions on the whole object hold. An error if those that can be followed leave that open.
+    pub fn applies_in<'o>(&self, object: &'o RawValue, memo: &Memo<'o>) -> Result<bool, Lost> {
+        self.holds(object, None, memo)
+    }
+
+    /// The same for its conditions on a place, and on the items on the way there.
+    pub fn applies_at<'o>(
+        &self,
+        object: &'o RawValue,
+        place: &Place<'o>,
+        memo: &Memo<'o>,
+    ) -> Result<bool, Lost> {
+        self.holds(object, Some(place), memo)
+    }
+
+    fn holds<'o>(
+        &self,
+        object: &'o RawValue,
+        place: Option<&Place<'o>>,
+        memo: &Memo<'o>,
+    ) -> Result<bool, Lost> {
+        let when = self.when.iter().map(|condition| (condition, true));
+        let unless = self.unless.iter().map(|condition| (condition, false));
+        let conditions = when.chain(unless);
+        let mut open = None;
+        for (condition, wanted) in
+            conditions.filter(|(held, _)| held.is_of_place(&self.path) == place.is_some())
+        {
+            match condition.holds(object, &self.path, place, memo) {
+                Ok(held) if held != wanted => return Ok(false),
+                Ok(_) => {}
+                Err(lost) => open = Some(lost),
+            }
+        }
+        open.map_or(Ok(true), Err)
     }
 
     /// Where its target is, if the entry says so.
@@ -532,9 +613,7 @@ impl fmt::Display for Field {
             Sort::Object(object) => {
                 let names: Vec<String> = match &object.of {
                     Of::One(name) => vec![name.0.to_string()],
-                    Of::ByKind(Kinds(kinds)) => {
-                        kinds.iter().map(|(_, name)| name.0.to_string()).collect()
-                    }
+                    Of::ByKind(kinds) => kinds.iter().map(|(_, name)| name.0.to_string()).collect(),
                 };
                 write!(f, "use on {}", names.join(" or "))?;
                 within(f, object.within.as_ref())?;

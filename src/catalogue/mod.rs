@@ -9,13 +9,14 @@ mod seek;
 mod sighting;
 mod strict;
 mod tokenrequest;
+mod unnamed;
 
 use std::collections::{BTreeMap, HashMap};
 
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_saphyr::{MessageFormatter as _, UserMessageFormatter};
+use serde_saphyr::{Location, MessageFormatter as _, Spanned, UserMessageFormatter};
 
 use crate::reference::Toleration;
 
@@ -29,6 +30,7 @@ pub use seek::{BadObject, at, fields, parse};
 pub use sighting::{Sighting, sightings};
 pub(crate) use strict::Strict;
 pub use tokenrequest::TokenRequest;
+pub use unnamed::unnamed;
 
 /// Every kind that holds references, and every controller that makes one of them for another.
 #[derive(Debug, Default)]
@@ -177,21 +179,26 @@ struct Project {
     controllers: BTreeMap<Box<str>, Identity>,
     /// Which objects its controllers make from which. A controller is believed once the configuration names it.
     #[serde(default)]
-    makes: Vec<Controller>,
+    #[schemars(with = "Vec<Controller>")]
+    makes: Vec<Spanned<Controller>>,
     /// The kinds, one entry for the versions that have the same fields.
-    kinds: Vec<Kind>,
+    #[schemars(with = "Vec<Kind>")]
+    kinds: Vec<Spanned<Kind>>,
 }
 
 impl Project {
     /// The controllers that its kinds and rows name.
     fn controllers_used(&self) -> impl Iterator<Item = &ControllerName> {
-        let fields = self.kinds.iter().filter_map(|kind| match &kind.content {
-            Content::Fields(fields) => Some(fields),
-            Content::PodSpec(_) | Content::TokenRequest(_) => None,
-        });
+        let fields = self
+            .kinds
+            .iter()
+            .filter_map(|kind| match &kind.value.content {
+                Content::Fields(fields) => Some(fields),
+                Content::PodSpec(_) | Content::TokenRequest(_) => None,
+            });
         let makers = self.makes.iter();
         let named = fields.flatten().flat_map(Field::controllers);
-        named.chain(makers.filter_map(|maker| maker.controller.as_ref()))
+        named.chain(makers.filter_map(|maker| maker.value.controller.as_ref()))
     }
 }
 
@@ -215,7 +222,7 @@ pub enum Content {
 
 /// A path of keys, written with dots.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(from = "String")]
+#[serde(try_from = "String")]
 #[schemars(with = "String")]
 pub struct Route {
     /// As it is written.
@@ -285,7 +292,7 @@ impl Catalogue {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct File {
-            kinds: Vec<Kind>,
+            kinds: Vec<Spanned<Kind>>,
             controllers: Vec<Controller>,
         }
 
@@ -294,7 +301,7 @@ impl Catalogue {
             controllers: file.controllers,
             ..Self::default()
         };
-        catalogue.add_kinds(file.kinds)?;
+        catalogue.add_kinds("core", file.kinds)?;
         for GroupKind { group, kind } in catalogue
             .controllers
             .iter()
@@ -348,7 +355,6 @@ impl Catalogue {
     /// The same with the kinds of a file, which messages call `name`.
     pub fn add(&mut self, name: &str, yaml: &str) -> Result<(), BadCatalogue> {
         let mut file: Project = read(name, yaml)?;
-        let named = |BadCatalogue(why)| BadCatalogue(format!("{name}: {why}"));
         self.about.push(std::mem::take(&mut file.about));
         self.identities
             .extend(std::mem::take(&mut file.controllers));
@@ -356,21 +362,20 @@ impl Catalogue {
             .controllers_used()
             .find(|used| self.identity(used).is_none())
         {
-            let (line, column) = stranger.place();
             let why = format!(
                 "there is no controller \"{}\": name it under controllers, with its namespace and its account",
                 &**stranger
             );
-            return Err(BadCatalogue(format!("{name}:{line}:{column}: {why}")));
+            return Err(BadCatalogue::at(name, stranger.place(), &why));
         }
-        if let Some(nobody) = file.makes.iter().find(|maker| maker.controller.is_none()) {
-            return Err(named(BadCatalogue(format!(
-                "what makes {} has no controller",
-                nobody.makes.kind
-            ))));
+        self.add_kinds(name, file.kinds)?;
+        for maker in file.makes {
+            if maker.value.controller.is_none() {
+                let why = format!("what makes {} has no controller", maker.value.makes.kind);
+                return Err(BadCatalogue::at(name, maker.defined, &why));
+            }
+            self.controllers.push(maker.value);
         }
-        self.add_kinds(file.kinds).map_err(named)?;
-        self.controllers.extend(file.makes);
         Ok(())
     }
 
@@ -382,16 +387,17 @@ impl Catalogue {
         kinds.filter(unknown).collect()
     }
 
-    fn add_kinds(&mut self, kinds: Vec<Kind>) -> Result<(), BadCatalogue> {
+    fn add_kinds(&mut self, name: &str, kinds: Vec<Spanned<Kind>>) -> Result<(), BadCatalogue> {
         for kind in kinds {
+            let place = kind.defined;
+            let kind = kind.value;
             let group = self.kinds.entry(kind.group.clone()).or_default();
             let held = group.entry(kind.kind.clone()).or_default();
-            let mut versions = held.iter().flat_map(|held| &held.versions);
-            if let Some(version) = versions.find(|version| kind.versions.contains(version)) {
-                return Err(BadCatalogue(format!(
-                    "{version} of {} stands there twice",
-                    kind.kind
-                )));
+            let all = || held.iter().chain([&kind]).flat_map(|held| &held.versions);
+            let times = |version: &str| all().filter(|held| ***held == *version).count();
+            if let Some(version) = kind.versions.iter().find(|version| times(version) > 1) {
+                let why = format!("{version} of {} stands there twice", kind.kind);
+                return Err(BadCatalogue::at(name, place, &why));
             }
             held.push(kind);
         }
@@ -424,6 +430,11 @@ impl Catalogue {
     /// Every kind, in no order.
     pub fn kinds(&self) -> impl Iterator<Item = &Kind> {
         self.kinds.values().flat_map(HashMap::values).flatten()
+    }
+
+    /// Whose template each controller carries out, and in what.
+    pub fn controllers(&self) -> &[Controller] {
+        &self.controllers
     }
 
     /// The controllers that make objects of this kind for owners of that kind: mostly one.
@@ -462,11 +473,18 @@ fn read<T: serde::de::DeserializeOwned>(name: &str, yaml: &str) -> Result<T, Bad
         let why = UserMessageFormatter
             .format_message(error.without_snippet())
             .replace('`', "\"");
-        BadCatalogue(match error.location() {
-            Some(place) => format!("{name}:{}:{}: {why}", place.line(), place.column()),
-            None => format!("{name}: {why}"),
-        })
+        BadCatalogue::at(name, error.location().unwrap_or(Location::UNKNOWN), &why)
     })
+}
+
+impl BadCatalogue {
+    /// With file, line and column.
+    fn at(name: &str, place: Location, why: &str) -> Self {
+        Self(match place.line() {
+            0 => format!("{name}: {why}"),
+            line => format!("{name}:{line}:{}: {why}", place.column()),
+        })
+    }
 }
 
 impl Kind {
@@ -551,12 +569,19 @@ impl Kind {
     }
 }
 
-impl From<String> for Route {
-    fn from(dotted: String) -> Self {
-        Self {
-            keys: dotted.split('.').map(Box::from).collect(),
-            dotted: dotted.into(),
+impl TryFrom<String> for Route {
+    type Error = String;
+
+    fn try_from(dotted: String) -> Result<Self, String> {
+        let path = FieldPath::try_from(dotted.clone()).map_err(|bad| bad.to_string())?;
+        let keys = path.head();
+        if keys.len() < path.steps().len() {
+            return Err(format!("\"{dotted}\" must be keys with dots between them"));
         }
+        Ok(Self {
+            keys,
+            dotted: dotted.into(),
+        })
     }
 }
 

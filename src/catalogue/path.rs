@@ -217,10 +217,7 @@ impl FieldPath {
         place: &Place<'o>,
         memo: &Memo<'o>,
     ) -> Result<Vec<Place<'o>>, Lost> {
-        let pairs = self.steps.iter().zip(&other.steps).enumerate();
-        let same = pairs.take_while(|(_, (step, of))| step == of);
-        let stars = same.filter(|(_, (step, _))| !matches!(step, Step::Key(_)));
-        let common = stars.map(|(index, _)| index).zip(&place.trail).last();
+        let common = self.common_stars(other).zip(&place.trail).last();
         let (from, steps) = match common {
             Some((star, item)) => (*item, self.steps.get(star + 1..).unwrap_or_default()),
             None => (object, &*self.steps),
@@ -228,6 +225,19 @@ impl FieldPath {
         let mut found = Vec::new();
         self.walk(steps, from, Place::of(from), memo, &mut found)?;
         Ok(found)
+    }
+
+    /// Whether it goes through the same items of lists or maps as another path.
+    pub fn shares_items(&self, other: &Self) -> bool {
+        self.common_stars(other).next().is_some()
+    }
+
+    /// Which of its steps are stars up to which it is the same as another path.
+    fn common_stars(&self, other: &Self) -> impl Iterator<Item = usize> {
+        let pairs = self.steps.iter().zip(&other.steps).enumerate();
+        let same = pairs.take_while(|(_, (step, of))| step == of);
+        let stars = same.filter(|(_, (step, _))| !matches!(step, Step::Key(_)));
+        stars.map(|(index, _)| index)
     }
 
     fn walk<'o>(
@@ -263,6 +273,7 @@ impl FieldPath {
                 }
                 Ok(())
             }
+            Step::Items | Step::Values if value.get() == "null" => Ok(()),
             Step::Items => {
                 let items: Vec<&RawValue> = parse(value)?;
                 let mut items = items.into_iter().enumerate();
@@ -336,7 +347,7 @@ mod tests {
 
     #[test]
     fn a_path_leads_to_every_place() {
-        let object = r#"{"a":{"b":[{"c":1},{"c":null},{}],"m":{"x.y":{"c":2},"z":{"c":3}}},"k":{"p/q":"v"}}"#;
+        let object = r#"{"a":{"b":[{"c":1},{"c":null},{}],"m":{"x.y":{"c":2},"z":{"c":3}}},"k":{"p/q":null},"n":[null,[1]]}"#;
         let found = |path, expected: &[(&str, Option<&str>)]| {
             let expected: Vec<_> = expected
                 .iter()
@@ -356,9 +367,11 @@ mod tests {
             "a.m.*.c",
             &[("a.m[\"x.y\"].c", Some("2")), ("a.m.z.c", Some("3"))],
         );
-        found("k[\"p/q\"]", &[("k[\"p/q\"]", Some("\"v\""))]);
+        found("k[\"p/q\"]", &[("k[\"p/q\"]", None)]);
         found("a.none.deep", &[("a.none.deep", None)]);
         found("a.none[].deep", &[]);
+        found("k.*.*", &[]);
+        found("n[][]", &[("n[1][0]", Some("1"))]);
         assert!(places("a.b.c", object).is_err());
         assert!(places("a[]", object).is_err());
         let many = format!("{{\"a\":[{}0]}}", "0,".repeat(PLACES));

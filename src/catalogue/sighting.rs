@@ -1,4 +1,4 @@
-use serde_json::{Value, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 
 use super::{
     Catalogue, Content, Identity, PodSpec,
@@ -90,28 +90,51 @@ struct Looker<'c, 'o> {
 impl<'o> Looker<'_, 'o> {
     fn look(&mut self, fields: &[Field], object: &'o RawValue, prefix: &str, depth: usize) {
         for field in fields {
-            if self.found.len() >= MOST {
-                let why = format!("no more than {MOST} references are looked at");
-                return self
-                    .found
-                    .push(Sighting::Lost(Path::new(prefix.to_owned(), ""), why));
-            }
             let places = match field.path.find(object, &self.memo) {
+                Ok(places) if places.is_empty() => continue,
                 Ok(places) => places,
                 Err(lost) => {
                     self.lost(prefix, &field.path, &lost);
                     continue;
                 }
             };
+            let applies = field.applies_in(object, &self.memo);
+            if let Ok(false) = applies {
+                continue;
+            }
             for mut place in places {
-                if field.applies(object, &place, &self.memo) {
-                    if !prefix.is_empty() {
-                        place.path = format!("{prefix}.{}", place.path);
-                    }
-                    self.field(field, object, &place, depth);
+                let applies = match (&applies, field.applies_at(object, &place, &self.memo)) {
+                    (_, Ok(false)) => continue,
+                    (Ok(_), Ok(_)) => Ok(()),
+                    (Err(lost), _) => Err(lost.to_string()),
+                    (_, Err(lost)) => Err(lost.to_string()),
+                };
+                if !prefix.is_empty() {
+                    place.path = format!("{prefix}.{}", place.path);
+                }
+                match applies {
+                    Ok(()) => self.field(field, object, &place, depth),
+                    Err(why) => self.push(Sighting::Lost(Path::new(place.path, ""), why)),
                 }
             }
         }
+    }
+
+    /// Keeps what was seen, if there is not too much of it.
+    fn push(&mut self, sighting: Sighting<'o>) {
+        match self.found.len() {
+            ..MOST => self.found.push(sighting),
+            MOST => {
+                let why = format!("no more than {MOST} references are looked at");
+                self.found.push(Sighting::Lost(Path::new("", ""), why));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether nothing more is kept.
+    fn is_full(&self) -> bool {
+        self.found.len() > MOST
     }
 
     fn lost(&mut self, prefix: &str, path: &FieldPath, lost: &Lost) {
@@ -119,8 +142,7 @@ impl<'o> Looker<'_, 'o> {
             "" => path.text().to_owned(),
             prefix => format!("{prefix}.{}", path.text()),
         };
-        self.found
-            .push(Sighting::Lost(Path::new(path, ""), lost.to_string()));
+        self.push(Sighting::Lost(Path::new(path, ""), lost.to_string()));
     }
 
     fn field(&mut self, field: &Field, object: &'o RawValue, place: &Place<'o>, depth: usize) {
@@ -130,20 +152,21 @@ impl<'o> Looker<'_, 'o> {
             (Sort::Account(account), _) => self.account(account, object, place),
             (_, None) => {}
             (Sort::Opaque(what), Some(_)) => {
-                self.found.push(Sighting::Opaque(path(), what.to_string()));
+                self.push(Sighting::Opaque(path(), what.to_string()));
             }
-            (Sort::PodSpec(pod), Some(value)) => match parse::<PodSpec<'o>>(value) {
-                Ok(spec) => {
-                    let within = self.within(pod.within.as_ref(), object, Some(value));
-                    self.found.push(Sighting::PodSpec {
+            (Sort::PodSpec(pod), Some(value)) => {
+                let within = self.within(pod.within.as_ref(), object, Some(value));
+                let spec = parse::<PodSpec<'o>>(value).map_err(Lost::from);
+                match spec.and_then(|spec| Ok((spec, within?))) {
+                    Ok((spec, within)) => self.push(Sighting::PodSpec {
                         base: place.path.clone(),
                         spec: Box::new(spec),
                         account: pod.account,
                         namespace: within.unwrap_or_else(|| self.own.clone()),
-                    });
+                    }),
+                    Err(lost) => self.push(Sighting::Lost(path(), lost.to_string())),
                 }
-                Err(bad) => self.found.push(Sighting::Lost(path(), bad.to_string())),
-            },
+            }
             (Sort::Controller(name), Some(_)) => {
                 let (name, within) = self.controller(name);
                 let (check, resource) = (Check::ServiceAccounts, Resource::SERVICE_ACCOUNTS);
@@ -191,7 +214,7 @@ impl<'o> Looker<'_, 'o> {
                 format!("{resource} must be named by a text"),
             ),
         };
-        self.found.push(sighting);
+        self.push(sighting);
     }
 
     fn reference(
@@ -217,18 +240,28 @@ impl<'o> Looker<'_, 'o> {
         within: Option<&Within>,
         object: &'o RawValue,
         value: Option<&'o RawValue>,
-    ) -> Option<Text<'o>> {
-        match within? {
-            Within::Controller(name) => {
-                let identity = (self.controller)(name)?;
-                Some(identity.namespace.to_string().into())
+    ) -> Result<Option<Text<'o>>, Lost> {
+        match within {
+            None => {}
+            Some(Within::Controller(name)) => {
+                let identity = (self.controller)(name);
+                return Ok(identity.map(|identity| identity.namespace.to_string().into()));
             }
-            Within::Field(field) => key(value?, field),
-            Within::Path(path) => {
-                let places = path.find(object, &self.memo).ok()?;
-                places.into_iter().find_map(|place| text(place.value?))
+            Some(Within::Field(field)) => {
+                if let Some(value) = value {
+                    return Ok(key(value, field)?);
+                }
+            }
+            Some(Within::Path(path)) => {
+                for place in path.find(object, &self.memo)? {
+                    let text: Text<'o> = place.value.map_or_else(|| Ok(Text::default()), parse)?;
+                    if !text.is_empty() {
+                        return Ok(Some(text));
+                    }
+                }
             }
         }
+        Ok(None)
     }
 
     fn account(&mut self, account: &AccountField, object: &'o RawValue, place: &Place<'o>) {
@@ -236,20 +269,25 @@ impl<'o> Looker<'_, 'o> {
         let path = Path::new(place.path.clone(), "");
         let written = match (&account.name, value) {
             (Some(name), Some(value)) => key(value, name),
-            (None, Some(value)) => text(value),
-            (_, None) => None,
+            // Of a config map something else is read.
+            (None, Some(_)) if account.config_map.is_some() => Ok(None),
+            (None, Some(value)) => parse(value).map(Some),
+            (_, None) => Ok(None),
         };
-        let mut namespace = self.within(account.within.as_ref(), object, value);
+        let namespace = self.within(account.within.as_ref(), object, value);
         let (check, resource) = (Check::ServiceAccounts, Resource::SERVICE_ACCOUNTS);
+        let (Ok(written), Ok(mut namespace)) = (written, namespace) else {
+            return self.named(check, resource, None, path, None);
+        };
         if let Some(ConfigMapKey { key: named }) = &account.config_map {
             let Some(value) = value else { return };
-            let Some(name) = key(value, "name") else {
-                return self.named(check, resource, None, path, namespace);
+            let Ok(Some(name)) = key(value, "name") else {
+                return self.named(check, resource, None, path, None);
             };
             let otherwise = self
                 .absent(account, None)
                 .map(|(name, within)| self.reference(check, resource, name, path.clone(), within));
-            return self.found.push(Sighting::ConfigMap {
+            return self.push(Sighting::ConfigMap {
                 path,
                 namespace: self.own.clone(),
                 name,
@@ -258,9 +296,6 @@ impl<'o> Looker<'_, 'o> {
             });
         }
         let Some(mut name) = written else {
-            if value.is_some() && account.name.is_none() {
-                return self.named(check, resource, None, path, namespace);
-            }
             let namespace = namespace.filter(|namespace| *namespace != self.own);
             if let Some((name, within)) = self.absent(account, namespace) {
                 self.named(check, resource, Some(name), path, within);
@@ -315,8 +350,14 @@ impl<'o> Looker<'_, 'o> {
         let resource = match &target.of {
             Of::One(name) => Some(name.0),
             Of::ByKind(kinds) => {
-                let kind = target.kind.as_ref().and_then(|field| key(value, field));
-                kinds.get(kind.as_deref())
+                let written = target.kind.as_ref().map(|field| key(value, field));
+                let mut kinds = kinds.iter();
+                let kind = match written.transpose().map(Option::flatten) {
+                    Ok(Some(written)) => kinds.find(|(kind, _)| **kind == *written),
+                    Ok(None) => kinds.next(),
+                    Err(_) => None,
+                };
+                kind.map(|(_, name)| name.0)
             }
         };
         let Some(resource) = resource else {
@@ -330,31 +371,36 @@ impl<'o> Looker<'_, 'o> {
                 namespace: None,
             };
             let why = "the kind is none that is known here".to_owned();
-            return self.found.push(Sighting::Malformed(reference, why));
+            return self.push(Sighting::Malformed(reference, why));
         };
         let name = match target.name.as_deref() {
-            Some(".") => text(value),
+            Some(".") => Ok(text(value)),
             field => key(value, field.unwrap_or("name")),
         };
         let beside = match (&target.name, &target.namespace) {
-            (Some(name), _) if **name == *"." => None,
-            (_, Some(none)) if **none == *"none" => None,
+            (Some(name), _) if **name == *"." => Ok(None),
+            (_, Some(none)) if **none == *"none" => Ok(None),
             (_, field) => key(value, field.as_deref().unwrap_or("namespace")),
         };
-        let within = self
-            .within(target.within.as_ref(), object, Some(value))
-            .or(beside);
-        let namespace = within.filter(|namespace| !target.cluster && *namespace != self.own);
+        let within = self.within(target.within.as_ref(), object, Some(value));
         let by_resource = match (resource.group, resource.name) {
             ("", "secrets") => Check::Secrets,
             ("", "configmaps") => Check::ConfigMaps,
             _ => Check::CrossNamespace,
         };
         let check = target.check.unwrap_or(by_resource);
+        let (Ok(within), Ok(beside)) = (within, beside) else {
+            return self.named(check, resource, None, path, None);
+        };
+        let namespace = within.or(beside);
+        let namespace = namespace.filter(|namespace| !target.cluster && *namespace != self.own);
         // Its own namespace is what the requester may write into anyway.
         if check != Check::CrossNamespace || target.cluster || namespace.is_some() {
-            // A selection by labels names everything.
-            let name = name.or_else(|| Some("*".into()).filter(|_| check == Check::CrossNamespace));
+            let name = match name {
+                // A selection by labels names everything.
+                Ok(None) if check == Check::CrossNamespace => Some("*".into()),
+                name => name.ok().flatten(),
+            };
             self.named(check, resource, name, path, namespace);
         }
     }
@@ -363,29 +409,33 @@ impl<'o> Looker<'_, 'o> {
     fn manifest(&mut self, value: &'o RawValue, path: &str, depth: usize) {
         let lost = |why: &str| Sighting::Lost(Path::new(path.to_owned(), ""), why.to_owned());
         if depth == 0 {
-            return self.found.push(lost("objects stand too deep in objects"));
+            return self.push(lost("objects stand too deep in objects"));
         }
         if value.get().starts_with('[') {
             let Ok(items) = parse::<Vec<&RawValue>>(value) else {
-                return self.found.push(lost("it is no list of objects"));
+                return self.push(lost("it is no list of objects"));
             };
             for (index, item) in items.into_iter().enumerate() {
+                if self.is_full() {
+                    return;
+                }
                 self.manifest(item, &format!("{path}[{index}]"), depth - 1);
             }
             return;
         }
         if !value.get().starts_with('{') {
-            let path = Path::new(path.to_owned(), "");
-            let what = "an object that is written as text".to_owned();
-            return self.found.push(Sighting::Opaque(path, what));
+            return self.opaque(path, "an object that is written as text");
         }
         let (api_version, kind) = (key(value, "apiVersion"), key(value, "kind"));
-        let (Some(api_version), Some(kind)) = (api_version, kind) else {
-            return self.found.push(lost("it has no apiVersion or no kind"));
+        let (Ok(Some(api_version)), Ok(Some(kind))) = (api_version, kind) else {
+            return self.push(lost("it has no apiVersion or no kind"));
         };
-        let metadata: Option<&RawValue> = at(value, &["metadata".into()]).ok().flatten();
-        let own = metadata
-            .and_then(|held| key(held, "namespace"))
+        let namespace = at::<Text<'o>>(value, &["metadata".into(), "namespace".into()]);
+        let Ok(namespace) = namespace else {
+            return self.push(lost("its namespace cannot be read"));
+        };
+        let own = namespace
+            .filter(|namespace| !namespace.is_empty())
             .unwrap_or_else(|| self.own.clone());
         // Whoever writes an object of the whole cluster is at home in no namespace.
         if own != self.root && !self.root.is_empty() {
@@ -399,18 +449,18 @@ impl<'o> Looker<'_, 'o> {
             return;
         }
         let Some(entry) = self.catalogue.version(group, &kind, version) else {
-            return self.found.push(lost("its version is not known"));
+            return self.push(lost("its version is not known"));
         };
         match &entry.content {
             Content::PodSpec(route) => match at::<PodSpec<'o>>(value, &route.keys) {
-                Ok(Some(spec)) => self.found.push(Sighting::PodSpec {
+                Ok(Some(spec)) => self.push(Sighting::PodSpec {
                     base: format!("{path}.{}", route.dotted),
                     spec: Box::new(spec),
                     account: true,
                     namespace: own,
                 }),
                 Ok(None) => {}
-                Err(bad) => self.found.push(lost(&bad.to_string())),
+                Err(bad) => self.push(lost(&bad.to_string())),
             },
             Content::Fields(fields) => {
                 let outer = std::mem::replace(&mut self.own, own);
@@ -421,56 +471,68 @@ impl<'o> Looker<'_, 'o> {
         }
     }
 
-    /// A strategic merge patch or a JSON patch (RFC 6902), as text or as it is.
+    /// Strategic merge patches or a JSON patch (RFC 6902), as text or as it is.
     fn patch(&mut self, value: &'o RawValue, path: &str) {
-        let read: Option<Value> = match text(value) {
-            Some(text) => serde_saphyr::from_str(&text).ok(),
-            None => serde_json::from_str(value.get()).ok(),
+        let text = text(value);
+        if text.as_ref().is_some_and(|text| !may_set(text)) {
+            return;
+        }
+        let read: Option<Vec<Value>> = match text {
+            Some(text) => serde_saphyr::from_multiple(&text).ok(),
+            None => serde_json::from_str(value.get()).ok().map(|one| vec![one]),
         };
-        match read {
-            None | Some(Value::String(_) | Value::Number(_) | Value::Bool(_)) => {
-                let path = Path::new(path.to_owned(), "");
-                let what = "a patch that cannot be read".to_owned();
-                self.found.push(Sighting::Opaque(path, what));
-            }
-            Some(Value::Array(operations)) => {
-                for operation in operations {
-                    let target = operation.get("path").and_then(Value::as_str);
-                    let last = target.and_then(|target| target.rsplit('/').next());
-                    let value = operation.get("value").cloned().unwrap_or_default();
-                    match last {
-                        Some("-" | "0" | "1" | "2" | "3") if is_toleration(target) => {
-                            self.set(&serde_json::json!({"tolerations": [value]}), path);
+        let Some(documents) = read else {
+            return self.opaque(path, "a patch that cannot be read");
+        };
+        for document in documents {
+            match document {
+                Value::String(_) | Value::Number(_) | Value::Bool(_) => {
+                    self.opaque(path, "a patch that cannot be read");
+                }
+                Value::Array(operations) => {
+                    for operation in &operations {
+                        if self.is_full() {
+                            return;
                         }
-                        Some(last) => {
-                            let mut map = serde_json::Map::new();
-                            map.insert(last.to_owned(), value);
-                            self.merge(&Value::Object(map), path, NESTED);
-                        }
-                        None => {}
+                        self.operation(operation, path);
                     }
                 }
+                merge => self.merge(&merge, path, NESTED),
             }
-            Some(patch) => self.merge(&patch, path, NESTED),
+        }
+    }
+
+    fn opaque(&mut self, path: &str, what: &str) {
+        let path = Path::new(path.to_owned(), "");
+        self.push(Sighting::Opaque(path, what.to_owned()));
+    }
+
+    /// An operation of a JSON patch.
+    fn operation(&mut self, operation: &Value, path: &str) {
+        let held = |key| operation.get(key).and_then(Value::as_str);
+        let (Some(target), op) = (held("path"), held("op").unwrap_or_default()) else {
+            return;
+        };
+        let value = operation.get("value").cloned().unwrap_or_default();
+        match (op, target.rsplit_once("/tolerations/")) {
+            ("test", _) => {}
+            ("copy" | "move", _) => self.opaque(path, "a patch that sets what stands elsewhere"),
+            (_, Some((_, below))) if below.contains('/') => {
+                self.opaque(path, "a patch of a part of a toleration");
+            }
+            ("remove", Some(_)) => {}
+            (_, Some(_)) => self.merge(&json!({"tolerations": [value]}), path, NESTED),
+            (_, None) => {
+                let last = target.rsplit('/').next().unwrap_or_default();
+                self.merge(&json!({last: value}), path, NESTED);
+            }
         }
     }
 
     /// Whatever a patch sets that a pod spec could hold, at any depth.
     fn merge(&mut self, patch: &Value, path: &str, depth: usize) {
-        const KEYS: [&str; 6] = [
-            "serviceAccountName",
-            "serviceAccount",
-            "tolerations",
-            "nodeName",
-            "priorityClassName",
-            "runtimeClassName",
-        ];
         match patch {
-            _ if depth == 0 => {
-                let path = Path::new(path.to_owned(), "");
-                let what = "a patch that nests too deep".to_owned();
-                self.found.push(Sighting::Opaque(path, what));
-            }
+            _ if depth == 0 => self.opaque(path, "a patch that nests too deep"),
             Value::Object(map) => {
                 let set: serde_json::Map<String, Value> = map
                     .iter()
@@ -504,20 +566,34 @@ impl<'o> Looker<'_, 'o> {
                 for reference in spec.references(&path.to_owned().into()) {
                     if reference.check != Check::ServiceAccounts || names_account {
                         let reference = reference.into_owned(path.to_owned());
-                        self.found.push(Sighting::Reference(reference));
+                        self.push(Sighting::Reference(reference));
                     }
                 }
             }
             Err(bad) => {
                 let path = Path::new(path.to_owned(), "");
-                self.found.push(Sighting::Lost(path, bad.to_string()));
+                self.push(Sighting::Lost(path, bad.to_string()));
             }
         }
     }
 }
 
-fn is_toleration(path: Option<&str>) -> bool {
-    path.is_some_and(|path| path.contains("/tolerations/"))
+/// What a pod spec could hold that is asked about.
+const KEYS: [&str; 6] = [
+    "serviceAccountName",
+    "serviceAccount",
+    "tolerations",
+    "nodeName",
+    "priorityClassName",
+    "runtimeClassName",
+];
+
+/// Whether the text of a patch could set any of them. Most patches could not, and reading YAML takes time. A key is written
+/// as it is, but for escapes (`"\x6eodeName"`), tags (`!!binary`) and what is still to be filled in; what is copied or moved
+/// stands elsewhere.
+fn may_set(patch: &str) -> bool {
+    let mut words = ["{{", "<<", "copy", "move"].iter().chain(&KEYS);
+    patch.contains(['\\', '!', '$']) || words.any(|word| patch.contains(word))
 }
 
 #[cfg(test)]
@@ -750,7 +826,7 @@ mod tests {
             ),
             (
                 "{path: s, podSpec: {account: false}}",
-                r#"{"s":{"tolerations":[]}}"#,
+                r#"{"s":{"tolerations":[],"x":1}}"#,
                 &["s: own pod of default (false)"],
             ),
             (
@@ -781,9 +857,111 @@ mod tests {
             ),
             (
                 "{path: s.p, patch: {}}",
-                r#"{"s":{"p":"a: [b"}}"#,
+                r#"{"s":{"p":"a: [nodeName"}}"#,
                 &["s.p opaque: a patch that cannot be read"],
             ),
+            // What cannot set anything is not read.
+            ("{path: s.p, patch: {}}", r#"{"s":{"p":"a: [b"}}"#, &[]),
+            (
+                "{path: s.p, patch: {}}",
+                r#"{"s":{"p":"\"node\\x4eame\": gpu-1\n"}}"#,
+                &["s.p: nodes gpu-1"],
+            ),
+            (
+                "{path: s.p, patch: {}}",
+                r#"{"s":{"p":"!!binary bm9kZU5hbWU=: gpu-1\n"}}"#,
+                &["s.p: nodes gpu-1"],
+            ),
+            // Wherever in the list, and whatever is between the documents.
+            (
+                "{path: s.p, patch: {}}",
+                r#"{"s":{"p":"- {op: add, path: /spec/tolerations/17, value: {operator: Exists}}"}}"#,
+                &["s.p: every taint"],
+            ),
+            (
+                "{path: s.p, patch: {}}",
+                r#"{"s":{"p":"a: 1\n---\nspec: {serviceAccountName: x}\n"}}"#,
+                &["s.p: serviceaccounts x"],
+            ),
+            // What they set does not stand in the patch.
+            (
+                "{path: s.p, patch: {}}",
+                r#"{"s":{"p":[{"op":"copy","from":"/a","path":"/spec/serviceAccountName"},{"op":"move","from":"/a","path":"/b"}]}}"#,
+                &[
+                    "s.p opaque: a patch that sets what stands elsewhere",
+                    "s.p opaque: a patch that sets what stands elsewhere",
+                ],
+            ),
+            (
+                "{path: s.p, patch: {}}",
+                r#"{"s":{"p":[{"op":"replace","path":"/spec/tolerations/0/operator","value":"Exists"}]}}"#,
+                &["s.p opaque: a patch of a part of a toleration"],
+            ),
+            (
+                "{path: s.p, patch: {}}",
+                r#"{"s":{"p":[{"op":"remove","path":"/spec/tolerations/0"},{"op":"test","path":"/nodeName","value":"n"}]}}"#,
+                &[],
+            ),
+            // What cannot be read leads to a question that nobody can answer, never to none.
+            (
+                "{path: s.r, serviceAccount: {name: n}}",
+                r#"{"s":{"r":{"n":7}}}"#,
+                &["s.r malformed: serviceaccounts must be named by a text"],
+            ),
+            (
+                "{path: s.r, serviceAccount: {name: n}}",
+                r#"{"s":{"r":["x"]}}"#,
+                &["s.r malformed: serviceaccounts must be named by a text"],
+            ),
+            (
+                "{path: s.r, serviceAccount: {name: n, in: {field: ns}}}",
+                r#"{"s":{"r":{"n":"x","ns":"own","ns":"b"}}}"#,
+                &["s.r malformed: serviceaccounts must be named by a text"],
+            ),
+            (
+                "{path: s.a, serviceAccount: {in: {path: s.ns}}}",
+                r#"{"s":{"a":"x","ns":["b"]}}"#,
+                &["s.a malformed: serviceaccounts must be named by a text"],
+            ),
+            (
+                "{path: s.o, object: {of: as.g}}",
+                r#"{"s":{"o":{"name":"x","namespace":"own","namespace":"b"}}}"#,
+                &["s.o malformed: as.g must be named by a text"],
+            ),
+            (
+                "{path: s.o, object: {of: as.g}}",
+                r#"{"s":{"o":{"name":7}}}"#,
+                &[],
+            ),
+            (
+                "{path: s.o, object: {of: as.g}}",
+                r#"{"s":{"o":{"name":7,"namespace":"b"}}}"#,
+                &["s.o malformed: as.g must be named by a text"],
+            ),
+            (
+                "{path: s.m, manifest: {}}",
+                r#"{"s":{"m":{"apiVersion":"v1","kind":"Pod","metadata":{},"metadata":{"namespace":"b"}}}}"#,
+                &["s.m lost: its namespace cannot be read"],
+            ),
+            (
+                "{path: s.a, serviceAccount: {}, when: [{s.k.kind: C}]}",
+                r#"{"s":{"a":"x","k":{"kind":"C","kind":"D"}}}"#,
+                &[
+                    "s.a lost: the object cannot be read: \"kind\" stands there twice at line 1 column 23",
+                ],
+            ),
+            (
+                "{path: s.a, serviceAccount: {}, when: [{s.k.kind: C}, s.none]}",
+                r#"{"s":{"a":"x","k":7}}"#,
+                &[],
+            ),
+            // The first as it is written.
+            (
+                "{path: s.o, object: {kind: kind, of: {B: bs.g, A: as.g}, cluster: true}}",
+                r#"{"s":{"o":{"name":"x"}}}"#,
+                &["s.o: bs.g x"],
+            ),
+            ("{path: s.v, opaque: values}", r#"{"s":{"v":{ }}}"#, &[]),
             (
                 "{path: s.a, serviceAccount: {}, unless: [s.k]}",
                 r#"{"s":{"a":"x","k":{"b":1}}}"#,

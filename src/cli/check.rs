@@ -156,7 +156,16 @@ impl<W: Write> Check<'_, W> {
         } else {
             Verdict::broken(&request, mutation.message())
         };
-        if !self.tally.add(&verdict) {
+        let counts = self.tally.add(&verdict);
+        if !verdict.allowed() && changed.is_some() {
+            // What is refused may be what the webhook wrote.
+            for warning in &mutation.warnings {
+                let manifest::Position { line, column } = object.node.place.position();
+                let warning = format!("{}:{line}:{column}: {warning}", source.name);
+                eprintln!("warning: {}", printable(&warning));
+            }
+        }
+        if !counts {
             return Ok(());
         }
         let judged = Judged {

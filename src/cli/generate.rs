@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeSet,
     io::{self, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
@@ -9,13 +10,15 @@ use clap::Subcommand;
 use super::{
     Exit, Failure,
     grant::{Holder, Rule, is_namespace, role_and_binding},
-    named::is_object_name,
     page, registration,
+    served::Served,
 };
 use crate::{
     catalogue::{self, Catalogue},
     config,
     engine::Policy,
+    reference::is_object_name,
+    report::printable,
 };
 
 #[derive(Debug, clap::Args)]
@@ -23,7 +26,9 @@ use crate::{
   usher generate config > usher.yaml
   usher generate config-schema > usher.schema.json
   usher generate catalogue-schema > usher-catalogue.schema.json
-  usher generate webhook-config --config usher.yaml | kubectl apply -f -
+  usher generate webhook-config --config usher.yaml --served | kubectl apply -f -
+  usher generate webhook-config --config usher.yaml --mutating | kubectl apply -f -
+  usher generate owner-role --config usher.yaml | kubectl apply -f -
   usher generate keda-token-role -n team-a queue-reader | kubectl apply -f -")]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -42,6 +47,8 @@ enum What {
     ConfigSchema,
     /// The Role and RoleBinding that let KEDA request tokens of single service accounts, and of no other.
     KedaTokenRole(KedaTokenRole),
+    /// The ClusterRole and binding that let Usher read the custom resources whose templates named controllers carry out.
+    OwnerRole(OwnerRole),
     /// The ValidatingWebhookConfiguration, with rules for exactly the kinds that the configuration turns on.
     WebhookConfig(WebhookConfig),
 }
@@ -61,6 +68,13 @@ struct KedaTokenRole {
 }
 
 #[derive(Debug, clap::Args)]
+struct OwnerRole {
+    /// The configuration that names the controllers.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
 struct WebhookConfig {
     /// The configuration that says which kinds are looked into. Without one, those of Kubernetes.
     #[arg(long, value_name = "FILE")]
@@ -68,6 +82,16 @@ struct WebhookConfig {
     /// A project of the catalogue that is looked into too, or all; may be given several times.
     #[arg(long, value_name = "PROJECT")]
     enable: Vec<String>,
+    /// The MutatingWebhookConfiguration instead.
+    #[arg(long)]
+    mutating: bool,
+    /// Ask the cluster what it serves, and leave out the rest. What is installed later is not judged until this is run
+    /// again.
+    #[arg(long)]
+    served: bool,
+    /// Which cluster to ask. Without it: KUBECONFIG, ~/.kube/config, or the pod's own.
+    #[arg(long, value_name = "FILE", requires = "served")]
+    kubeconfig: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -77,6 +101,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         What::Config => config::commented(),
         What::ConfigSchema => serde_json::to_string_pretty(&config::schema())? + "\n",
         What::KedaTokenRole(args) => keda_token_role(args)?,
+        What::OwnerRole(args) => owner_role(args)?,
         What::WebhookConfig(args) => webhook_config(args)?,
     };
     io::stdout().write_all(text.as_bytes())?;
@@ -99,7 +124,22 @@ fn webhook_config(args: &WebhookConfig) -> Result<String, Failure> {
     for project in &args.enable {
         catalogue.enable(project)?;
     }
-    Ok(registration::validating(&policy, &catalogue))
+    let served = if args.served {
+        let kinds = catalogue.kinds();
+        let groups: BTreeSet<&str> = kinds.map(|kind| &*kind.group).collect();
+        Some(Served::ask(args.kubeconfig.as_deref(), &groups)?)
+    } else {
+        None
+    };
+    let made = if args.mutating {
+        registration::mutating(&policy, &catalogue, served.as_ref())
+    } else {
+        registration::validating(&policy, &catalogue, served.as_ref())
+    };
+    for note in made.notes {
+        eprintln!("note: {}", printable(&note));
+    }
+    Ok(made.text)
 }
 
 /// KEDA asks the API server for tokens (pkg/scaling/resolver of KEDA), and Usher asks whoever requests a token for
@@ -134,6 +174,43 @@ fn keda_token_role(args: &KedaTokenRole) -> Result<String, Failure> {
         &[Holder::ServiceAccount {
             namespace: identity.namespace.to_string(),
             name: identity.service_account.to_string(),
+        }],
+    )
+}
+
+/// Whether an owner lives, and what its template says, is read when a controller makes something of it. The owners that
+/// are kinds of Kubernetes stand in deploy/rbac.yaml.
+fn owner_role(args: &OwnerRole) -> Result<String, Failure> {
+    let policy = config::load(&args.config)?;
+    let catalogue = policy.catalogue.as_deref();
+    let makers = catalogue.into_iter().flat_map(Catalogue::controllers);
+    let is_named = |name: &str| policy.controllers.contains_key(name);
+    let owners: BTreeSet<(&str, &str)> = makers
+        .filter(|maker| maker.controller.as_deref().is_some_and(is_named))
+        .filter_map(|maker| catalogue?.find(&maker.of.group, &maker.of.kind))
+        .map(|owner| (&*owner.group, &*owner.resource))
+        .collect();
+    if owners.is_empty() {
+        let name = args.config.display();
+        let why = "names no controller that carries out templates of custom resources: nothing is missing";
+        return Err(format!("\"{name}\" {why}").into());
+    }
+    let rules: Vec<Rule<'_>> = owners
+        .into_iter()
+        .map(|(group, resource)| Rule {
+            group,
+            resource,
+            names: Vec::new(),
+            verb: "get",
+        })
+        .collect();
+    role_and_binding(
+        "usher-owners",
+        None,
+        &rules,
+        &[Holder::ServiceAccount {
+            namespace: "usher-system".to_owned(),
+            name: "usher".to_owned(),
         }],
     )
 }

@@ -5,13 +5,10 @@ use std::{
     str::FromStr,
 };
 
-use super::{
-    Exit, Failure,
-    named::{Named, is_object_name},
-};
+use super::{Exit, Failure, named::Named};
 use crate::{
     manifest::is_plain,
-    reference::{Account, Resource},
+    reference::{Account, Resource, is_object_name},
 };
 
 #[derive(Debug, clap::Args)]
@@ -129,7 +126,7 @@ pub(super) fn is_namespace(name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A verb on objects by name.
+/// A verb on objects by name, or without a name on all of the resource.
 pub(super) struct Rule<'a> {
     pub(super) group: &'a str,
     pub(super) resource: &'a str,
@@ -149,10 +146,13 @@ pub(super) fn role_and_binding(
     head(&mut yaml, &format!("{prefix}Role"), name, namespace)?;
     yaml += "rules:\n";
     for rule in rules {
-        let names: Result<Vec<String>, _> = rule.names.iter().map(|name| quoted(name)).collect();
+        let names = rule.names.iter().map(|name| quoted(name));
+        let names: Vec<String> = names.collect::<Result<_, _>>()?;
         writeln!(yaml, "- apiGroups: [{}]", quoted(rule.group)?)?;
         writeln!(yaml, "  resources: [{}]", rule.resource)?;
-        writeln!(yaml, "  resourceNames: [{}]", names?.join(", "))?;
+        if !rule.names.is_empty() {
+            writeln!(yaml, "  resourceNames: [{}]", names.join(", "))?;
+        }
         writeln!(yaml, "  verbs: [{}]", rule.verb)?;
     }
     yaml += "---\n";

@@ -11,11 +11,13 @@ mod demo;
 mod generate;
 mod grant;
 mod inject;
+mod kubeconfig;
 mod named;
 mod page;
 mod registration;
 mod review;
 mod serve;
+mod served;
 mod world;
 
 use crate::report::printable;

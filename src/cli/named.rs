@@ -1,6 +1,6 @@
 use std::str::FromStr;
 
-use crate::reference::{Check, Malformed, Resource, Toleration};
+use crate::reference::{Check, Malformed, Resource, Toleration, is_object_name};
 
 /// Something that can be used, as the command line names it: `TYPE[.GROUP]/NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,18 +115,6 @@ fn is_signer(name: &str) -> bool {
     name.split_once('/').is_some_and(|(domain, path)| {
         domain.contains('.') && is_object_name(domain) && is_object_name(path)
     })
-}
-
-/// `k8s.io/apimachinery/pkg/util/validation.IsDNS1123Subdomain`, which the names of all these kinds must pass.
-pub(super) fn is_object_name(name: &str) -> bool {
-    let inner = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
-    name.len() <= 253
-        && name.split('.').all(|part| {
-            !part.is_empty()
-                && part.bytes().all(inner)
-                && !part.starts_with('-')
-                && !part.ends_with('-')
-        })
 }
 
 #[cfg(test)]

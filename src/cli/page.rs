@@ -59,6 +59,10 @@ pub(super) fn catalogue() -> Result<String, Failure> {
         kinds.sort_by_key(|kind| (&kind.kind, &kind.group, &kind.versions));
         for kind in kinds {
             let _ = writeln!(page, "### {}\n\n`{}`\n", kind.kind, versions(kind));
+            if matches!(&kind.content, Content::Fields(fields) if fields.is_empty()) {
+                page.push_str("No field of it names anything.\n\n");
+                continue;
+            }
             let _ = writeln!(page, "| field | what is asked |\n| --- | --- |");
             match &kind.content {
                 Content::PodSpec(route) => {

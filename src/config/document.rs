@@ -181,7 +181,8 @@ mod tests {
         let schema = schema();
         for (key, property) in schema.get("properties").unwrap().as_object().unwrap() {
             for example in list(property, "examples") {
-                let mut text = format!("{key}:");
+                // Some name a controller of a project.
+                let mut text = format!("catalogue: {{enable: [flux]}}\n{key}:");
                 yaml(&mut text, example, 0);
                 parse(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
             }

@@ -19,8 +19,8 @@ pub use document::{commented, schema};
 use crate::{
     catalogue::{Catalogue, Identity},
     engine::{
-        Authorizer, Baseline, Exemption, GrantEntry, Mode, Modes, NamespaceModes, Policy,
-        TokenLimit, legal_limits,
+        Authorizer, Baseline, DefaultAccount, Exemption, GrantEntry, Mode, Modes, NamespaceModes,
+        Policy, TokenLimit, legal_limits,
     },
     inject::{self, ProfileEntry},
     reference::Check,
@@ -78,6 +78,13 @@ pub struct Configuration {
     /// Controllers that act for others: those of Kubernetes itself (kube-controller-manager), and those of the enabled
     /// projects, where they are not as their projects install them.
     controllers: BTreeMap<String, ControllerEntry>,
+    /// Service accounts that the mutating webhook writes into custom resources which name none, before their controller would
+    /// carry them out as itself: for controllers whose own flag (--default-service-account of Flux) cannot be set. Of
+    /// the entries that match the namespace and name the controller, the first counts.
+    #[schemars(extend("examples" = [[{
+        "namespaces": ["team-*"], "controllers": ["kustomize-controller", "helm-controller"], "serviceAccount": "flux"
+    }]]))]
+    default_service_accounts: Vec<DefaultAccount>,
     /// Which kinds are looked into, beside those of Kubernetes itself.
     catalogue: CatalogueEntry,
     /// What pods get when they are created: volumes with tokens, and what belongs to them. A preset is a profile that
@@ -158,7 +165,7 @@ struct CatalogueEntry {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The text is no configuration. `line` and `column` count from 1; 0 where the place is not known.
-    #[error("{line}:{column}: {why}")]
+    #[error("{}{why}", place(*line, *column))]
     Bad {
         /// Line of the mistake.
         line: u64,
@@ -168,7 +175,7 @@ pub enum ConfigError {
         why: String,
     },
     /// The same, with the file.
-    #[error("{file}:{source}")]
+    #[error("{file}:{}{source}", gap(source))]
     File {
         /// The file.
         file: String,
@@ -183,6 +190,22 @@ pub enum ConfigError {
         /// Why not.
         source: io::Error,
     },
+}
+
+/// A place in front of a message; nothing where it is not known.
+fn place(line: u64, column: u64) -> String {
+    if line == 0 {
+        return String::new();
+    }
+    format!("{line}:{column}: ")
+}
+
+/// What stands between the colon behind the name of a file and the mistake in it.
+fn gap(mistake: &ConfigError) -> &'static str {
+    match mistake {
+        ConfigError::Bad { line: 1.., .. } => "",
+        _ => " ",
+    }
 }
 
 /// Reads a configuration file.
@@ -262,6 +285,7 @@ impl Default for Configuration {
                     ..ControllerEntry::default()
                 },
             )]),
+            default_service_accounts: Vec::new(),
             catalogue: CatalogueEntry::default(),
             profiles: Vec::new(),
         }
@@ -375,6 +399,16 @@ impl TryFrom<Configuration> for Policy {
             };
             controllers.insert(name, identity);
         }
+        for entry in &configuration.default_service_accounts {
+            for controller in &entry.controllers {
+                let mut kinds = catalogue.iter().flat_map(Catalogue::kinds);
+                if !kinds.any(|kind| kind.leaves_accounts_to(controller)) {
+                    return Err(format!(
+                        "defaultServiceAccounts: no kind of an enabled project leaves its account to \"{controller}\""
+                    ));
+                }
+            }
+        }
         Ok(Self {
             authorizer: configuration.authorizer,
             modes,
@@ -387,6 +421,7 @@ impl TryFrom<Configuration> for Policy {
             controller_manager: Some(shared).filter(|user| !user.is_empty()),
             profiles: inject::profiles(&configuration.profiles).map_err(|bad| bad.to_string())?,
             controllers,
+            default_accounts: configuration.default_service_accounts,
             catalogue: catalogue.map(Arc::new),
         })
     }

@@ -73,7 +73,7 @@ impl<'a, 'f> Asker<'a, 'f> {
     }
 
     /// The mode of a check in the namespace of the request.
-    fn mode(&self, check: Check) -> Mode {
+    pub(super) fn mode(&self, check: Check) -> Mode {
         self.world.policy.modes.of(check, &self.request.namespace)
     }
 

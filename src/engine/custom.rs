@@ -78,7 +78,8 @@ pub(super) fn of_fields<'a>(
                             !matches!(outcome, None | Some(Outcome::Allowed(_)))
                         };
                         if outcomes.iter().any(refused) {
-                            findings.extend(unknown(&asker, path, why));
+                            let check = Check::ServiceAccounts;
+                            findings.extend(unknown(&asker, check, path, why));
                             continue;
                         }
                         asked
@@ -95,10 +96,11 @@ pub(super) fn of_fields<'a>(
                 }
             }
             Sighting::Lost(path, why) => {
-                findings.extend(unknown(&asker, path, why));
+                let check = of_anything(&asker);
+                findings.extend(unknown(&asker, check, path, why));
             }
             Sighting::Opaque(path, what) => {
-                let why = format!("{what} is not looked into");
+                let why = format!("not looked into: {what}");
                 let reference = opaque(path, what);
                 if !asker.is_off(reference.check) {
                     let outcome = match asker.by_maker(&reference, None) {
@@ -130,8 +132,34 @@ pub(super) fn of_unknown_version<'a>(
         "the fields of version \"{}\" of {} are not known",
         request.kind.version, kind.kind
     );
-    let finding = unknown(&asker, Path::new("", "apiVersion"), why);
+    let (check, path) = (of_anything(&asker), Path::new("", "apiVersion"));
+    let finding = unknown(&asker, check, path, why);
     (finding.into_iter().collect(), Vec::new())
+}
+
+/// The check of what cannot be read. It may name anything, so that is the one that is taken most seriously, and among equals
+/// the first of these.
+fn of_anything(asker: &Asker<'_, '_>) -> Check {
+    const CHECKS: [Check; 9] = [
+        Check::CrossNamespace,
+        Check::CloudIdentities,
+        Check::ScaleTargets,
+        Check::Tolerations,
+        Check::Nodes,
+        Check::PriorityClasses,
+        Check::RuntimeClasses,
+        Check::Secrets,
+        Check::ConfigMaps,
+    ];
+    CHECKS
+        .into_iter()
+        .fold(Check::ServiceAccounts, |most, check| {
+            if asker.mode(check) > asker.mode(most) {
+                check
+            } else {
+                most
+            }
+        })
 }
 
 /// The account that a config map names, as it is now, if it names one; an error if that cannot be known. `None` while the
@@ -180,10 +208,18 @@ fn account(path: Path<'_>, name: String) -> Reference<'_> {
     }
 }
 
-/// That it cannot be known what stands at a path: it may name an account.
-fn unknown<'a>(asker: &Asker<'a, '_>, path: Path<'a>, why: String) -> Option<Finding<'a>> {
-    let reference = account(path, String::new());
-    (!asker.is_off(reference.check)).then(|| asker.finding(reference, Outcome::Unknown(why)))
+/// That it cannot be known what stands at a path.
+fn unknown<'a>(
+    asker: &Asker<'a, '_>,
+    check: Check,
+    path: Path<'a>,
+    why: String,
+) -> Option<Finding<'a>> {
+    let reference = Reference {
+        check,
+        ..account(path, String::new())
+    };
+    (!asker.is_off(check)).then(|| asker.finding(reference, Outcome::Unknown(why)))
 }
 
 /// Something that is not looked into, as a reference.

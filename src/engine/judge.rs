@@ -107,7 +107,12 @@ fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<
         .catalogue
         .find(&request.kind.group, &request.kind.kind)
         .ok_or(Stop::Passed(Passed::Kind))?;
-    if !kind.governs(&request.subresource) {
+    let known = world.catalogue.version(
+        &request.kind.group,
+        &request.kind.kind,
+        &request.kind.version,
+    );
+    if !known.unwrap_or(kind).governs(&request.subresource) {
         return Err(Stop::Passed(Passed::Subresource));
     }
     if request.namespace.is_empty() && !kind.cluster {
@@ -116,11 +121,6 @@ fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<
     if world.policy.excludes(&request.namespace) {
         return Err(Stop::Passed(Passed::Namespace));
     }
-    let known = world.catalogue.version(
-        &request.kind.group,
-        &request.kind.kind,
-        &request.kind.version,
-    );
     if known.is_none() && !matches!(kind.content, Content::Fields(_)) {
         return Err(Stop::Broken(format!(
             "version \"{}\" of {} is not known, only {}",
@@ -187,7 +187,7 @@ fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<
 
 /// Whether the governed parts say what they said. What cannot be read does not. Of kinds of Kubernetes the API server writes
 /// both from the same types, so that equal parts are equal text.
-fn as_before(kind: &Kind, new: &RawValue, old: &RawValue) -> bool {
+pub(super) fn as_before(kind: &Kind, new: &RawValue, old: &RawValue) -> bool {
     kind.governed().iter().all(|part| {
         let read = |object| at::<&RawValue>(object, part);
         match (read(new), read(old)) {

@@ -7,6 +7,7 @@ mod alike;
 mod answer;
 mod controllers;
 mod custom;
+mod defaults;
 mod facts;
 mod judge;
 mod limits;
@@ -17,6 +18,7 @@ mod shorten;
 mod tokens;
 mod verdict;
 
+pub use defaults::DefaultAccount;
 pub use facts::{FactError, Facts, Need, ObjectRef};
 pub use judge::{Judgement, World, judge};
 pub(crate) use limits::legal as legal_limits;

@@ -4,6 +4,7 @@ use serde_json::{Value, value::RawValue};
 
 use super::{
     controllers::OwnerReference,
+    defaults,
     facts::{Facts, Need, ObjectRef},
     policy::Policy,
     request::{Operation, Request},
@@ -68,6 +69,13 @@ pub fn mutate<'a>(
             Ok(shortened) => mutation.shorten(shortened),
             Err(bad) => mutation = Mutation::broken(request, bad.to_string()),
         }
+    }
+    match defaults::accounts(request, catalogue, policy) {
+        Ok(written) => {
+            mutation.patch.0.extend(written.operations);
+            mutation.warnings.extend(written.warnings);
+        }
+        Err(lost) => mutation = Mutation::broken(request, lost.to_string()),
     }
     Mutating::Done(mutation)
 }
@@ -298,7 +306,10 @@ impl<'a> Mutation<'a> {
     /// What a refused requester reads; empty if the request may go on.
     pub fn message(&self) -> String {
         match &self.broken {
-            Some(why) => format!("usher cannot read this pod: {why}"),
+            Some(why) => {
+                let kind = self.request.kind.kind.to_lowercase();
+                format!("usher cannot read this {kind}: {why}")
+            }
             None => self.refusals.join("\n"),
         }
     }

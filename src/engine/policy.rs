@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::limits::TokenLimit;
+use super::{defaults::DefaultAccount, limits::TokenLimit};
 use crate::{
     catalogue::{Catalogue, Identity},
     inject::Profile,
@@ -37,6 +37,8 @@ pub struct Policy {
     pub profiles: Vec<Profile>,
     /// Controllers that act for custom resources, by name, where they are not as their projects install them.
     pub controllers: BTreeMap<String, Identity>,
+    /// Accounts that are written into custom resources which name none; the first that matches counts.
+    pub default_accounts: Vec<DefaultAccount>,
     /// The catalogue, where it holds more than the kinds of Kubernetes itself.
     pub catalogue: Option<Arc<Catalogue>>,
 }
@@ -244,6 +246,7 @@ impl Default for Policy {
             controller_manager: None,
             profiles: Vec::new(),
             controllers: BTreeMap::new(),
+            default_accounts: Vec::new(),
             catalogue: None,
         }
     }
@@ -436,11 +439,33 @@ impl Exemption {
 }
 
 /// Values that would read well and mean something else than their author thinks.
-mod legal {
+pub(super) mod legal {
     use serde::{Deserialize, Deserializer, de::Error};
 
     use super::ExemptionMatch;
-    use crate::reference::Toleration;
+    use crate::reference::{Toleration, is_object_name};
+
+    pub(crate) fn some<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<T>, D::Error> {
+        let list = Vec::deserialize(deserializer)?;
+        if list.is_empty() {
+            return Err(D::Error::custom("an empty list matches nothing"));
+        }
+        Ok(list)
+    }
+
+    pub(crate) fn object_name<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<String, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        if !is_object_name(&name) {
+            return Err(D::Error::custom(format_args!(
+                "no object can be called \"{name}\""
+            )));
+        }
+        Ok(name)
+    }
 
     pub(super) fn key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
         let key = String::deserialize(deserializer)?;

@@ -10,7 +10,7 @@ mod toleration;
 
 pub use check::Check;
 pub use requester::{Account, Requester};
-pub use target::{Question, Resource, Target};
+pub use target::{Question, Resource, Target, is_object_name};
 pub(crate) use text::OneLine;
 pub use text::Text;
 pub use toleration::{Malformed, Toleration};

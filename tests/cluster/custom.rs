@@ -17,7 +17,7 @@ use crate::controlplane::{
 };
 
 const CONFIG: &str = "tests/cluster/custom.yaml";
-const GROUPS: [&str; 8] = [
+const GROUPS: [&str; 9] = [
     "kustomize.toolkit.fluxcd.io",
     "helm.toolkit.fluxcd.io",
     "source.toolkit.fluxcd.io",
@@ -26,10 +26,11 @@ const GROUPS: [&str; 8] = [
     "image.toolkit.fluxcd.io",
     "keda.sh",
     "eventing.keda.sh",
+    "http.keda.sh",
 ];
 
 /// The test data of other projects, which is no part of this repository.
-fn fixtures() -> Option<PathBuf> {
+pub(super) fn fixtures() -> Option<PathBuf> {
     let folder = std::env::var_os("USHER_FIXTURES").map(PathBuf::from);
     if folder.is_none() {
         eprintln!(
@@ -39,10 +40,10 @@ fn fixtures() -> Option<PathBuf> {
     folder
 }
 
-/// Usher for the custom resources of some namespaces, with their definitions in place.
-fn guard(fixtures: &Path) -> &'static UsherProcess<'static> {
-    static USHER: OnceLock<UsherProcess<'static>> = OnceLock::new();
-    USHER.get_or_init(|| {
+/// The definitions of Flux and KEDA in place, and the cluster role `customs`, whose holders may write objects of them.
+pub(super) fn installed(fixtures: &Path) {
+    static INSTALLED: OnceLock<()> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
         for project in ["flux", "keda"] {
             let folder = fixtures.join("crds").join(project);
             let folder = folder.to_str().unwrap();
@@ -58,10 +59,25 @@ fn guard(fixtures: &Path) -> &'static UsherProcess<'static> {
                  rules: [{{apiGroups: [{groups}], resources: [\"*\"], verbs: [create, get, update, patch]}}]"
             ))
             .unwrap();
+    });
+}
+
+/// Usher for the custom resources of some namespaces, with their definitions in place.
+fn guard(fixtures: &Path) -> &'static UsherProcess<'static> {
+    static USHER: OnceLock<UsherProcess<'static>> = OnceLock::new();
+    USHER.get_or_init(|| {
+        installed(fixtures);
         let binary = Path::new(env!("CARGO_BIN_EXE_usher"));
         let config = Path::new(env!("CARGO_MANIFEST_DIR")).join(CONFIG);
         let options = UsherOptions {
-            namespaces: ["custom-a", "custom-kubeconfig", "custom-samples"].map(str::to_owned).to_vec(),
+            namespaces: [
+                "custom-a",
+                "custom-kubeconfig",
+                "custom-samples",
+                "off-owner",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
             mutates: false,
             judges: "flux-keda",
             ..UsherOptions::new(binary, &config)
@@ -183,6 +199,136 @@ fn the_config_map_of_a_kubeconfig_is_read_with_the_role_of_the_documentation() {
     assert!(said.success, "{said:?}");
     // It may name another one later.
     assert!(said.stderr.contains("Warning:"), "{said:?}");
+}
+
+#[test]
+fn a_configured_account_is_written_where_none_is_named() {
+    let Some(fixtures) = fixtures() else { return };
+    let team = team("custom-defaults", &fixtures);
+    let binary = Path::new(env!("CARGO_BIN_EXE_usher"));
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster/defaults.yaml");
+    let options = UsherOptions {
+        namespaces: vec![team.namespace.clone()],
+        generated: true,
+        ..UsherOptions::new(binary, &config)
+    };
+    let _usher = UsherProcess::start(plane(), &options).unwrap_or_else(|error| panic!("{error}"));
+    let warning = "Warning: spec.serviceAccountName named no account: \"tenant\" is written, as defaultServiceAccounts of the \
+                   configuration says";
+    let app = kustomization("app", "path: ./");
+    let refused = team.create(&app, &[]);
+    refused.refused_by(
+        "validate-customs.usher.dev",
+        "may not use serviceaccount \"tenant\" in namespace custom-defaults (spec.serviceAccountName)",
+    );
+    assert!(refused.stderr.contains(warning), "{refused:?}");
+    team.grant("serviceaccounts/tenant");
+    let release = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: app}\n\
+                   spec: {interval: 1m, chart: {spec: {chart: a, sourceRef: {kind: HelmRepository, name: charts}}}}";
+    let named = kustomization("named", "serviceAccountName: tenant");
+    let apply = |text: &str, args: &[&str]| -> Said {
+        let mut command = team.kubectl();
+        command.args(["apply", "-f", "-"]).args(args);
+        feed(&mut command, text).unwrap().into()
+    };
+    for (args, again) in [
+        (&[][..], "unchanged"),
+        (
+            &["--server-side", "--force-conflicts"],
+            "serverside-applied",
+        ),
+    ] {
+        for text in [&*app, release, &named] {
+            apply(text, args).passes();
+            let second = apply(text, args);
+            second.passes();
+            assert!(second.stdout.contains(again), "{second:?}");
+        }
+        for object in [
+            "kustomization/app",
+            "kustomization/named",
+            "helmrelease/app",
+        ] {
+            let account = team.run(&["get", object, "-o", "jsonpath={.spec.serviceAccountName}"]);
+            assert_eq!(account.stdout, "tenant", "{object}: {account:?}");
+        }
+    }
+    // Who takes the name away gets it back.
+    let patch = [
+        "patch",
+        "kustomization/named",
+        "--type=json",
+        "-p",
+        r#"[{"op": "remove", "path": "/spec/serviceAccountName"}]"#,
+    ];
+    let patched = team.run(&patch);
+    patched.passes();
+    assert!(patched.stderr.contains(warning), "{patched:?}");
+    let account = team.run(&[
+        "get",
+        "kustomization/named",
+        "-o",
+        "jsonpath={.spec.serviceAccountName}",
+    ]);
+    assert_eq!(account.stdout, "tenant");
+}
+
+/// An account of a controller, which may create Jobs in the namespace.
+fn acts(team: &Team, account: &str) {
+    let who = format!("--serviceaccount={account}");
+    let bind = [
+        "-n",
+        &team.namespace,
+        "create",
+        "rolebinding",
+        "acts",
+        "--clusterrole=edit",
+        &who,
+    ];
+    plane().run(&bind).unwrap();
+}
+
+#[test]
+fn the_owner_of_what_a_named_controller_makes_must_be_readable() {
+    let Some(fixtures) = fixtures() else { return };
+    // The Usher of the other tests, which names no such controller, does not look here.
+    let team = team("off-owner", &fixtures);
+    acts(&team, "keda:keda-operator");
+    team.grant("serviceaccounts/deployer");
+    let template = "{spec: {restartPolicy: Never, serviceAccountName: deployer, containers: [{name: c, image: nginx}]}}";
+    team.create(
+        &format!(
+            "apiVersion: keda.sh/v1alpha1\nkind: ScaledJob\nmetadata: {{name: crunch}}\n\
+             spec: {{triggers: [{{type: cpu, metadata: {{value: \"1\"}}}}], jobTargetRef: {{template: {template}}}}}"
+        ),
+        &[],
+    )
+    .passes();
+    let uid = [
+        "get",
+        "scaledjob.keda.sh/crunch",
+        "-o",
+        "jsonpath={.metadata.uid}",
+    ];
+    let job = format!(
+        "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: crunch, ownerReferences: [{{apiVersion: keda.sh/v1alpha1, \
+         kind: ScaledJob, name: crunch, uid: {}, controller: true}}]}}\nspec: {{template: {template}}}",
+        team.run(&uid).stdout
+    );
+    let create = || {
+        let mut operator = plane().kubectl_as("system:serviceaccount:keda:keda-operator");
+        operator.args(["-n", &team.namespace, "create", "-f", "-"]);
+        Said::from(feed(&mut operator, &job).unwrap())
+    };
+    create().refused(
+        "ScaledJob crunch could not be read: the API server answers 403 Forbidden: scaledjobs.keda.sh \"crunch\" is \
+         forbidden: User \"system:serviceaccount:usher-system:usher\" cannot get resource \"scaledjobs\"",
+    );
+    let mut generate = Command::new(env!("CARGO_BIN_EXE_usher"));
+    generate.args(["generate", "owner-role", "--config", CONFIG]);
+    let printed = Said::from(generate.output().unwrap());
+    plane().apply(&printed.stdout).unwrap();
+    create().passes();
 }
 
 /// The objects of a file that Flux or KEDA own, moved into one namespace.

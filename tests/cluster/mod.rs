@@ -5,17 +5,15 @@ mod custom;
 mod injection;
 mod meddler;
 mod missing;
+mod paths;
+mod served;
 mod tokens;
 mod updates;
 
-use std::{
-    path::Path,
-    process::{Command, Output},
-    sync::OnceLock,
-};
+use std::{path::Path, process::Command, sync::OnceLock};
 
 use crate::controlplane::usher::{UsherProcess, with_usher};
-use crate::controlplane::{feed, plane};
+use crate::controlplane::{Said, feed, plane};
 
 /// The nine kinds, each with a pod spec at `SPEC`.
 const KINDS: [(&str, &str); 9] = [
@@ -178,44 +176,4 @@ fn manifest(kind: &str, name: &str, spec: &str) -> String {
     kind.replace("TEMPLATE", "{metadata: {labels: {app: NAME}}, spec: SPEC}")
         .replace("NAME", name)
         .replace("SPEC", &spec)
-}
-
-/// What kubectl said.
-#[derive(Debug)]
-struct Said {
-    success: bool,
-    stdout: String,
-    stderr: String,
-}
-
-impl From<Output> for Said {
-    fn from(output: Output) -> Self {
-        Self {
-            success: output.status.success(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
-    }
-}
-
-impl Said {
-    /// It passed, and Usher said nothing.
-    #[track_caller]
-    fn passes(&self) {
-        assert!(self.success && !self.stderr.contains("may not"), "{self:?}");
-    }
-
-    /// Usher refused it, with these words.
-    #[track_caller]
-    fn refused(&self, words: &str) {
-        self.refused_by("validate.usher.dev", words);
-    }
-
-    /// Usher refused it through this one of its registrations, with these words.
-    #[track_caller]
-    fn refused_by(&self, webhook: &str, words: &str) {
-        let head = format!("admission webhook \"{webhook}\" denied the request: ");
-        assert!(!self.success && self.stderr.contains(&head), "{self:?}");
-        assert!(self.stderr.contains(words), "{words}: {self:?}");
-    }
 }

@@ -154,7 +154,11 @@ impl Boot<'_> {
         let config = self.dir.join("controller-manager.kubeconfig");
         write_json(
             &config,
-            &kubeconfig(self.ports.apiserver, self.pki, &pair, &json!({})),
+            &kubeconfig(
+                self.ports.apiserver,
+                self.pki,
+                &credentials(&pair, &json!({})),
+            ),
         )?;
         let mut command = Command::new(self.binaries.path("kube-controller-manager"));
         for flag in [
@@ -204,18 +208,23 @@ impl Boot<'_> {
     }
 }
 
-/// A kubeconfig in JSON, which is YAML too. `more` is added to the user, for instance `as` and `as-groups`.
-pub(crate) fn kubeconfig(port: u16, pki: &Pki, pair: &Pair, more: &Value) -> Value {
+/// Who a client is by its certificate. `more` is added, for instance `as` and `as-groups`.
+pub(crate) fn credentials(pair: &Pair, more: &Value) -> Value {
     let mut user = json!({"client-certificate": pair.cert, "client-key": pair.key});
     if let (Some(user), Some(more)) = (user.as_object_mut(), more.as_object()) {
         user.extend(more.clone());
     }
+    user
+}
+
+/// A kubeconfig in JSON, which is YAML too. The credentials are those of its only user.
+pub(crate) fn kubeconfig(port: u16, pki: &Pki, credentials: &Value) -> Value {
     let server = format!("https://127.0.0.1:{port}");
     json!({
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": "usher-test", "cluster": {"server": server, "certificate-authority": pki.path("ca.crt")}}],
-        "users": [{"name": "user", "user": user}],
+        "users": [{"name": "user", "user": credentials}],
         "contexts": [{"name": "usher-test", "context": {"cluster": "usher-test", "user": "user"}}],
         "current-context": "usher-test",
     })

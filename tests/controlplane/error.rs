@@ -7,39 +7,64 @@ use std::process::ExitStatus;
 /// Why there is no control plane, or why it did not do what it was asked. Messages say what to do.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// `KUBEBUILDER_ASSETS` is set, and programs are missing there.
+    /// The variable for ready-made programs is set, and some are missing there.
     #[error(
-        "KUBEBUILDER_ASSETS=\"{}\" lacks {}: the usual envtest bundle has no kube-controller-manager; \
-         add what is missing, or unset KUBEBUILDER_ASSETS and install Go, and it is built from tests/controlplane",
+        "{variable}=\"{}\" lacks {}: add what is missing, or unset {variable} and install Go, which then builds all of \
+         tests/{folder}",
         dir.display(), missing.join(", ")
     )]
-    AssetsIncomplete {
-        /// The value of the variable.
+    Incomplete {
+        /// The variable.
+        variable: &'static str,
+        /// Its value.
         dir: PathBuf,
         /// The names of the missing programs.
         missing: Vec<&'static str>,
+        /// The folder of the Go module below tests.
+        folder: &'static str,
     },
     /// Neither a Go toolchain nor ready-made programs.
     #[error(
-        "a real control plane is needed, and neither of its two sources is there: install Go {go} or newer \
-         (https://go.dev/dl; it is then built once, about four minutes), or set KUBEBUILDER_ASSETS to a folder with \
-         etcd, kube-apiserver, kube-controller-manager and kubectl"
+        "{what} cannot be built, for Go is not installed: install Go {go} or newer (https://go.dev/dl; the build takes \
+         {takes}, once), or set {variable} to a folder with {names}"
     )]
     NoGo {
-        /// The version that go.mod asks for.
+        /// What is to be built.
+        what: &'static str,
+        /// How long that takes.
+        takes: &'static str,
+        /// The variable for ready-made programs.
+        variable: &'static str,
+        /// Their names.
+        names: String,
+        /// The version of Go that go.mod asks for.
         go: String,
     },
-    /// `go build` ran and failed; its own words are on the screen above.
-    #[error("\"go build\" of the control plane ended with {status}; its output is above")]
-    GoBuild {
+    /// Go ran and failed; its own words are on the screen above.
+    #[error("\"go {args}\" in \"{}\" ended with {status}; its output is above", folder.display())]
+    Go {
+        /// Its arguments.
+        args: String,
+        /// The folder of the module.
+        folder: PathBuf,
         /// How it ended.
         status: ExitStatus,
     },
-    /// tests/controlplane/go.mod names no version of the package.
-    #[error("tests/controlplane/go.mod does not say which version of \"{package}\" to build")]
+    /// A go.mod names no version of the module.
+    #[error("tests/{folder}/go.mod does not say which version of {module} to build")]
     NoVersion {
-        /// The line that was looked for.
-        package: &'static str,
+        /// The folder of the Go module below tests.
+        folder: &'static str,
+        /// The module that was looked for.
+        module: &'static str,
+    },
+    /// The sources of a module are not to be had.
+    #[error("cannot get the sources of {module} from go: {why}")]
+    NoSource {
+        /// The module.
+        module: String,
+        /// What came instead.
+        why: String,
     },
     /// A file or a process of the rig itself.
     #[error("cannot {what} \"{}\": {source}", path.display())]

@@ -12,17 +12,21 @@ mod error;
 mod pki;
 mod rundir;
 #[cfg(test)]
+mod said;
+#[cfg(test)]
 mod tests;
 pub(crate) mod usher;
 
 pub(crate) use error::Error;
+#[cfg(test)]
+pub(crate) use said::Said;
 
-use binaries::Binaries;
-use boot::{Boot, kubeconfig, write_json};
+use binaries::{Binaries, CONTROL_PLANE};
+use boot::{Boot, credentials, kubeconfig, write_json};
 use child::Supervised;
 use pki::Pki;
 use rundir::RunDir;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -76,8 +80,7 @@ impl ControlPlane {
     /// Boots a control plane on free ports and returns when ordinary users can work with it.
     pub(crate) fn start(options: Options) -> Result<Self, Error> {
         let target = target_dir();
-        let assets = std::env::var_os("KUBEBUILDER_ASSETS");
-        let binaries = Binaries::find(assets.as_deref().map(Path::new), &target)?;
+        let binaries = CONTROL_PLANE.find()?;
         let dir = RunDir::create(&target)?;
         let pki = Pki::create(&dir.path().join("pki"))?;
         let pair = pki.client("admin", "admin", Some("system:masters"))?;
@@ -90,10 +93,8 @@ impl ControlPlane {
                 etcd,
                 etcd_peer,
             };
-            write_json(
-                &admin,
-                &kubeconfig(ports.apiserver, &pki, &pair, &json!({})),
-            )?;
+            let credentials = credentials(&pair, &json!({}));
+            write_json(&admin, &kubeconfig(ports.apiserver, &pki, &credentials))?;
             let boot = Boot {
                 dir: dir.path(),
                 binaries: &binaries,
@@ -137,23 +138,61 @@ impl ControlPlane {
     /// most; for a user with more groups it is the administrator's, who then acts as that user.
     pub(crate) fn kubeconfig_for(&self, user: &str, groups: &[&str]) -> Result<PathBuf, Error> {
         let file = self.file("client");
-        let (pair, more) = if let [_, _, ..] = groups {
-            (
-                self.pki.client(&file, "admin", Some("system:masters"))?,
-                json!({"as": user, "as-groups": groups}),
-            )
+        if let [_, _, ..] = groups {
+            let pair = self.pki.client(&file, "admin", Some("system:masters"))?;
+            let more = json!({"as": user, "as-groups": groups});
+            self.kubeconfig_with(&file, &credentials(&pair, &more))
         } else {
-            (
-                self.pki.client(&file, user, groups.first().copied())?,
-                json!({}),
-            )
-        };
-        let path = self.dir.path().join(format!("{file}.kubeconfig"));
-        write_json(
-            &path,
-            &kubeconfig(self.ports.apiserver, &self.pki, &pair, &more),
+            let pair = self.pki.client(&file, user, groups.first().copied())?;
+            self.kubeconfig_with(&file, &credentials(&pair, &json!({})))
+        }
+    }
+
+    /// A new kubeconfig for a service account, with a token that is bound to a pod of it, as a program in the cluster has.
+    pub(crate) fn kubeconfig_of(&self, namespace: &str, account: &str) -> Result<PathBuf, Error> {
+        let pod = self.file(account);
+        self.apply(
+            &json!({
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": pod, "namespace": namespace},
+                "spec": {"serviceAccountName": account, "containers": [{"name": "main", "image": account}]},
+            })
+            .to_string(),
         )?;
+        let bound = format!("--bound-object-name={pod}");
+        let ask = [
+            "create",
+            "token",
+            account,
+            "--bound-object-kind=Pod",
+            &bound,
+        ];
+        let token = self.run(&[&["-n", namespace], &ask[..]].concat())?;
+        self.kubeconfig_with(&pod, &json!({"token": token.trim()}))
+    }
+
+    fn kubeconfig_with(&self, file: &str, credentials: &Value) -> Result<PathBuf, Error> {
+        let path = self.dir.path().join(format!("{file}.kubeconfig"));
+        let config = kubeconfig(self.ports.apiserver, &self.pki, credentials);
+        write_json(&path, &config)?;
         Ok(path)
+    }
+
+    /// A folder with `ca.crt`, `tls.crt` and `tls.key`, as a secret of cert-manager is mounted: a certificate for a server on
+    /// loopback.
+    pub(crate) fn serving_certificate(&self, name: &str) -> Result<PathBuf, Error> {
+        let pair = self.pki.server(name, &["127.0.0.1", "localhost"])?;
+        let dir = self.dir.path().join(format!("{name}-tls"));
+        std::fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
+        for (from, to) in [
+            (self.pki.path("ca.crt"), "ca.crt"),
+            (pair.cert, "tls.crt"),
+            (pair.key, "tls.key"),
+        ] {
+            std::fs::copy(&from, dir.join(to)).map_err(Error::io("copy", &from))?;
+        }
+        Ok(dir)
     }
 
     /// The address of the API server, without a slash at the end.
@@ -277,6 +316,11 @@ pub(crate) fn plane() -> &'static ControlPlane {
 
 /// Runs a command with `input` on its standard input.
 pub(crate) fn feed(command: &mut Command, input: &str) -> Result<Output, Error> {
+    feed_bytes(command, input.as_bytes())
+}
+
+/// The same with what need not be text.
+pub(crate) fn feed_bytes(command: &mut Command, input: &[u8]) -> Result<Output, Error> {
     let program = PathBuf::from(command.get_program());
     command
         .stdin(Stdio::piped())
@@ -285,7 +329,7 @@ pub(crate) fn feed(command: &mut Command, input: &str) -> Result<Output, Error> 
     let mut child = command.spawn().map_err(Error::io("run", &program))?;
     if let Some(mut stdin) = child.stdin.take() {
         // A command that ends before it has read everything says why on its own.
-        drop(stdin.write_all(input.as_bytes()));
+        drop(stdin.write_all(input));
     }
     child.wait_with_output().map_err(Error::io("run", &program))
 }

@@ -1,6 +1,6 @@
 //! The control plane itself: it comes up whole, users are who they say, and nothing is left behind.
 
-use super::binaries::Binaries;
+use super::binaries::{Binaries, CONTROL_PLANE};
 use super::child::{Farewell, Supervised};
 use super::rundir::RunDir;
 use super::usher::{UsherOptions, UsherProcess};
@@ -245,7 +245,7 @@ fn missing_programs_are_named() {
     for name in ["etcd", "kube-apiserver", "kubectl"] {
         fs::write(dir.path().join(name), "").unwrap();
     }
-    let error = Binaries::find(Some(dir.path()), Path::new("unused"))
+    let error = Binaries::find(&CONTROL_PLANE, Some(dir.path()), Path::new("unused"))
         .unwrap_err()
         .to_string();
     assert!(error.contains("lacks kube-controller-manager:"), "{error}");
@@ -262,7 +262,8 @@ fn a_port_that_somebody_took_first_is_told_from_other_failures() {
     let [apiserver, etcd, etcd_peer] = free_ports().unwrap();
     let pair = pki.client("admin", "admin", None).unwrap();
     let admin = dir.path().join("admin.kubeconfig");
-    write_json(&admin, &kubeconfig(apiserver, &pki, &pair, &json!({}))).unwrap();
+    let who = credentials(&pair, &json!({}));
+    write_json(&admin, &kubeconfig(apiserver, &pki, &who)).unwrap();
     let free = Ports {
         apiserver,
         etcd,

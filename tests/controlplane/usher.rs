@@ -35,6 +35,9 @@ pub(crate) struct UsherOptions {
     pub(crate) mutates: bool,
     /// The file of webhook-config, without its ending, that says what it is asked to judge.
     pub(crate) judges: &'static str,
+    /// Whether the registrations are those that `usher generate` writes for the configuration and the cluster, not
+    /// those of the files.
+    pub(crate) generated: bool,
 }
 
 impl UsherOptions {
@@ -48,6 +51,7 @@ impl UsherOptions {
             namespaces: Vec::new(),
             mutates: true,
             judges: "validating",
+            generated: false,
         }
     }
 }
@@ -112,12 +116,19 @@ impl<'a> UsherProcess<'a> {
         };
         let hooks = HOOKS.into_iter().map(|(file, _)| file);
         for file in hooks.filter(|file| options.mutates || *file != "mutating") {
+            let name = if file == "validating" {
+                options.judges
+            } else {
+                file
+            };
+            let source = if options.generated {
+                Source::Generated(generate(plane, options, file == "mutating")?)
+            } else {
+                Source::File(format!("webhook-config/{name}.yaml"))
+            };
             let registration = Registration {
-                file: if file == "validating" {
-                    options.judges
-                } else {
-                    file
-                },
+                file: name,
+                source,
                 name: &usher.registration,
                 port,
                 namespaces: &options.namespaces,
@@ -135,6 +146,11 @@ impl<'a> UsherProcess<'a> {
     /// The port for `/livez`, `/readyz` and `/metrics` (plain HTTP).
     pub(crate) fn health_port(&self) -> u16 {
         self.health
+    }
+
+    /// What it shows at `/metrics`, as an HTTP answer.
+    pub(crate) fn metrics(&self) -> Result<String, Error> {
+        get(self.health, "/metrics").map_err(Error::io("ask", Path::new("/metrics")))
     }
 
     /// The process id, for instance to read its CPU time and memory.
@@ -176,10 +192,40 @@ fn unregister(plane: &ControlPlane, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// The registration that `usher generate` writes for a configuration and the cluster.
+fn generate(plane: &ControlPlane, options: &UsherOptions, mutating: bool) -> Result<String, Error> {
+    let mut command = Command::new(&options.binary);
+    command.args(["generate", "webhook-config", "--served", "--config"]);
+    command
+        .arg(&options.config)
+        .arg("--kubeconfig")
+        .arg(plane.kubeconfig());
+    command.args(mutating.then_some("--mutating"));
+    let output = command
+        .output()
+        .map_err(Error::io("run", &options.binary))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(Error::Manifest {
+        path: options.config.clone(),
+        reason: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
+/// Where the text of a registration comes from.
+enum Source {
+    /// A file of the repository.
+    File(String),
+    /// The text itself.
+    Generated(String),
+}
+
 /// A webhook registration, made of the manifest that users install.
 struct Registration<'a> {
     /// The file, without its ending.
     file: &'a str,
+    source: Source,
     name: &'a str,
     port: u16,
     namespaces: &'a [String],
@@ -188,9 +234,15 @@ struct Registration<'a> {
 impl Registration<'_> {
     /// The manifest, with our address in place of the service, and one more webhook that shows when all are in force.
     fn manifest(&self, ca_pem: &str) -> Result<Value, Error> {
-        let file = format!("webhook-config/{}.yaml", self.file);
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-        let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let (path, text) = match &self.source {
+            Source::File(file) => {
+                let path = root.join(file);
+                let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+                (path, text)
+            }
+            Source::Generated(text) => (PathBuf::from(self.file), text.clone()),
+        };
         let wrong = |reason: String| Error::Manifest {
             path: path.clone(),
             reason,
@@ -283,18 +335,24 @@ impl Registration<'_> {
 }
 
 /// Asks `/readyz` on the health port. Gives the status line if it is not 200.
-fn ready(port: u16) -> Result<(), String> {
-    let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: usher\r\nconnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer.lines().next().unwrap_or_default().to_owned())
-    };
-    match ask() {
-        Ok(line) if line.split(' ').nth(1) == Some("200") => Ok(()),
-        Ok(line) => Err(line),
+pub(crate) fn ready(port: u16) -> Result<(), String> {
+    match get(port, "/readyz") {
+        Ok(answer) => {
+            let line = answer.lines().next().unwrap_or_default();
+            let is_ready = line.split(' ').nth(1) == Some("200");
+            is_ready.then_some(()).ok_or_else(|| line.to_owned())
+        }
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// The whole answer of an HTTP server on loopback.
+fn get(port: u16, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }

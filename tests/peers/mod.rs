@@ -7,6 +7,7 @@
 mod aws;
 mod azure;
 mod gcp;
+mod manifests;
 mod theatre;
 
 use std::{

@@ -283,7 +283,11 @@ fn the_catalogue_is_read_anew() {
     fs::write(files.join("own.d/a.yaml"), entry("account")).unwrap();
     eventually("valid", || metric(usher.health, VALID) > 0.5);
     fs::write(files.join("own.d/b.yaml"), entry("account")).unwrap();
-    usher.logged("v1 of Oven stands there twice");
+    usher.logged("own.d/b.yaml:2:9: v1 of Oven stands there twice");
+    assert!(refused(&usher));
+    // One that is no text.
+    fs::write(files.join("own.d/b.yaml"), b"about: \xFF").unwrap();
+    usher.logged("valid UTF-8");
     assert!(refused(&usher));
     fs::remove_file(files.join("own.d/b.yaml")).unwrap();
     fs::write(files.join("own.d/a.yaml"), entry("other")).unwrap();

@@ -8,14 +8,11 @@ use k8s_openapi::api::{
         SubjectAccessReview, SubjectAccessReviewSpec, SubjectAccessReviewStatus,
     },
 };
-use kube::{
-    Api, Client, Config,
-    config::{KubeConfigOptions, Kubeconfig},
-};
+use kube::{Api, Client};
 
 use super::{Answer, Args, PATIENCE, answer};
 use crate::{
-    cli::{Failure, world::World},
+    cli::{Failure, kubeconfig, world::World},
     cluster::{Backend, NotReady, describe},
     engine::{Authorizer, FactError, Facts, Need},
     reference::{Question, Requester, Text},
@@ -34,20 +31,8 @@ pub(super) fn ask(args: &Args, world: &World) -> Result<(String, Answer), Failur
 }
 
 async fn of_cluster(args: &Args, world: &World) -> Result<(String, Answer), Failure> {
-    // Somebody may have chosen one before: then that one holds.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let config = match &args.kubeconfig {
-        Some(file) => {
-            let bad = |error| format!("{}: {error}", file.display());
-            let kubeconfig = Kubeconfig::read_from(file).map_err(bad)?;
-            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-                .await
-                .map_err(bad)?
-        }
-        None => Config::infer().await.map_err(|error| {
-            format!("no cluster to ask: name files with --rbac or --kubeconfig ({error})")
-        })?,
-    };
+    let otherwise = "name files with --rbac or --kubeconfig";
+    let config = kubeconfig::config(args.kubeconfig.as_deref(), otherwise).await?;
     let namespace = args
         .namespace
         .as_ref()

@@ -73,7 +73,12 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
             for line in &lines {
                 writeln!(out, "{line}")?;
             }
-            writeln!(out, "{} files, {} remarks", files.len(), lines.len())?;
+            let counted = |count: usize, what| {
+                let plural = if count == 1 { "" } else { "s" };
+                format!("{count} {what}{plural}")
+            };
+            let (files, remarks) = (counted(files.len(), "file"), counted(lines.len(), "remark"));
+            writeln!(out, "{files}, {remarks}")?;
             return Ok(Exit::of(lines.is_empty()));
         }
     }

@@ -1,0 +1,118 @@
+use json_patch::{AddOperation, PatchOperation, jsonptr::PointerBuf};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, value::RawValue};
+
+use super::{
+    judge::as_before,
+    policy::{Policy, any, legal},
+    request::{Operation, Request},
+};
+use crate::{
+    catalogue::{Catalogue, Content, Lost, at, unnamed},
+    rights::Pattern,
+};
+
+/// An account that is written into custom resources which name none.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct DefaultAccount {
+    /// The namespaces of the objects.
+    #[serde(deserialize_with = "legal::some")]
+    pub namespaces: Vec<Pattern>,
+    /// The controllers that carry them out, by their names in the catalogue.
+    #[serde(deserialize_with = "legal::some")]
+    pub controllers: Vec<String>,
+    /// The account, in the namespace of the object.
+    #[serde(deserialize_with = "legal::object_name")]
+    pub service_account: String,
+}
+
+/// What the mutating side is to write.
+#[derive(Default)]
+pub(super) struct Written {
+    /// The changes.
+    pub(super) operations: Vec<PatchOperation>,
+    /// What happens, as sentences for whoever named no account.
+    pub(super) warnings: Vec<String>,
+}
+
+/// The accounts that are to be written into the object of a request: those of the first entry that matches the namespace
+/// and names the controller. Of an update that changes nothing that is judged, none: it was admitted as it is.
+///
+/// An error if the object cannot be read.
+pub(super) fn accounts(
+    request: &Request<'_>,
+    catalogue: &Catalogue,
+    policy: &Policy,
+) -> Result<Written, Lost> {
+    let Request {
+        kind, namespace, ..
+    } = request;
+    let entry = catalogue.version(&kind.group, &kind.kind, &kind.version);
+    let matching: Vec<&DefaultAccount> = policy
+        .default_accounts
+        .iter()
+        .filter(|entry| any(&entry.namespaces, namespace))
+        .collect();
+    let (Some(entry), Some(object), false) = (entry, request.object, matching.is_empty()) else {
+        return Ok(Written::default());
+    };
+    let as_it_was = match (&request.operation, request.old) {
+        (Operation::Create, _) => false,
+        (Operation::Update, Some(old)) => as_before(entry, object, old),
+        _ => true,
+    };
+    let Content::Fields(fields) = &entry.content else {
+        return Ok(Written::default());
+    };
+    if as_it_was || !request.subresource.is_empty() || policy.excludes(namespace) {
+        return Ok(Written::default());
+    }
+    let mut written = Written::default();
+    for field in unnamed(fields, object)? {
+        let (controller, path) = (field.left_to().unwrap_or_default(), field.path.head());
+        let mut entries = matching.iter();
+        let held =
+            |entry: &&&DefaultAccount| entry.controllers.iter().any(|held| *held == *controller);
+        if let Some(DefaultAccount {
+            service_account, ..
+        }) = entries.find(held)
+        {
+            written.add(object, &path, service_account)?;
+            written.warnings.push(format!(
+                "{} named no account: \"{service_account}\" is written, as defaultServiceAccounts of the configuration says",
+                path.join(".")
+            ));
+        }
+    }
+    Ok(written)
+}
+
+impl Written {
+    /// Writes a text at a path of keys, with whatever is missing on the way.
+    fn add(&mut self, object: &RawValue, path: &[Box<str>], text: &str) -> Result<(), Lost> {
+        for length in 1..=path.len() {
+            let (way, rest) = path.split_at(length);
+            let pointer = PointerBuf::from_tokens(way.iter().map(|key| &**key));
+            let value = if rest.is_empty() {
+                text.into()
+            } else if at::<&RawValue>(object, way)?.is_some()
+                || self
+                    .operations
+                    .iter()
+                    .any(|known| *known.path() == *pointer)
+            {
+                continue;
+            } else {
+                Value::Object(serde_json::Map::new())
+            };
+            // Adding a field that is there replaces it (RFC 6902, 4.1).
+            self.operations.push(PatchOperation::Add(AddOperation {
+                path: pointer,
+                value,
+            }));
+        }
+        Ok(())
+    }
+}

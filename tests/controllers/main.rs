@@ -1,0 +1,126 @@
+//! Usher beside the real controllers of Flux and KEDA: `cargo test --test controllers [STORY]`.
+//!
+//! One control plane and one run. The stories are told side by side, each in a namespace of its own. At the end Usher must have
+//! refused nothing but what they provoked.
+
+#[cfg(test)]
+mod controllers;
+#[path = "../controlplane/mod.rs"]
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "shared with the other tests, the example and the benches, which use other parts"
+)]
+mod controlplane;
+#[cfg(test)]
+mod flux;
+#[cfg(test)]
+mod keda;
+#[cfg(test)]
+mod stage;
+#[cfg(test)]
+mod tenant;
+#[cfg(test)]
+mod web;
+
+use std::{
+    error::Error,
+    process::ExitCode,
+    thread,
+    time::{Duration, Instant},
+};
+
+use controllers::CONTROLLERS;
+use controlplane::{ControlPlane, Options, binaries::say};
+use stage::Stage;
+
+/// A story panics when it does not end as it should.
+type Story = fn(&Stage<'_>);
+
+/// What is told, and the namespace in which it plays.
+const STORIES: [(&str, Story); 10] = [
+    ("flux-account", flux::an_account_takes_the_right_to_use_it),
+    (
+        "flux-applies",
+        flux::what_is_applied_is_judged_as_the_account,
+    ),
+    ("flux-no-account", flux::no_account_is_the_controllers_own),
+    ("flux-flag", flux::no_account_is_that_of_the_flag),
+    (
+        "flux-default",
+        flux::an_account_is_written_where_none_is_named,
+    ),
+    ("flux-source", flux::a_source_elsewhere_takes_a_right_there),
+    ("keda-jobs", keda::jobs_of_a_scaled_job_come_up),
+    (
+        "keda-unnamed",
+        keda::an_operator_that_is_not_named_is_judged_itself,
+    ),
+    ("keda-scales", keda::what_is_scaled_takes_a_right),
+    ("keda-token", keda::a_token_takes_two_rights),
+];
+
+fn main() -> ExitCode {
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|arg| !arg.starts_with('-'))
+        .collect();
+    match run(&wanted) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(failed) => {
+            say(&format!("{failed} failed"));
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            say(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Tells the stories whose name holds one of the words, all without any. Gives how many failed.
+fn run(wanted: &[String]) -> Result<usize, Box<dyn Error>> {
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word));
+    let stories = STORIES.iter().filter(|(name, _)| is_wanted(name));
+    let stories: Vec<_> = stories.collect();
+    if stories.is_empty() {
+        return Err(format!("no story is called {}", wanted.join(" or ")).into());
+    }
+    web::needs_git()?;
+    let controllers = CONTROLLERS.find()?;
+    let start = Instant::now();
+    let plane = ControlPlane::start(Options::default())?;
+    let mut stage = Stage::set(&plane, &controllers)?;
+    say(&format!("all controllers run after {}", took(start)));
+    let failed = thread::scope(|scope| {
+        let tell = |(name, story): &(&'static str, Story)| {
+            let (name, story, stage) = (*name, *story, &stage);
+            let told = move || {
+                let start = Instant::now();
+                story(stage);
+                say(&format!("{name} ok after {}", took(start)));
+            };
+            let thread = thread::Builder::new().name(name.to_owned());
+            thread.spawn_scoped(scope, told)
+        };
+        let threads = stories.into_iter().map(tell);
+        let threads = threads.collect::<Result<Vec<_>, _>>()?;
+        let ends = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        Ok::<_, std::io::Error>(ends.filter(Result::is_err).count())
+    })?;
+    if failed > 0 {
+        stage.show_logs();
+        return Ok(failed);
+    }
+    let reviews = stage.nothing_else_was_refused()?;
+    say(&format!(
+        "{reviews} reviews, nothing else refused; all told in {}",
+        took(start)
+    ));
+    Ok(0)
+}
+
+fn took(start: Instant) -> String {
+    let seconds = Duration::from_secs(start.elapsed().as_secs());
+    format!("{seconds:?}")
+}
