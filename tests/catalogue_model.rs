@@ -1151,6 +1151,19 @@ impl Seer<'_> {
         let (Some(api), Some(kind)) = (key(value, "apiVersion")?, key(value, "kind")?) else {
             return Err(Lost);
         };
+        if api == "v1" && kind == "List" {
+            match &value["items"] {
+                Value::Null => {}
+                items @ Value::Array(_) => {
+                    let path = format!("{path}.items");
+                    if self.manifest(items, &path, own, depth - 1).is_err() {
+                        self.lost(&path);
+                    }
+                }
+                _ => return Err(Lost),
+            }
+            return Ok(());
+        }
         let namespace = key(&value["metadata"], "namespace")?;
         let own = namespace.unwrap_or_else(|| own.to_owned());
         if own != self.root && !self.root.is_empty() {

@@ -158,13 +158,14 @@ impl TryFrom<KindEntry> for Kind {
 
 /// Who a controller is, and which account it uses for objects that name none.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Identity {
     /// The namespace that it runs in.
     pub namespace: Box<str>,
     /// Its own account.
     pub service_account: Box<str>,
     /// The account, in the namespace of the object, that it is told to use where none is named; empty: its own.
+    #[serde(default)]
     pub default_service_account: Box<str>,
 }
 
@@ -701,7 +702,8 @@ mod tests {
             let start =
                 format!("catalogue: own.yaml:{line}:{column}: there is no controller \"nobody\"");
             assert!(bad.starts_with(&start), "{bad}");
-            let known = format!("controllers: {{nobody: {{}}}}\n{file}");
+            let known =
+                format!("controllers: {{nobody: {{namespace: n, serviceAccount: s}}}}\n{file}");
             Catalogue::embedded()
                 .unwrap()
                 .add("own.yaml", &known)

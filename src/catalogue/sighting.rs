@@ -425,6 +425,16 @@ impl<'o> Looker<'_, 'o> {
         let (Ok(Some(api_version)), Ok(Some(kind))) = (api_version, kind) else {
             return self.push(lost("it has no apiVersion or no kind"));
         };
+        // Several objects in one, as kubectl prints them.
+        if (&*api_version, &*kind) == ("v1", "List") {
+            return match at::<&RawValue>(value, &["items".into()]) {
+                Ok(Some(items)) if items.get().starts_with('[') => {
+                    self.manifest(items, &format!("{path}.items"), depth - 1);
+                }
+                Ok(None) => {}
+                _ => self.push(lost("its items are no list")),
+            };
+        }
         let namespace = at::<Text<'o>>(value, &["metadata".into(), "namespace".into()]);
         let Ok(namespace) = namespace else {
             return self.push(lost("its namespace cannot be read"));
@@ -599,7 +609,7 @@ mod tests {
     fn seen(field: &str, object: &str) -> Vec<String> {
         let file = format!(
             "about: a\nkinds: [{{group: g, kind: K, resource: ks, versions: [v1], fields: [{field}]}}]\n\
-             controllers: {{operator: {{namespace: ops, serviceAccount: op}}, flagged: {{defaultServiceAccount: df}}}}"
+             controllers: {{operator: {{namespace: ops, serviceAccount: op}}, flagged: {{namespace: ops, serviceAccount: fl, defaultServiceAccount: df}}}}"
         );
         let mut catalogue = Catalogue::embedded().unwrap();
         catalogue
@@ -854,6 +864,16 @@ mod tests {
                 "{path: s.p, patch: {}}",
                 r#"{"s":{"p":"a: [nodeName"}}"#,
                 &["s.p opaque: a patch that cannot be read"],
+            ),
+            (
+                "{path: s.m, manifest: {}}",
+                r#"{"s":{"m":{"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"Pod","spec":{"serviceAccountName":"x"}}]}}}"#,
+                &["s.m.items[0].spec: own pod of x (true)"],
+            ),
+            (
+                "{path: s.m, manifest: {}}",
+                r#"{"s":{"m":{"apiVersion":"v1","kind":"List","items":{"apiVersion":"v1","kind":"Pod"}}}}"#,
+                &["s.m lost: its items are no list"],
             ),
             // What cannot set anything is not read.
             ("{path: s.p, patch: {}}", r#"{"s":{"p":"a: [b"}}"#, &[]),
