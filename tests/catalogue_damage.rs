@@ -411,33 +411,31 @@ fn is_clear(name: &str, message: &str) -> bool {
 #[test]
 fn a_damaged_file_is_refused_with_its_place_or_loads() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/catalogue");
+    let whole = |name: &str| fs::read_to_string(folder.join(format!("{name}.yaml"))).unwrap();
+    let names: Vec<&str> = Catalogue::projects().collect();
+    for name in &names {
+        assert_eq!(load(name, &whole(name)), Ok(()));
+    }
     let (mut refused, mut loaded) = (0, 0);
-    for name in Catalogue::projects() {
-        let whole = fs::read_to_string(folder.join(format!("{name}.yaml"))).unwrap();
-        assert_eq!(load(name, &whole), Ok(()));
-        let mut seeds = seed()..;
-        for _ in 0..8 {
-            let seed = seeds.next().unwrap();
-            let mut dice = Dice::new(seed);
-            let text = if dice.one_in(3) {
-                String::from_utf8_lossy(&damage(&mut dice, whole.clone().into_bytes())).into_owned()
-            } else {
-                spoiled(&mut dice, &whole)
-            };
-            match load(name, &text) {
-                Ok(()) => loaded += 1,
-                Err(message) => {
-                    assert!(
-                        is_clear(name, &message),
-                        "USHER_SEED={seed}: {name}: {message}"
-                    );
-                    refused += 1;
-                }
+    for seed in (seed()..).take(250) {
+        let mut dice = Dice::new(seed);
+        let name = dice.pick(&names);
+        let text = if dice.one_in(3) {
+            String::from_utf8_lossy(&damage(&mut dice, whole(name).into_bytes())).into_owned()
+        } else {
+            spoiled(&mut dice, &whole(name))
+        };
+        match load(name, &text) {
+            Ok(()) => loaded += 1,
+            Err(message) => {
+                let clear = is_clear(name, &message);
+                assert!(clear, "USHER_SEED={seed}: {name}: {message}");
+                refused += 1;
             }
         }
     }
     println!("{refused} damaged files are refused, {loaded} load");
-    assert!(refused > 100 && loaded > 20);
+    assert!(refused > 50 && loaded > 20);
 }
 
 /// A file with a mistake such as people make.

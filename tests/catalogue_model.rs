@@ -131,7 +131,8 @@ pub(crate) enum Step {
 /// Something on the way cannot be read.
 struct Lost;
 
-type Places<'o> = Vec<(String, Option<&'o Value>)>;
+/// Where a path leads: the path with its indices and keys, what stands there, and through which items it went.
+type Places<'o> = Vec<(String, Option<&'o Value>, Vec<String>)>;
 
 impl Book {
     /// Reads every file of the catalogue as it stands in the repository.
@@ -512,36 +513,60 @@ pub(crate) fn below(path: &str, key: &str) -> String {
     }
 }
 
-/// Every place that a path leads to.
-fn places<'o>(value: &'o Value, steps: &[Step], path: &str) -> Result<Places<'o>, Lost> {
+/// Every place that a path leads to. The first items of lists and maps that it goes through may be given.
+fn places<'o>(value: &'o Value, path: &[Step], given: &[String]) -> Result<Places<'o>, Lost> {
+    walk(value, path, given, "", &[])
+}
+
+fn walk<'o>(
+    value: &'o Value,
+    steps: &[Step],
+    given: &[String],
+    path: &str,
+    through: &[String],
+) -> Result<Places<'o>, Lost> {
     let Some((step, rest)) = steps.split_first() else {
-        return Ok(vec![(path.to_owned(), Some(value))]);
+        return Ok(vec![(path.to_owned(), Some(value), through.to_vec())]);
     };
     let only_keys = || rest.iter().all(|step| matches!(step, Step::Key(_)));
     let mut found = Vec::new();
+    let mut each = |item: String, path: String, value: &'o Value| {
+        let wanted = given.first().is_none_or(|given| *given == item);
+        if wanted {
+            let given = given.get(1..).unwrap_or_default();
+            found.extend(walk(
+                value,
+                rest,
+                given,
+                &path,
+                &[through, &[item]].concat(),
+            )?);
+        }
+        Ok(())
+    };
     match (step, value) {
         (Step::Key(key), Value::Object(_) | Value::Null) => {
             let there = value.get(key).filter(|there| !there.is_null());
             match there {
-                Some(there) => found = places(there, rest, &below(path, key))?,
+                Some(there) => return walk(there, rest, given, &below(path, key), through),
                 None if only_keys() => {
                     let path = rest.iter().fold(below(path, key), |path, step| match step {
                         Step::Key(key) => below(&path, key),
                         Step::Items | Step::Values => path,
                     });
-                    found.push((path, None));
+                    found.push((path, None, through.to_vec()));
                 }
                 None => {}
             }
         }
         (Step::Items, Value::Array(items)) => {
             for (index, item) in items.iter().enumerate() {
-                found.extend(places(item, rest, &format!("{path}[{index}]"))?);
+                each(index.to_string(), format!("{path}[{index}]"), item)?;
             }
         }
         (Step::Values, Value::Object(map)) => {
             for (key, value) in map {
-                found.extend(places(value, rest, &below(path, key))?);
+                each(key.clone(), below(path, key), value)?;
             }
         }
         (Step::Items | Step::Values, Value::Null) => {}
@@ -810,14 +835,13 @@ impl Seer<'_> {
         };
         for field in &entry.fields {
             let written = word(&field["path"]);
-            let Ok(found) = places(object, &steps(&written), "") else {
+            let Ok(found) = places(object, &steps(&written), &[]) else {
                 self.lost(&full(&written));
                 continue;
             };
-            for (path, value) in found {
-                let said = applies(field, object, &path, value);
+            for (path, value, through) in found {
                 let path = full(&path);
-                let said = match said {
+                let said = match applies(field, object, value, &through) {
                     Ok(true) => self.field(field, object, value, &path, own, depth),
                     Ok(false) => Ok(()),
                     Err(Lost) => Err(Lost),
@@ -845,7 +869,7 @@ impl Seer<'_> {
         let Some(path) = within["path"].as_str() else {
             return Ok(None);
         };
-        for (_, value) in places(object, &steps(path), "")? {
+        for (_, value, _) in places(object, &steps(path), &[])? {
             match value {
                 None | Some(Value::Null) => {}
                 Some(Value::String(text)) if text.is_empty() => {}
@@ -1301,14 +1325,13 @@ fn classes(spec: &PodSpec) -> [(&'static str, &'static str, &'static str, &str);
 fn applies(
     field: &Value,
     object: &Value,
-    place: &str,
     value: Option<&Value>,
+    through: &[String],
 ) -> Result<bool, Lost> {
-    let way = word(&field["path"]);
     let mut lost = false;
-    for (word, wanted) in [("when", true), ("unless", false)] {
-        for condition in list(&field[word]) {
-            match holds(condition, object, (&way, place), value) {
+    for (kind, wanted) in [("when", true), ("unless", false)] {
+        for condition in list(&field[kind]) {
+            match holds(condition, &word(&field["path"]), object, value, through) {
                 Ok(so) if so != wanted => return Ok(false),
                 Ok(_) => {}
                 Err(Lost) => lost = true,
@@ -1318,63 +1341,30 @@ fn applies(
     if lost { Err(Lost) } else { Ok(true) }
 }
 
-/// `way` is the path of the field, and the place that is looked at.
+/// Whether a condition holds where the path of a field leads through these items. As far as it goes the same way, it goes
+/// through the same ones.
 fn holds(
     condition: &Value,
+    field: &str,
     object: &Value,
-    way: (&str, &str),
     value: Option<&Value>,
+    through: &[String],
 ) -> Result<bool, Lost> {
     let (path, is) = condition_of(condition);
-    let wanted = steps(&path);
-    let found = match value {
-        _ if !path.starts_with('.') => {
-            let (from, rest) = same_items(object, way, &wanted);
-            places(from, rest, "")?
-        }
-        None => Vec::new(),
-        Some(value) => places(value, &wanted, "")?,
+    let found = if path.starts_with('.') {
+        let inside = |value| places(value, &steps(&path), &[]);
+        value.map(inside).transpose()?.unwrap_or_default()
+    } else {
+        let (path, field) = (steps(&path), steps(field));
+        let same = path.iter().zip(&field).take_while(|(step, of)| step == of);
+        let stars = same
+            .filter(|(step, _)| !matches!(step, Step::Key(_)))
+            .count();
+        places(object, &path, &through[..stars])?
     };
     let so = |value: &Value| match &is {
         None => is_something(value),
         Some(is) => *is == plain(value),
     };
-    Ok(found.into_iter().any(|(_, value)| value.is_some_and(so)))
-}
-
-/// From where a condition looks, and what is left of its path: the last item of a list or map on the way to the place of
-/// the field that both paths go through; without one, the object.
-fn same_items<'o, 's>(
-    object: &'o Value,
-    (written, place): (&str, &str),
-    wanted: &'s [Step],
-) -> (&'o Value, &'s [Step]) {
-    let written = steps(written);
-    let pairs = written.iter().zip(wanted);
-    let same = pairs.take_while(|(left, right)| left == right).count();
-    let shared = &wanted[..same];
-    let star = shared
-        .iter()
-        .rposition(|step| !matches!(step, Step::Key(_)));
-    let Some(star) = star else {
-        return (object, wanted);
-    };
-    let mut at = object;
-    let mut rest = place;
-    for _ in 0..=star {
-        rest = rest.strip_prefix('.').unwrap_or(rest);
-        let token;
-        (token, rest) = if let Some(quoted) = rest.strip_prefix("[\"") {
-            quoted.split_once("\"]").unwrap()
-        } else if let Some(index) = rest.strip_prefix('[') {
-            index.split_once(']').unwrap()
-        } else {
-            rest.split_at(rest.find(['.', '[']).unwrap_or(rest.len()))
-        };
-        at = match at {
-            Value::Array(items) => &items[token.parse::<usize>().unwrap()],
-            at => &at[token],
-        };
-    }
-    (at, &wanted[star + 1..])
+    Ok(found.into_iter().any(|(_, value, _)| value.is_some_and(so)))
 }

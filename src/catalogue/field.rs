@@ -184,39 +184,50 @@ pub struct ObjectField {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Of {
-    /// By kind, in the order in which they are written.
-    ByKind(
-        #[serde(deserialize_with = "in_order")]
-        #[schemars(with = "BTreeMap<Box<str>, Name>")]
-        Vec<(Box<str>, Name)>,
-    ),
+    /// By kind.
+    ByKind(Kinds),
     /// Whatever the kind.
     One(Name),
 }
 
-fn in_order<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(Box<str>, Name)>, D::Error> {
-    struct InOrder;
+/// Resources by kind, in the order in which they are written.
+#[derive(Debug, JsonSchema)]
+pub struct Kinds(#[schemars(with = "BTreeMap<Box<str>, Name>")] Vec<(Box<str>, Name)>);
 
-    impl<'de> Visitor<'de> for InOrder {
-        type Value = Vec<(Box<str>, Name)>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a map of kinds")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut kinds = Vec::new();
-            while let Some(kind) = map.next_entry()? {
-                kinds.push(kind);
-            }
-            if kinds.is_empty() {
-                return Err(A::Error::invalid_length(0, &self));
-            }
-            Ok(kinds)
-        }
+impl Kinds {
+    /// The resource of a kind; without one, the first.
+    pub fn get(&self, kind: Option<&str>) -> Option<Resource> {
+        let mut kinds = self.0.iter();
+        let held = kinds.find(|(held, _)| kind.is_none_or(|kind| **held == *kind));
+        held.map(|(_, name)| name.0)
     }
+}
 
-    deserializer.deserialize_map(InOrder)
+impl<'de> Deserialize<'de> for Kinds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Kinds;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("resources by kind")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Kinds, A::Error> {
+                let mut kinds = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    kinds.push(entry);
+                }
+                if kinds.is_empty() {
+                    return Err(A::Error::invalid_length(0, &self));
+                }
+                Ok(Kinds(kinds))
+            }
+        }
+
+        deserializer.deserialize_map(InOrder)
+    }
 }
 
 /// A resource, as kubectl writes it.
@@ -291,13 +302,10 @@ impl TryFrom<Written> for Condition {
 }
 
 impl Condition {
-    /// Whether what it looks at depends on the place: it begins there, or goes through the same items of lists and maps.
+    /// Whether it may be another one at each place that the path of its field leads to.
     fn is_of_place(&self, field: &FieldPath) -> bool {
-        self.relative
-            || self
-                .path
-                .as_ref()
-                .is_some_and(|path| path.shares_items(field))
+        let path = self.path.as_ref();
+        self.relative || path.is_some_and(|path| path.shares_items(field))
     }
 
     fn holds<'o>(
@@ -308,19 +316,16 @@ impl Condition {
         memo: &Memo<'o>,
     ) -> Result<bool, Lost> {
         let value = place.and_then(|place| place.value);
-        let values: Vec<Option<&RawValue>> = match (&self.path, place) {
-            (None, _) => vec![value],
-            (Some(_), _) if self.relative && value.is_none() => Vec::new(),
-            (Some(path), place) => {
-                let places = match (place, value) {
-                    (Some(_), Some(value)) if self.relative => path.find(value, memo)?,
-                    (Some(place), _) => path.find_beside(object, field, place, memo)?,
-                    (None, _) => path.find(object, memo)?,
-                };
-                places.into_iter().map(|place| place.value).collect()
-            }
+        let places = match (&self.path, self.relative, place) {
+            (None, ..) => place.cloned().into_iter().collect(),
+            (Some(path), true, _) => match value {
+                Some(value) => path.find(value, memo)?,
+                None => Vec::new(),
+            },
+            (Some(path), false, Some(place)) => path.find_beside(object, field, place, memo)?,
+            (Some(path), false, None) => path.find(object, memo)?,
         };
-        let mut values = values.into_iter().flatten();
+        let mut values = places.into_iter().filter_map(|place| place.value);
         Ok(values.any(|value| match &self.is {
             None => is_something(value),
             Some(is) => match text(value) {
@@ -472,12 +477,12 @@ impl TryFrom<Entry> for Field {
 }
 
 impl Field {
-    /// Whether its conditions on the whole object hold. An error if those that can be followed leave that open.
+    /// Whether its conditions that are the same at every place hold. An error if those that can be followed leave that open.
     pub fn applies_in<'o>(&self, object: &'o RawValue, memo: &Memo<'o>) -> Result<bool, Lost> {
         self.holds(object, None, memo)
     }
 
-    /// The same for its conditions on a place, and on the items on the way there.
+    /// The same for its other conditions, at a place.
     pub fn applies_at<'o>(
         &self,
         object: &'o RawValue,
@@ -495,11 +500,11 @@ impl Field {
     ) -> Result<bool, Lost> {
         let when = self.when.iter().map(|condition| (condition, true));
         let unless = self.unless.iter().map(|condition| (condition, false));
-        let conditions = when.chain(unless);
         let mut open = None;
-        for (condition, wanted) in
-            conditions.filter(|(held, _)| held.is_of_place(&self.path) == place.is_some())
-        {
+        for (condition, wanted) in when.chain(unless) {
+            if condition.is_of_place(&self.path) != place.is_some() {
+                continue;
+            }
             match condition.holds(object, &self.path, place, memo) {
                 Ok(held) if held != wanted => return Ok(false),
                 Ok(_) => {}
@@ -613,7 +618,9 @@ impl fmt::Display for Field {
             Sort::Object(object) => {
                 let names: Vec<String> = match &object.of {
                     Of::One(name) => vec![name.0.to_string()],
-                    Of::ByKind(kinds) => kinds.iter().map(|(_, name)| name.0.to_string()).collect(),
+                    Of::ByKind(Kinds(kinds)) => {
+                        kinds.iter().map(|(_, name)| name.0.to_string()).collect()
+                    }
                 };
                 write!(f, "use on {}", names.join(" or "))?;
                 within(f, object.within.as_ref())?;

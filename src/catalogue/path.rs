@@ -208,6 +208,13 @@ impl FieldPath {
         Ok(found)
     }
 
+    /// Whether it leads through the same items of lists or maps as another path, as far as the ways are the same.
+    pub fn shares_items(&self, other: &Self) -> bool {
+        let pairs = self.steps.iter().zip(&other.steps);
+        let mut same = pairs.take_while(|(step, of)| step == of);
+        same.any(|(step, _)| !matches!(step, Step::Key(_)))
+    }
+
     /// Every place that it leads to from the items that another path went through on its way to a place: as far as the ways
     /// are the same, it leads through the same items.
     pub fn find_beside<'o>(
@@ -217,7 +224,10 @@ impl FieldPath {
         place: &Place<'o>,
         memo: &Memo<'o>,
     ) -> Result<Vec<Place<'o>>, Lost> {
-        let common = self.common_stars(other).zip(&place.trail).last();
+        let pairs = self.steps.iter().zip(&other.steps).enumerate();
+        let same = pairs.take_while(|(_, (step, of))| step == of);
+        let stars = same.filter(|(_, (step, _))| !matches!(step, Step::Key(_)));
+        let common = stars.map(|(index, _)| index).zip(&place.trail).last();
         let (from, steps) = match common {
             Some((star, item)) => (*item, self.steps.get(star + 1..).unwrap_or_default()),
             None => (object, &*self.steps),
@@ -225,19 +235,6 @@ impl FieldPath {
         let mut found = Vec::new();
         self.walk(steps, from, Place::of(from), memo, &mut found)?;
         Ok(found)
-    }
-
-    /// Whether it goes through the same items of lists or maps as another path.
-    pub fn shares_items(&self, other: &Self) -> bool {
-        self.common_stars(other).next().is_some()
-    }
-
-    /// Which of its steps are stars up to which it is the same as another path.
-    fn common_stars(&self, other: &Self) -> impl Iterator<Item = usize> {
-        let pairs = self.steps.iter().zip(&other.steps).enumerate();
-        let same = pairs.take_while(|(_, (step, of))| step == of);
-        let stars = same.filter(|(_, (step, _))| !matches!(step, Step::Key(_)));
-        stars.map(|(index, _)| index)
     }
 
     fn walk<'o>(

@@ -350,14 +350,9 @@ impl<'o> Looker<'_, 'o> {
         let resource = match &target.of {
             Of::One(name) => Some(name.0),
             Of::ByKind(kinds) => {
-                let written = target.kind.as_ref().map(|field| key(value, field));
-                let mut kinds = kinds.iter();
-                let kind = match written.transpose().map(Option::flatten) {
-                    Ok(Some(written)) => kinds.find(|(kind, _)| **kind == *written),
-                    Ok(None) => kinds.next(),
-                    Err(_) => None,
-                };
-                kind.map(|(_, name)| name.0)
+                let kind = target.kind.as_ref().map(|field| key(value, field));
+                let kind = kind.transpose().map(Option::flatten);
+                kind.ok().and_then(|kind| kinds.get(kind.as_deref()))
             }
         };
         let Some(resource) = resource else {

@@ -147,61 +147,6 @@ fn flux_and_keda_borrow_nothing_without_a_grant() {
 }
 
 #[test]
-fn the_config_map_of_a_kubeconfig_is_read_with_the_role_of_the_documentation() {
-    let Some(fixtures) = fixtures() else { return };
-    let team = team("custom-kubeconfig", &fixtures);
-    let refused = |said: &Said, words: &str| said.refused_by("validate-customs.usher.dev", words);
-    let app = |map: &str| {
-        let spec = format!("kubeConfig: {{configMapRef: {{name: {map}}}}}");
-        kustomization("remote", &spec)
-    };
-    let map = |name: &str, data: &str| {
-        let map = format!(
-            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: custom-kubeconfig}}\ndata: {data}"
-        );
-        plane().apply(&map).unwrap();
-    };
-    map("named", "{serviceAccountName: deployer}");
-    map("unnamed", "{address: \"https://remote.example\"}");
-    refused(
-        &team.create(&app("named"), &[]),
-        "ConfigMap custom-kubeconfig/named, which may name the account, could not be read",
-    );
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/flux.md");
-    let page = std::fs::read_to_string(page).unwrap();
-    let (_, role) = page.split_once("```yaml reads\n").unwrap();
-    plane().apply(role.split("```").next().unwrap()).unwrap();
-    // The API server takes up the role a moment later.
-    let start = Instant::now();
-    while team
-        .create(&app("named"), &[])
-        .stderr
-        .contains("could not be read")
-    {
-        assert!(start.elapsed() < Duration::from_secs(10));
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    refused(
-        &team.create(&app("named"), &[]),
-        "custom-kubeconfig-jane may not use serviceaccount \"deployer\" in namespace custom-kubeconfig \
-         (spec.kubeConfig.configMapRef)",
-    );
-    refused(
-        &team.create(&app("unnamed"), &[]),
-        "may not use serviceaccount \"kustomize-controller\" in namespace flux-system",
-    );
-    refused(
-        &team.create(&app("missing"), &[]),
-        "ConfigMap custom-kubeconfig/missing, which may name the account, was not found",
-    );
-    team.grant("serviceaccounts/deployer");
-    let said = team.create(&app("named"), &[]);
-    assert!(said.success, "{said:?}");
-    // It may name another one later.
-    assert!(said.stderr.contains("Warning:"), "{said:?}");
-}
-
-#[test]
 fn a_configured_account_is_written_where_none_is_named() {
     let Some(fixtures) = fixtures() else { return };
     let team = team("custom-defaults", &fixtures);
@@ -329,6 +274,64 @@ fn the_owner_of_what_a_named_controller_makes_must_be_readable() {
     let printed = Said::from(generate.output().unwrap());
     plane().apply(&printed.stdout).unwrap();
     create().passes();
+}
+
+#[test]
+fn the_config_map_of_a_kubeconfig_is_read_with_the_role_of_the_documentation() {
+    let Some(fixtures) = fixtures() else { return };
+    let team = team("custom-kubeconfig", &fixtures);
+    let refused = |said: &Said, words: &str| said.refused_by("validate-customs.usher.dev", words);
+    let app = |map: &str| {
+        let spec = format!("kubeConfig: {{configMapRef: {{name: {map}}}}}");
+        kustomization("remote", &spec)
+    };
+    let map = |name: &str, data: &str| {
+        let map = format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: custom-kubeconfig}}\ndata: {data}"
+        );
+        plane().apply(&map).unwrap();
+    };
+    map("named", "{serviceAccountName: deployer}");
+    map("unnamed", "{address: \"https://remote.example\"}");
+    refused(
+        &team.create(&app("named"), &[]),
+        "ConfigMap custom-kubeconfig/named, which may name the account, could not be read",
+    );
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/flux.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, role) = page.split_once("```yaml reads\n").unwrap();
+    let role = role.split("```").next().unwrap();
+    plane()
+        .apply(&role.replace("team-a", &team.namespace))
+        .unwrap();
+    // The API server takes up the role a moment later.
+    let start = Instant::now();
+    while team
+        .create(&app("named"), &[])
+        .stderr
+        .contains("could not be read")
+    {
+        assert!(start.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    refused(
+        &team.create(&app("named"), &[]),
+        "custom-kubeconfig-jane may not use serviceaccount \"deployer\" in namespace custom-kubeconfig \
+         (spec.kubeConfig.configMapRef)",
+    );
+    refused(
+        &team.create(&app("unnamed"), &[]),
+        "may not use serviceaccount \"kustomize-controller\" in namespace flux-system",
+    );
+    refused(
+        &team.create(&app("missing"), &[]),
+        "ConfigMap custom-kubeconfig/missing, which may name the account, was not found",
+    );
+    team.grant("serviceaccounts/deployer");
+    let said = team.create(&app("named"), &[]);
+    assert!(said.success, "{said:?}");
+    // It may name another one later.
+    assert!(said.stderr.contains("Warning:"), "{said:?}");
 }
 
 /// The objects of a file that Flux or KEDA own, moved into one namespace.
