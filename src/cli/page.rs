@@ -28,7 +28,7 @@ writes it. Members without content (`{}`, `[]`, `\"\"`, `null`) may come and go.
 
 A controller that makes objects for an owner is believed once the configuration names it under `controllers`. Everything that
 the owner names was asked of its author: what the controller then makes, or updates, may name the same and nothing else. Usher reads
-the owner, and so needs `get` on its kind.
+the owner, and so needs `get` on its kind (`usher generate owner-role`).
 
 ";
 
