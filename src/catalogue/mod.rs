@@ -1,6 +1,7 @@
 //! Finds references in objects. Which kinds hold them, and where, is data: one YAML file per project.
 
 mod field;
+mod patch;
 mod path;
 mod podspec;
 mod projection;

@@ -1,4 +1,4 @@
-use serde_json::{Value, json, value::RawValue};
+use serde_json::value::RawValue;
 
 use super::{
     Catalogue, Content, Identity, PodSpec,
@@ -15,8 +15,6 @@ use crate::reference::{Check, Path, Reference, Resource, Target, Text};
 const DEPTH: usize = 4;
 /// How many references of one object are looked at. Nobody writes so many; more would be work without bound.
 const MOST: usize = 2000;
-/// How deep a patch is looked into.
-const NESTED: usize = 32;
 
 /// Something that a custom resource holds.
 #[derive(Debug)]
@@ -76,7 +74,8 @@ pub fn sightings<'c, 'o>(
     looker.found
 }
 
-struct Looker<'c, 'o> {
+/// Who looks into an object.
+pub(super) struct Looker<'c, 'o> {
     catalogue: &'c Catalogue,
     controller: &'c dyn Fn(&str) -> Option<&'c Identity>,
     /// The namespace of the whole object.
@@ -121,7 +120,7 @@ impl<'o> Looker<'_, 'o> {
     }
 
     /// Keeps what was seen, if there is not too much of it.
-    fn push(&mut self, sighting: Sighting<'o>) {
+    pub(super) fn push(&mut self, sighting: Sighting<'o>) {
         match self.found.len() {
             ..MOST => self.found.push(sighting),
             MOST => {
@@ -133,7 +132,7 @@ impl<'o> Looker<'_, 'o> {
     }
 
     /// Whether nothing more is kept.
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.found.len() > MOST
     }
 
@@ -476,129 +475,11 @@ impl<'o> Looker<'_, 'o> {
         }
     }
 
-    /// Strategic merge patches or a JSON patch (RFC 6902), as text or as it is.
-    fn patch(&mut self, value: &'o RawValue, path: &str) {
-        let text = text(value);
-        if text.as_ref().is_some_and(|text| !may_set(text)) {
-            return;
-        }
-        let read: Option<Vec<Value>> = match text {
-            Some(text) => serde_saphyr::from_multiple(&text).ok(),
-            None => serde_json::from_str(value.get()).ok().map(|one| vec![one]),
-        };
-        let Some(documents) = read else {
-            return self.opaque(path, "a patch that cannot be read");
-        };
-        for document in documents {
-            match document {
-                Value::String(_) | Value::Number(_) | Value::Bool(_) => {
-                    self.opaque(path, "a patch that cannot be read");
-                }
-                Value::Array(operations) => {
-                    for operation in &operations {
-                        if self.is_full() {
-                            return;
-                        }
-                        self.operation(operation, path);
-                    }
-                }
-                merge => self.merge(&merge, path, NESTED),
-            }
-        }
-    }
-
-    fn opaque(&mut self, path: &str, what: &str) {
+    /// Notes that something is not looked into.
+    pub(super) fn opaque(&mut self, path: &str, what: &str) {
         let path = Path::new(path.to_owned(), "");
         self.push(Sighting::Opaque(path, what.to_owned()));
     }
-
-    /// An operation of a JSON patch.
-    fn operation(&mut self, operation: &Value, path: &str) {
-        let held = |key| operation.get(key).and_then(Value::as_str);
-        let (Some(target), op) = (held("path"), held("op").unwrap_or_default()) else {
-            return;
-        };
-        let value = operation.get("value").cloned().unwrap_or_default();
-        match (op, target.rsplit_once("/tolerations/")) {
-            ("test", _) => {}
-            ("copy" | "move", _) => self.opaque(path, "a patch that sets what stands elsewhere"),
-            (_, Some((_, below))) if below.contains('/') => {
-                self.opaque(path, "a patch of a part of a toleration");
-            }
-            ("remove", Some(_)) => {}
-            (_, Some(_)) => self.merge(&json!({"tolerations": [value]}), path, NESTED),
-            (_, None) => {
-                let last = target.rsplit('/').next().unwrap_or_default();
-                self.merge(&json!({last: value}), path, NESTED);
-            }
-        }
-    }
-
-    /// Whatever a patch sets that a pod spec could hold, at any depth.
-    fn merge(&mut self, patch: &Value, path: &str, depth: usize) {
-        match patch {
-            _ if depth == 0 => self.opaque(path, "a patch that nests too deep"),
-            Value::Object(map) => {
-                let set: serde_json::Map<String, Value> = map
-                    .iter()
-                    .filter(|(key, _)| KEYS.contains(&key.as_str()))
-                    .map(|(key, value)| (key.clone(), value.clone()))
-                    .collect();
-                if !set.is_empty() {
-                    self.set(&Value::Object(set), path);
-                }
-                for value in map.values() {
-                    self.merge(value, path, depth - 1);
-                }
-            }
-            Value::Array(items) => {
-                for item in items {
-                    self.merge(item, path, depth - 1);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// The references of fields of a pod spec that are not part of the object's text.
-    fn set(&mut self, fields: &Value, path: &str) {
-        let names_account = ["serviceAccountName", "serviceAccount"]
-            .iter()
-            .any(|key| fields.get(*key).is_some());
-        let spec = serde_json::value::to_raw_value(fields).unwrap_or_default();
-        match parse::<PodSpec<'_>>(&spec) {
-            Ok(spec) => {
-                for reference in spec.references(&path.to_owned().into()) {
-                    if reference.check != Check::ServiceAccounts || names_account {
-                        let reference = reference.into_owned(path.to_owned());
-                        self.push(Sighting::Reference(reference));
-                    }
-                }
-            }
-            Err(bad) => {
-                let path = Path::new(path.to_owned(), "");
-                self.push(Sighting::Lost(path, bad.to_string()));
-            }
-        }
-    }
-}
-
-/// What a pod spec could hold that is asked about.
-const KEYS: [&str; 6] = [
-    "serviceAccountName",
-    "serviceAccount",
-    "tolerations",
-    "nodeName",
-    "priorityClassName",
-    "runtimeClassName",
-];
-
-/// Whether the text of a patch could set any of them. Most patches could not, and reading YAML takes time. A key is written
-/// as it is, but for escapes (`"\x6eodeName"`), tags (`!!binary`) and what is still to be filled in; what is copied or moved
-/// stands elsewhere.
-fn may_set(patch: &str) -> bool {
-    let mut words = ["{{", "<<", "copy", "move"].iter().chain(&KEYS);
-    patch.contains(['\\', '!', '$']) || words.any(|word| patch.contains(word))
 }
 
 #[cfg(test)]
