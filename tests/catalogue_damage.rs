@@ -5,7 +5,6 @@ use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -18,9 +17,6 @@ use crate::{
     catalogue_world::{HOME, Maker, Sent, World, difference, said, wrongs},
     random::{Dice, seed},
 };
-
-/// Far more than any of these takes in a debug build on a busy machine, far less than work without bound would take.
-const SOON: Duration = Duration::from_secs(15);
 
 /// Writes JSON in ways that mean the same: members in any order, white space, escapes. `twice` gives a pointer, another value
 /// for what stands there, and whether that comes first.
@@ -219,7 +215,6 @@ fn nesting_of_5000_changes_nothing_at_any_field() {
     let deep = |open: &str, close: &str, levels: usize| {
         format!("{}1{}", open.repeat(levels), close.repeat(levels))
     };
-    let start = Instant::now();
     each(&book, 300, 0, |seed, dice, mut sent| {
         let fields = &sent.entry.fields;
         let path = match sent.entry.pod_spec_path() {
@@ -251,7 +246,6 @@ fn nesting_of_5000_changes_nothing_at_any_field() {
             difference(&deep, &shallow)
         );
     });
-    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
 }
 
 #[test]
@@ -379,14 +373,12 @@ fn is_refused(book: &Book, world: &World, bytes: &[u8]) -> bool {
     named(&said) && !world.rules.allows(&said)
 }
 
-/// What loading says, and never a panic, nor work without bound.
+/// What loading says, and never a panic.
 fn load(name: &str, yaml: &str) -> Result<(), String> {
-    let start = Instant::now();
     let loaded = catch_unwind(|| {
         let mut catalogue = Catalogue::embedded().unwrap();
         catalogue.add(name, yaml).map_err(|bad| bad.to_string())
     });
-    assert!(start.elapsed() < SOON, "{:?}: {yaml}", start.elapsed());
     loaded.unwrap_or_else(|_| panic!("{yaml}"))
 }
 
@@ -610,10 +602,8 @@ fn ten_thousand_entries_load_and_are_found() {
         )
         .unwrap();
     }
-    let start = Instant::now();
     let mut catalogue = Catalogue::embedded().unwrap();
     catalogue.add("many.yaml", &yaml).unwrap();
-    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
     assert!(catalogue.version("g99.example", "K9999", "v1").is_some());
     assert!(catalogue.version("g98.example", "K9999", "v1").is_none());
 }
@@ -650,7 +640,7 @@ fn files_that_cannot_be_read_are_named() {
 }
 
 #[test]
-fn a_large_object_is_judged_soon_whatever_is_large_in_it() {
+fn a_large_object_has_no_more_findings_than_are_kept() {
     let book = Book::read();
     let world = World::new(&[], json!({}));
     let stage = world.stage(&[]);
@@ -720,20 +710,13 @@ fn a_large_object_is_judged_soon_whatever_is_large_in_it() {
             &format!("\"deep\":{deep},\"status\":"),
             1,
         );
-        let start = Instant::now();
         let answer = stage.answer(&sent.written(&object, None));
         println!(
-            "{what}: {} bytes, {} findings, {:?}",
+            "{what}: {} bytes, {} findings",
             object.len(),
-            answer.findings.len(),
-            start.elapsed()
+            answer.findings.len()
         );
-        let most = answer.findings.len() <= 2001;
-        assert!(
-            !answer.allowed && most && start.elapsed() < SOON,
-            "{what}: {:?}",
-            start.elapsed()
-        );
+        assert!(!answer.allowed && answer.findings.len() <= 2001, "{what}");
     }
 }
 
