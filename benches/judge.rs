@@ -137,7 +137,7 @@ fn entries(table: &mut Table) {
     }
 }
 
-/// Patches are the only texts that are read as YAML.
+/// Patches are the only texts that are read as YAML, and only those that could set something.
 fn kustomizations(table: &mut Table) {
     let mut catalogue = Catalogue::embedded().unwrap();
     catalogue.enable("flux").unwrap();

@@ -2,13 +2,15 @@ use serde_json::{Value, json};
 
 use super::cluster::{account, groups, namespace, user};
 
-/// The AdmissionReview of a new Kustomization with so many patches, each of its own, in the namespace of review `n`. Every
-/// tenth patch sets the account that review `n` may use.
-pub(crate) fn kustomization(n: usize, patches: usize) -> String {
+/// The AdmissionReview of a new Kustomization with so many patches, each of its own, in the namespace of review `n`. Of so
+/// many patches one sets an account, the one that review `n` may use.
+pub(crate) fn kustomization(n: usize, patches: usize, one_of: usize) -> String {
     let kind =
         json!({"group": "kustomize.toolkit.fluxcd.io", "version": "v1", "kind": "Kustomization"});
     let resource = json!({"group": "kustomize.toolkit.fluxcd.io", "version": "v1", "resource": "kustomizations"});
-    let patches: Vec<Value> = (0..patches).map(|index| patch(n, index)).collect();
+    let patches: Vec<Value> = (0..patches)
+        .map(|index| patch(n, index, index.is_multiple_of(one_of)))
+        .collect();
     json!({
         "kind": "AdmissionReview",
         "apiVersion": "admission.k8s.io/v1",
@@ -43,8 +45,8 @@ pub(crate) fn kustomization(n: usize, patches: usize) -> String {
     .to_string()
 }
 
-fn patch(n: usize, index: usize) -> Value {
-    let text = if index.is_multiple_of(10) {
+fn patch(n: usize, index: usize, account_is_set: bool) -> Value {
+    let text = if account_is_set {
         format!(
             "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web-{index}\nspec:\n  template:\n    spec:\n      \
              serviceAccountName: {}\n",
