@@ -142,11 +142,17 @@ fn kustomizations(table: &mut Table) {
     let mut catalogue = Catalogue::embedded().unwrap();
     catalogue.enable("flux").unwrap();
     let judging = Judging::by(Layout::Spread.rights(100_000)).over(catalogue);
-    for (patches, target) in [(0, None), (50, Some(200_000.0)), (500, None)] {
-        let reviews: Vec<String> = (0..100).map(|n| kustomization(n, patches)).collect();
+    for (patches, one_of, target) in [
+        (0, 1, None),
+        (50, 10, Some(200_000.0)),
+        (50, 1, None),
+        (500, 10, None),
+    ] {
+        let review = |n| kustomization(n, patches, one_of);
+        let reviews: Vec<String> = (0..100).map(review).collect();
         let size = reviews.iter().map(String::len).sum::<usize>() / reviews.len();
         let name = format!(
-            "Kustomization, {patches} patches, {:.1} KB",
+            "{patches} patches, 1 of {one_of} sets an account, {:.1} KB",
             thousands(size)
         );
         table.measure("catalogue", &name, target, &reviews, |review| {
