@@ -5,7 +5,7 @@ mod tally;
 mod text;
 
 pub use json::Json;
-pub use tally::Tally;
+pub use tally::{Tally, count};
 pub use text::{Text, printable};
 
 use crate::{

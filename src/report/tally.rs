@@ -58,13 +58,15 @@ impl Tally {
     }
 }
 
+/// A number of things, each called `one`: `1 file`, `11 files`.
+pub fn count(number: usize, one: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {one}{plural}")
+}
+
 /// `11 files, 23 objects, 31 references: 29 allowed, 2 refused`.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = |number: usize, one: &str| {
-            let plural = if number == 1 { "" } else { "s" };
-            format!("{number} {one}{plural}")
-        };
         f.write_str(&count(self.files, "file"))?;
         if self.skipped > 0 {
             write!(f, " ({} without objects)", self.skipped)?;

@@ -9,7 +9,10 @@ use std::{
 use clap::Subcommand;
 
 use super::{Exit, Failure};
-use crate::catalogue::{Catalogue, Content, Kind};
+use crate::{
+    catalogue::{Catalogue, Content, Kind},
+    report::count,
+};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -73,11 +76,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
             for line in &lines {
                 writeln!(out, "{line}")?;
             }
-            let counted = |count: usize, what| {
-                let plural = if count == 1 { "" } else { "s" };
-                format!("{count} {what}{plural}")
-            };
-            let (files, remarks) = (counted(files.len(), "file"), counted(lines.len(), "remark"));
+            let (files, remarks) = (count(files.len(), "file"), count(lines.len(), "remark"));
             writeln!(out, "{files}, {remarks}")?;
             return Ok(Exit::of(lines.is_empty()));
         }
