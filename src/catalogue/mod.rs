@@ -434,11 +434,6 @@ impl Catalogue {
         self.kinds.values().flat_map(HashMap::values).flatten()
     }
 
-    /// Whose template each controller carries out, and in what.
-    pub fn controllers(&self) -> &[Controller] {
-        &self.controllers
-    }
-
     /// The controllers that make objects of this kind for owners of that kind: mostly one.
     pub fn makers_for(&self, made: &Kind, group: &str, owner: &str) -> Vec<&Controller> {
         let controllers = self.controllers.iter();

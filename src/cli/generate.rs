@@ -183,7 +183,7 @@ fn keda_token_role(args: &KedaTokenRole) -> Result<String, Failure> {
 fn owner_role(args: &OwnerRole) -> Result<String, Failure> {
     let policy = config::load(&args.config)?;
     let catalogue = policy.catalogue.as_deref();
-    let makers = catalogue.into_iter().flat_map(Catalogue::controllers);
+    let makers = catalogue.into_iter().flat_map(Catalogue::rows);
     let is_named = |name: &str| policy.controllers.contains_key(name);
     let owners: BTreeSet<(&str, &str)> = makers
         .filter(|maker| maker.controller.as_deref().is_some_and(is_named))
