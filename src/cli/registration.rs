@@ -91,6 +91,7 @@ fn registration(
             );
         }
         text.push_str(tail);
+        text.push_str(SELECTOR);
     }
     Registration { text, notes }
 }
@@ -166,6 +167,14 @@ fn in_cluster<'c>(
     both
 }
 
+/// The namespaces of a webhook, behind everything else of it.
+const SELECTOR: &str = "    namespaceSelector:
+      matchExpressions:
+        - key: kubernetes.io/metadata.name
+          operator: NotIn
+          values: [kube-system, usher-system]
+";
+
 const JUDGED: (&str, &str) = (
     "  # Custom resources whose controllers act for whoever wrote them. Versions are named one by one; Usher refuses one that it
   # does not know.
@@ -183,11 +192,6 @@ const JUDGED: (&str, &str) = (
     sideEffects: None
     timeoutSeconds: 10
     admissionReviewVersions: [v1]
-    namespaceSelector:
-      matchExpressions:
-        - key: kubernetes.io/metadata.name
-          operator: NotIn
-          values: [kube-system, usher-system]
 ",
 );
 
@@ -209,10 +213,5 @@ const CHANGED: (&str, &str) = (
     sideEffects: None
     timeoutSeconds: 5
     admissionReviewVersions: [v1]
-    namespaceSelector:
-      matchExpressions:
-        - key: kubernetes.io/metadata.name
-          operator: NotIn
-          values: [kube-system, usher-system]
 ",
 );
