@@ -49,24 +49,27 @@ pub(super) fn accounts(
     let Request {
         kind, namespace, ..
     } = request;
-    let entry = catalogue.version(&kind.group, &kind.kind, &kind.version);
     let matching: Vec<&DefaultAccount> = policy
         .default_accounts
         .iter()
         .filter(|entry| any(&entry.namespaces, namespace))
         .collect();
-    let (Some(entry), Some(object), false) = (entry, request.object, matching.is_empty()) else {
+    if matching.is_empty() || !request.subresource.is_empty() || policy.excludes(namespace) {
         return Ok(Written::default());
-    };
-    let as_it_was = match (&request.operation, request.old) {
-        (Operation::Create, _) => false,
-        (Operation::Update, Some(old)) => as_before(entry, object, old),
-        _ => true,
+    }
+    let entry = catalogue.version(&kind.group, &kind.kind, &kind.version);
+    let (Some(entry), Some(object)) = (entry, request.object) else {
+        return Ok(Written::default());
     };
     let Content::Fields(fields) = &entry.content else {
         return Ok(Written::default());
     };
-    if as_it_was || !request.subresource.is_empty() || policy.excludes(namespace) {
+    let is_asked_about = match (&request.operation, request.old) {
+        (Operation::Create, _) => true,
+        (Operation::Update, Some(old)) => !as_before(entry, object, old),
+        _ => false,
+    };
+    if !is_asked_about {
         return Ok(Written::default());
     }
     let mut written = Written::default();
