@@ -13,7 +13,7 @@ mod workload;
 
 use std::{hint::black_box, process::Command};
 
-use usher::{
+use usher_core::{
     catalogue::{Catalogue, PodSpec, at},
     reference::{Question, Requester, Resource},
     review::{read, refuse},

@@ -13,7 +13,7 @@ mod workload;
 use std::{cell::RefCell, hint::black_box, time::Instant};
 
 use criterion::Criterion;
-use usher::{
+use usher_core::{
     catalogue::Catalogue,
     reference::{Question, Requester, Resource},
     rights::Rights,

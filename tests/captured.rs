@@ -9,7 +9,7 @@ use std::{
 
 use jiff::civil::Date;
 use serde_json::{Value, json, value::RawValue};
-use usher::engine::Policy;
+use usher_core::engine::Policy;
 
 use crate::{
     random::{Dice, seed},

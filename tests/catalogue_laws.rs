@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value, json};
-use usher::catalogue::Catalogue;
+use usher_core::catalogue::Catalogue;
 
 use crate::{
     catalogue_model::{Book, Line, Said, Step, steps},

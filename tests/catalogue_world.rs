@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
-use usher::{config, engine::Policy};
+use usher_core::{config, engine::Policy};
 
 use crate::{
     catalogue_model::{Asked, Book, Entry, Line, Rules, Said, Step, condition_of, steps},
@@ -24,7 +24,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(checks: &[(&str, &str)], controllers: Value) -> Self {
-        let mut modes: BTreeMap<String, String> = usher::reference::Check::ALL
+        let mut modes: BTreeMap<String, String> = usher_core::reference::Check::ALL
             .iter()
             .map(|check| (check.name().to_owned(), "enforce".to_owned()))
             .collect();

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use serde_json::Value;
-use usher::review::{read, refuse};
+use usher_core::review::{read, refuse};
 
 /// Warnings longer than this are cut by the API server, in characters.
 const WARNING: usize = 256;

@@ -2,7 +2,7 @@
 
 use json_patch::patch;
 use serde_json::{Value, json, value::to_raw_value};
-use usher::{
+use usher_core::{
     config,
     engine::{Facts, KindRef, Mutating, Operation, Request, mutate},
     reference::Requester,
@@ -257,7 +257,7 @@ fn an_object_that_cannot_be_read_is_refused() {
          \"kind\": {{\"group\": \"kustomize.toolkit.fluxcd.io\", \"version\": \"v1\", \"kind\": \"Kustomization\"}}, \
          \"object\": {twice}}}}}"
     );
-    let request = usher::review::read(review.as_bytes()).unwrap();
+    let request = usher_core::review::read(review.as_bytes()).unwrap();
     let policy = config::parse(CONFIG).unwrap();
     let catalogue = policy.catalogue.as_deref().unwrap();
     let Mutating::Done(mutation) = mutate(&request, catalogue, &policy, &Facts::default()) else {

@@ -96,7 +96,7 @@ fn configurations_in_the_documentation_are_legal() {
         let text = fs::read_to_string(&page).unwrap();
         for block in text.split("```yaml\n").skip(1) {
             let block = block.split("```").next().unwrap();
-            usher::config::parse(block)
+            usher_core::config::parse(block)
                 .unwrap_or_else(|error| panic!("{}: {error}\n{block}", page.display()));
             seen += 1;
         }

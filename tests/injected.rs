@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json, value::RawValue};
-use usher::{
+use usher_core::{
     catalogue::Catalogue,
     engine::{FactError, Facts, Mutating, Need, Policy, mutate},
     review::{read, refuse, respond_mutation},

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json, value::RawValue};
-use usher::{
+use usher_core::{
     config,
     inject::{Account, Effect, Plan, Profile, Subject, plan},
 };

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use serde_json::Value;
-use usher::config;
+use usher_core::config;
 
 use crate::injected::Cluster;
 

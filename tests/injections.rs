@@ -8,7 +8,7 @@ use std::{
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use usher::config;
+use usher_core::config;
 
 use crate::injected::{Cluster, Injected, account};
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
 use serde_json::{Value, json};
-use usher::engine::Policy;
+use usher_core::engine::Policy;
 
 use crate::stage::{Answer, Stage};
 
@@ -15,7 +15,7 @@ const SOON: Duration = Duration::from_secs(15);
 fn stage(objects: &[Value]) -> Stage {
     let waiver = r#"{"checks": {"nodes": "warn"}, "exemptions": [{"name": "old", "match": {"groups": ["old-*", "older-*"]},
         "owner": "o", "reason": "r", "expires": "2027-01-31"}]}"#;
-    let policy: Policy = usher::config::parse(waiver).unwrap();
+    let policy: Policy = usher_core::config::parse(waiver).unwrap();
     Stage::new(policy, &[], objects, Date::constant(2026, 11, 21))
 }
 
@@ -214,7 +214,7 @@ fn deep_nesting_is_skipped_where_nobody_looks_and_refused_where_somebody_does() 
 #[test]
 fn two_hundred_projected_tokens_and_no_more_are_looked_at() {
     let policy =
-        usher::config::parse("tokens: [{namespaces: ['*'], audiences: ['a*'], signers: []}]");
+        usher_core::config::parse("tokens: [{namespaces: ['*'], audiences: ['a*'], signers: []}]");
     let stage = Stage::new(policy.unwrap(), &[], &[], Date::constant(2026, 11, 21));
     let token =
         |n| json!({"serviceAccountToken": {"audience": format!("a{n}"), "path": format!("{n}")}});
@@ -272,7 +272,7 @@ fn two_hundred_projected_tokens_and_no_more_are_looked_at() {
 
 #[test]
 fn a_pod_of_an_owner_with_very_many_tokens() {
-    let policy = usher::config::parse("tokens: [{namespaces: ['*'], audiences: []}]").unwrap();
+    let policy = usher_core::config::parse("tokens: [{namespaces: ['*'], audiences: []}]").unwrap();
     let token = |n| json!({"serviceAccountToken": {"audience": format!("a{n}"), "path": "t"}});
     let volumes = |count| {
         let sources: Vec<Value> = (0..count).map(token).collect();

@@ -4,7 +4,7 @@
 //! `pkg/apis/rbac/v1/evaluation_helpers.go`.
 
 use k8s_openapi::api::rbac::v1::{PolicyRule, RoleRef, Subject};
-use usher::rights::{Grant, Source, Via};
+use usher_core::rights::{Grant, Source, Via};
 
 use crate::rbac_world::{Asked, World};
 

@@ -8,7 +8,7 @@ use k8s_openapi::{
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
-use usher::{
+use usher_core::{
     reference::{Question, Requester, Resource},
     rights::Rbac,
 };

@@ -1,6 +1,6 @@
 //! The index of rights beside a slow model, on random worlds.
 
-use usher::rights::Rights;
+use usher_core::rights::Rights;
 
 use crate::{
     random::{Dice, seed},
@@ -14,7 +14,7 @@ use crate::{
 /// Questions that one run asks at the least.
 const QUESTIONS: usize = 100_000;
 
-fn answer(rights: &Rights, asked: &Asked) -> Option<usher::rights::Grant> {
+fn answer(rights: &Rights, asked: &Asked) -> Option<usher_core::rights::Grant> {
     let requester = asked.requester();
     if let [_] = &*asked.names {
         rights.find(&requester, &asked.question())
@@ -123,7 +123,7 @@ fn agree(dice: &mut Dice, world: &World, rights: &Rights, seed: u64) {
 }
 
 /// Something is written, deleted, or listed anew, as a watch tells it.
-fn event(dice: &mut Dice, world: &mut World, rbac: &mut usher::rights::Rbac) {
+fn event(dice: &mut Dice, world: &mut World, rbac: &mut usher_core::rights::Rbac) {
     match dice.below(14) {
         0 | 1 => {
             let role = random_role(dice, false);

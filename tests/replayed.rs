@@ -6,7 +6,7 @@ use serde_json::{
     Value, json,
     value::{RawValue, to_raw_value},
 };
-use usher::{
+use usher_core::{
     catalogue::Catalogue,
     config,
     engine::{FactError, Facts, Mutating, Need, Policy, mutate},

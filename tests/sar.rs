@@ -24,8 +24,8 @@ use kube::{
 };
 use prometheus_client::registry::Registry;
 use serde::{Serialize, de::DeserializeOwned};
-use usher::{
-    cluster::{Backend, Live, connect},
+use usher::cluster::{Backend, Live, connect};
+use usher_core::{
     reference::{Question, Requester},
     rights::{Rbac, Rights},
 };
@@ -50,7 +50,7 @@ struct Sent {
     groups: Vec<String>,
     namespace: String,
     asked: usize,
-    resource: usher::reference::Resource,
+    resource: usher_core::reference::Resource,
     name: String,
 }
 
@@ -409,7 +409,7 @@ fn given_by_the_api_server(number: usize) -> Vec<Sent> {
         groups: vec!["system:authenticated".to_owned()],
         namespace: format!("sar{number}-team-c"),
         asked: QUESTIONS + number * names.len() + index,
-        resource: usher::reference::Resource::SERVICE_ACCOUNTS,
+        resource: usher_core::reference::Resource::SERVICE_ACCOUNTS,
         name: name.to_owned(),
     };
     names.into_iter().enumerate().map(asked).collect()

@@ -9,7 +9,7 @@ use std::{
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use usher::{
+use usher_core::{
     catalogue::{Catalogue, Content},
     config,
     engine::Policy,

@@ -2,7 +2,7 @@
 
 use json_patch::PatchOperation;
 use serde_json::{Value, json, value::RawValue};
-use usher::{
+use usher_core::{
     catalogue::Catalogue,
     config,
     engine::{Facts, KindRef, Mutating, Operation, Request, mutate},

@@ -7,7 +7,7 @@ use std::{
 
 use jiff::civil::Date;
 use serde_json::{Value, json, value::RawValue};
-use usher::{
+use usher_core::{
     catalogue::Catalogue,
     engine::{FactError, Facts, Judgement, Need, ObjectRef, Policy, Verdict, World, judge},
     review::{BadReview, read, refuse, respond},
@@ -215,7 +215,7 @@ fn seen(verdict: &Verdict<'_>, facts: usize) -> Answer {
         outcome: finding.outcome.word(),
         missing: finding.missing().map(ToString::to_string),
         grant: match &finding.outcome {
-            usher::engine::Outcome::Allowed(grant) => Some(grant.to_string()),
+            usher_core::engine::Outcome::Allowed(grant) => Some(grant.to_string()),
             _ => None,
         },
         exemption: finding.exemption.map(|exemption| exemption.name.clone()),

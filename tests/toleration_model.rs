@@ -1,6 +1,6 @@
 //! Which grants cover a toleration: the names beside the sets of taints that they stand for, every case.
 
-use usher::reference::Toleration;
+use usher_core::reference::Toleration;
 
 /// Keys, values and effects of the taints that there are. Of each there is one that nobody names, so that "every key"
 /// is more than all the keys that are named.

@@ -18,7 +18,7 @@ use rustls::{
 };
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
-use usher::{
+use usher_core::{
     catalogue::{Catalogue, Kind, PodSpec, at},
     review::read,
 };

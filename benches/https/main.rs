@@ -129,7 +129,7 @@ async fn main() {
 /// Reviews with their uids.
 fn cases(reviews: Vec<String>) -> Arc<[Case]> {
     let case = |review: String| {
-        let request = usher::review::read(review.as_bytes()).unwrap();
+        let request = usher_core::review::read(review.as_bytes()).unwrap();
         Case {
             uid: request.uid.to_string(),
             body: Bytes::from(review.clone()),

@@ -2,7 +2,7 @@ use k8s_openapi::{
     api::rbac::v1::{ClusterRole, PolicyRule, Role, RoleBinding, RoleRef, Subject},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
-use usher::rights::{Rbac, Rights};
+use usher_core::rights::{Rbac, Rights};
 
 /// The namespace of review `n`, and of the binding that lets it pass.
 pub(crate) fn namespace(n: usize) -> String {

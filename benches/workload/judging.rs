@@ -1,5 +1,5 @@
 use serde_json::value::RawValue;
-use usher::{
+use usher_core::{
     catalogue::Catalogue,
     config,
     engine::{Facts, Judgement, Mutating, Need, Policy, World, judge, mutate},

@@ -11,13 +11,15 @@ use serde_json::{Value, json};
 
 use super::{Exit, Failure, named::Named, world};
 use crate::{
-    catalogue::Catalogue,
     cluster::{self, Backend},
+    report::printable,
+};
+use usher_core::{
+    catalogue::Catalogue,
     engine::{
         self, Authorizer, KindRef, Mode, Modes, Operation, Outcome, Policy, Request, TokenLimit,
     },
     reference::{Check, Requester, Resource, Toleration},
-    report::printable,
     rights::Pattern,
 };
 

@@ -9,10 +9,13 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::{Exit, Failure, world};
 use crate::{
+    files,
+    report::{Json, Judged, Tally, Text, printable},
+};
+use usher_core::{
     engine::{self, KindRef, Mutation, Operation, Request, Verdict},
     manifest::{self, BadManifest, Object, Source},
     reference::Requester,
-    report::{Json, Judged, Tally, Text, printable},
 };
 
 #[derive(Debug, clap::Args)]
@@ -56,7 +59,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         return Err("--rbac is missing: without roles and bindings nobody may use anything".into());
     }
     let world = args.world.load()?;
-    let inputs = manifest::inputs(&args.paths)?;
+    let inputs = files::inputs(&args.paths)?;
     let out = io::stdout();
     let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
     let to = BufWriter::new(out.lock());
@@ -81,7 +84,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut progress = Progress::new();
     for (index, input) in inputs.iter().enumerate() {
         progress.at(index, inputs.len());
-        let found = manifest::read(input, |source, object| check.object(source, object));
+        let found = files::read(input, |source, object| check.object(source, object));
         check.tally.files += 1;
         match found {
             Ok(found) => check.tally.skipped += usize::from(found.objects == 0),

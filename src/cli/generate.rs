@@ -13,12 +13,12 @@ use super::{
     page, registration,
     served::Served,
 };
-use crate::{
+use crate::report::printable;
+use usher_core::{
     catalogue::{self, Catalogue},
     config,
     engine::Policy,
     reference::is_object_name,
-    report::printable,
 };
 
 #[derive(Debug, clap::Args)]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Exit, Failure, named::Named};
-use crate::{
+use usher_core::{
     manifest::is_plain,
     reference::{Account, Resource, is_object_name},
 };

@@ -7,12 +7,12 @@ use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use super::{Exit, Failure, world};
-use crate::{
+use crate::{files, report::printable};
+use usher_core::{
     engine::{self, KindRef, Mutation, Operation, Request},
     inject::{Effect, Given},
-    manifest::{self, BadManifest, Object, Source},
+    manifest::{BadManifest, Object, Source},
     reference::Requester,
-    report::printable,
 };
 
 #[derive(Debug, clap::Args)]
@@ -53,7 +53,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         };
         return Err(format!("{why}, so that nothing is injected (docs/injection.md)").into());
     }
-    let inputs = manifest::inputs(&args.paths)?;
+    let inputs = files::inputs(&args.paths)?;
     let out = io::stdout();
     let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
     let mut shown = Shown {
@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         refused: false,
     };
     for input in &inputs {
-        manifest::read(input, |source, object| shown.object(source, object))?;
+        files::read(input, |source, object| shown.object(source, object))?;
     }
     shown.to.flush()?;
     if shown.objects == 0 {

@@ -1,6 +1,6 @@
 use std::str::FromStr;
 
-use crate::reference::{Check, Malformed, Resource, Toleration, is_object_name};
+use usher_core::reference::{Check, Malformed, Resource, Toleration, is_object_name};
 
 /// Something that can be used, as the command line names it: `TYPE[.GROUP]/NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]

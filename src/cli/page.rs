@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Failure;
-use crate::catalogue::{Catalogue, Content, Kind};
+use usher_core::catalogue::{Catalogue, Content, Kind};
 
 const HEAD: &str = "# Catalogue
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::served::Served;
-use crate::{
+use usher_core::{
     catalogue::{Catalogue, Content, Kind},
     engine::Policy,
 };

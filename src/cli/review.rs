@@ -7,7 +7,8 @@ use std::{
 use serde_json::value::RawValue;
 
 use super::{Exit, Failure, world};
-use crate::{engine, report::printable, review};
+use crate::report::printable;
+use usher_core::{engine, review};
 
 /// The most that is read of one input, in bytes.
 const LARGEST: u64 = 256 << 20;

@@ -12,16 +12,14 @@ use tracing::level_filters::LevelFilter;
 
 use super::{Exit, Failure};
 use crate::{
-    catalogue::Catalogue,
     cluster::{self, Live},
-    config,
-    engine::Policy,
     server::{
         App, Certificates, Limits, Listener, Metrics, duration, follow_configuration,
         health_router, router,
     },
     telemetry::{self, Format},
 };
+use usher_core::{catalogue::Catalogue, config, engine::Policy};
 
 /// How often the files are looked at.
 const CERTIFICATE: Duration = Duration::from_secs(10);

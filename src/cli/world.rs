@@ -4,11 +4,13 @@ use futures_util::FutureExt as _;
 
 use super::Failure;
 use crate::{
-    catalogue::Catalogue,
     cluster::{self, Backend as _, Given, Offline},
+    files,
+};
+use usher_core::{
+    catalogue::Catalogue,
     config,
     engine::{self, Authorizer, Facts, Mutating, Mutation, Policy, Request, Verdict},
-    manifest,
     rights::Rights,
 };
 
@@ -69,11 +71,11 @@ impl GivenArgs {
             None => Arc::new(Catalogue::embedded()?),
         };
         let mut given = Given::default();
-        for input in manifest::inputs(rbac)? {
-            manifest::read(&input, |source, object| given.rbac(source, object))?;
+        for input in files::inputs(rbac)? {
+            files::read(&input, |source, object| given.rbac(source, object))?;
         }
-        for input in manifest::inputs(&self.objects)? {
-            manifest::read(&input, |source, object| {
+        for input in files::inputs(&self.objects)? {
+            files::read(&input, |source, object| {
                 given.object(source, object, &catalogue)
             })?;
         }

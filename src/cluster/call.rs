@@ -6,7 +6,7 @@ use hyper::{Method, Request, StatusCode, header::CONTENT_TYPE};
 use kube::{Client, client::Body};
 use serde::Deserialize;
 
-use crate::engine::FactError;
+use usher_core::engine::FactError;
 
 /// Largest answer: etcd holds no object of more than 1.5 MiB by default, and JSON may be twice as long.
 const LARGEST: usize = 4 * 1024 * 1024;

@@ -19,7 +19,7 @@ use super::{
     metrics::LiveMetrics,
     object,
 };
-use crate::engine::{Concerned, Mutation};
+use usher_core::engine::{Concerned, Mutation};
 
 /// Events in flight at once.
 const IN_FLIGHT: usize = 8;

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::Offline;
-use crate::{
+use usher_core::{
     catalogue::Catalogue,
     engine::ObjectRef,
     manifest::{BadManifest, Object, Source},

@@ -13,7 +13,7 @@ use prometheus_client::{
 };
 
 use super::{NotReady, metrics::LiveMetrics, watch::Sort};
-use crate::rights::{Rbac, Rights};
+use usher_core::rights::{Rbac, Rights};
 
 /// The rights that the watches have seen so far. Nothing is published before all four lists are complete; after that
 /// the last state stays in use, whatever happens to the watches.

@@ -19,7 +19,7 @@ use super::{
     review::Reviews,
     watch,
 };
-use crate::{
+use usher_core::{
     engine::{FactError, Facts, Mutation, Need, ObjectRef},
     reference::{Question, Requester},
     rights::Rights,

@@ -5,7 +5,7 @@ use prometheus_client::{
 };
 
 use super::watch::Sort;
-use crate::engine::FactError;
+use usher_core::engine::FactError;
 
 /// What the live side counts.
 #[derive(Clone, Debug, Default)]

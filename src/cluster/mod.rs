@@ -23,7 +23,7 @@ pub use offline::Offline;
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
-use crate::{
+use usher_core::{
     engine::{Facts, Judgement, Mutating, Mutation, Need, Request, Verdict, World, judge},
     reference::Requester,
     rights::Rights,
@@ -63,7 +63,7 @@ pub fn today() -> Date {
 }
 
 /// Works out what is to be changed in an object, gathering facts until that is known. `work` is
-/// [`mutate`](crate::engine::mutate()) or [`preview`](crate::engine::preview) for this request.
+/// [`mutate`](usher_core::engine::mutate()) or [`preview`](usher_core::engine::preview) for this request.
 pub async fn change<'a>(
     request: &'a Request<'a>,
     work: impl Fn(&Facts) -> Mutating<'a>,

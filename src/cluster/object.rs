@@ -6,7 +6,7 @@ use kube::Client;
 use serde_json::value::RawValue;
 
 use super::call::{call, declined};
-use crate::engine::{FactError, ObjectRef};
+use usher_core::engine::{FactError, ObjectRef};
 
 /// Reads one object. `None` if it is not there.
 pub(super) async fn fetch(

@@ -3,7 +3,7 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 use serde_json::value::RawValue;
 
 use super::{Backend, NotReady};
-use crate::{
+use usher_core::{
     engine::{FactError, Facts, Need, ObjectRef},
     reference::Requester,
     rights::Rights,

@@ -15,7 +15,7 @@ use super::{
     call::{call, declined, quoted},
     metrics::LiveMetrics,
 };
-use crate::{
+use usher_core::{
     engine::FactError,
     reference::{Question, Requester},
 };

@@ -10,7 +10,7 @@ use kube::Resource;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
 use super::watch::Sort;
-use crate::rights::{Ignored, Rbac};
+use usher_core::rights::{Ignored, Rbac};
 
 /// An RBAC object of which only the parts that count are read: labels, annotations and managed fields, mostly longer
 /// than the rest, are skipped.

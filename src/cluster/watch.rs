@@ -18,7 +18,7 @@ use super::{
     index::{Index, Names},
     stored::{Lean, Stored},
 };
-use crate::rights::Rbac;
+use usher_core::rights::Rbac;
 
 /// Objects in one page of a list. Pages are read whole: small ones keep the memory low.
 const PAGE: u32 = 250;

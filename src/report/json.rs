@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{Judged, Tally};
-use crate::{
+use usher_core::{
     catalogue::Catalogue,
     engine::{Finding, Mode, Outcome},
     manifest::{BadManifest, Place, Position},

@@ -8,7 +8,7 @@ pub use json::Json;
 pub use tally::{Tally, count};
 pub use text::{Text, printable};
 
-use crate::{
+use usher_core::{
     catalogue::Catalogue,
     engine::{Finding, Verdict},
     manifest::{Object, Place, Source},

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::engine::{Mode, Passed, Verdict};
+use usher_core::engine::{Mode, Passed, Verdict};
 
 /// What came of it, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -43,7 +43,7 @@ impl Tally {
         self.judged += 1;
         self.broken += usize::from(verdict.broken.is_some());
         self.references += verdict.findings.len();
-        let allowed = |finding: &&crate::engine::Finding<'_>| finding.outcome.is_allowed();
+        let allowed = |finding: &&usher_core::engine::Finding<'_>| finding.outcome.is_allowed();
         self.allowed += verdict.findings.iter().filter(allowed).count();
         self.refused += verdict.at(Mode::Enforce).count();
         self.warned += verdict.at(Mode::Warn).count();

@@ -8,7 +8,7 @@ use std::{
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::Judged;
-use crate::{
+use usher_core::{
     catalogue::Catalogue,
     engine::{Finding, Mode, Outcome},
     manifest::{Place, Position, Source},

@@ -6,7 +6,8 @@ use std::sync::{
 use arc_swap::ArcSwap;
 
 use super::{body::Room, metrics::Metrics, refusals::Refusals};
-use crate::{catalogue::Catalogue, cluster::Backend, engine::Policy};
+use crate::cluster::Backend;
+use usher_core::{catalogue::Catalogue, engine::Policy};
 
 /// What all requests share.
 #[derive(Debug)]

@@ -23,8 +23,8 @@ use super::{
     deadline::deadline,
     metrics::{Ended, Hook},
 };
-use crate::{
-    cluster::{Backend, change, decide, today},
+use crate::cluster::{Backend, change, decide, today};
+use usher_core::{
     engine::{self, World},
     review,
 };

@@ -7,7 +7,7 @@ use prometheus_client::{
 };
 
 use super::listener::Refused;
-use crate::{
+use usher_core::{
     engine::{Mode, Mutation, Verdict},
     inject::{Effect, Step},
     reference::Check,

@@ -1,7 +1,7 @@
 use std::{convert::Infallible, fmt::Display, fs, path::Path, time::Duration};
 
 use super::{app::App, metrics::Reloaded};
-use crate::{config::named_files, engine::Policy};
+use usher_core::{config::named_files, engine::Policy};
 
 /// Looks at the configuration file, and at the files of the catalogue that it names, every so often, and puts a changed one in force. A bad one is logged and counted,
 /// and the last good one stays. Never ends.

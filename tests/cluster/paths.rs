@@ -14,9 +14,9 @@ use hyper::Request;
 use jiff::civil::date;
 use kube::Client;
 use serde_json::{Value, json};
-use usher::{
+use usher::cluster::connect;
+use usher_core::{
     catalogue::{Content, Kind},
-    cluster::connect,
     config,
 };
 

@@ -11,12 +11,10 @@ use std::{
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use usher::{
-    catalogue::Catalogue,
     cluster::Offline,
-    engine::Policy,
-    rights::Rbac,
     server::{App, Limits, Listener, Metrics, router},
 };
+use usher_core::{catalogue::Catalogue, engine::Policy, rights::Rbac};
 
 use super::{
     Difference, Outcome, Row, body, containers, folder, is_taken, judge, mount, names, push,

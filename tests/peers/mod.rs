@@ -17,7 +17,7 @@ use std::{
 };
 
 use serde_json::{Map, Value, json};
-use usher::{config, engine::Policy};
+use usher_core::{config, engine::Policy};
 
 use crate::injected::{Cluster, Injected, review};
 

@@ -13,10 +13,12 @@ use std::{
 
 use usher::{
     cluster::{Backend, NotReady, Offline},
+    server::Limits,
+};
+use usher_core::{
     engine::{FactError, Facts, Need},
     reference::Requester,
     rights::Rights,
-    server::Limits,
 };
 
 use super::{Client, Served, offline, plain, pod, verdict};

@@ -11,10 +11,12 @@ use std::{
 
 use usher::{
     cluster::{Backend, NotReady, Offline},
+    server::Limits,
+};
+use usher_core::{
     engine::{Facts, Need},
     reference::Requester,
     rights::Rights,
-    server::Limits,
 };
 
 use super::{Client, Served, eventually, offline, pod, verdict};

@@ -7,7 +7,8 @@ use std::{
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use usher::{cluster::Live, config};
+use usher::cluster::Live;
+use usher_core::config;
 
 use super::{
     Changed, Served, changed,

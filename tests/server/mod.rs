@@ -30,11 +30,13 @@ use tempfile::TempDir;
 use tokio::{runtime::Runtime, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use usher::{
-    catalogue::Catalogue,
     cluster::{Backend, Offline},
+    server::{App, Certificates, Limits, Listener, Metrics, health_router, router},
+};
+use usher_core::{
+    catalogue::Catalogue,
     engine::Policy,
     rights::{Rbac, Rights},
-    server::{App, Certificates, Limits, Listener, Metrics, health_router, router},
 };
 
 use self::client::{Client, Response, plain, trusting};

@@ -14,6 +14,8 @@ use super::{Answer, Args, PATIENCE, answer};
 use crate::{
     cli::{Failure, kubeconfig, world::World},
     cluster::{Backend, NotReady, describe},
+};
+use usher_core::{
     engine::{Authorizer, FactError, Facts, Need},
     reference::{Question, Requester, Text},
     rights::Rights,

@@ -3,9 +3,10 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::Failure;
-use crate::{
+use crate::files;
+use usher_core::{
     catalogue::{Catalogue, Content, Field, Kind, Step},
-    manifest::{self, BadManifest},
+    manifest::BadManifest,
 };
 
 /// Fields that name an account, or let a pod onto a node, wherever they stand.
@@ -23,8 +24,8 @@ const DEPTH: usize = 24;
 pub(super) fn against(catalogue: &Catalogue, crds: &[PathBuf]) -> Result<Vec<String>, Failure> {
     let mut lines = Vec::new();
     let mut seen = 0;
-    for input in manifest::inputs(crds)? {
-        manifest::read(&input, |_, object| {
+    for input in files::inputs(crds)? {
+        files::read(&input, |_, object| {
             if object.kind == "CustomResourceDefinition" {
                 let json = object.node.to_json().map_err(Stop::Json)?;
                 let crd: Value = serde_json::from_str(json.get()).map_err(Stop::Json)?;

@@ -9,10 +9,8 @@ use std::{
 use clap::Subcommand;
 
 use super::{Exit, Failure};
-use crate::{
-    catalogue::{Catalogue, Content, Kind},
-    report::count,
-};
+use crate::report::count;
+use usher_core::catalogue::{Catalogue, Content, Kind};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:

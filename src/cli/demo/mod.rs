@@ -18,15 +18,17 @@ use tokio_util::sync::CancellationToken;
 use self::{client::Client, table::Row};
 use super::{Exit, Failure};
 use crate::{
-    catalogue::Catalogue,
     cluster::{Backend as _, Given, Offline, change, decide, today},
+    server::{App, Certificates, Limits, Listener, Metrics, router},
+};
+use usher_core::{
+    catalogue::Catalogue,
     config,
     engine::{self, Authorizer, Facts, Outcome, Policy, Request, Verdict, World},
     inject::Effect,
     manifest::{BadManifest, Content, Object, Source, contents},
     review,
     rights::Grant,
-    server::{App, Certificates, Limits, Listener, Metrics, router},
 };
 
 const RBAC: &str = include_str!("../../../examples/demo/rbac.yaml");

@@ -1,10 +1,13 @@
+//! Files and folders of manifests, as the command line takes them.
+
 use std::{
     collections::HashSet,
-    fs, io,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
 };
 
-use super::{BadManifest, Source};
+use usher_core::manifest::{self, BadManifest, Expected, Found, Object, Source};
 
 /// Something to read manifests from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,10 +24,39 @@ impl Input {
     /// Reads it.
     pub fn read(&self) -> Result<Source, BadManifest> {
         match self {
-            Self::File(path) | Self::Found(path) => Source::open(path),
+            Self::File(path) | Self::Found(path) => {
+                let name = path.display().to_string();
+                match File::open(path) {
+                    Ok(file) => Source::read(name, file),
+                    Err(error) => Err(unreadable(path, &error)),
+                }
+            }
             Self::Stdin => Source::read("stdin", io::stdin().lock()),
         }
     }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> BadManifest {
+    BadManifest {
+        file: path.display().to_string(),
+        position: None,
+        what: format!("cannot be read: {error}"),
+    }
+}
+
+/// Reads an input object by object; only one document is in memory at a time.
+///
+/// A named file, and standard input, must hold objects. In a folder a file that has none at all, as the values of a
+/// chart, is passed over; one that has objects and something else is an error.
+pub fn read<E: From<BadManifest>>(
+    input: &Input,
+    take: impl FnMut(&Source, &Object<'_, '_>) -> Result<(), E>,
+) -> Result<Found, E> {
+    let expected = match input {
+        Input::Found(_) => Expected::Anything,
+        Input::File(_) | Input::Stdin => Expected::Objects,
+    };
+    manifest::read(&input.read()?, expected, take)
 }
 
 /// What the paths name: `-` is standard input, of a folder all `.yaml`, `.yml` and `.json` files in it, sorted, and
@@ -35,11 +67,8 @@ pub fn inputs(paths: &[PathBuf]) -> Result<Vec<Input>, BadManifest> {
         if path.as_os_str() == "-" {
             inputs.push(Input::Stdin);
         } else if path.is_dir() {
-            walk(path, &mut HashSet::new(), &mut inputs).map_err(|(path, error)| BadManifest {
-                file: path.display().to_string(),
-                position: None,
-                what: format!("cannot be read: {error}"),
-            })?;
+            walk(path, &mut HashSet::new(), &mut inputs)
+                .map_err(|(path, error)| unreadable(&path, &error))?;
         } else {
             inputs.push(Input::File(path.clone()));
         }

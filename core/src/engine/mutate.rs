@@ -195,7 +195,7 @@ impl<'a> Mutation<'a> {
     }
 
     /// The refusal of a request that could not be worked out.
-    pub(crate) fn broken(request: &'a Request<'a>, why: String) -> Self {
+    pub fn broken(request: &'a Request<'a>, why: String) -> Self {
         Self {
             broken: Some(why),
             ..Self::nothing(request)

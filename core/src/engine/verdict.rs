@@ -96,7 +96,8 @@ impl<'a> Verdict<'a> {
         }
     }
 
-    pub(crate) fn broken(request: &'a Request<'a>, why: String) -> Self {
+    /// A refusal of a request that cannot be judged, with the reason.
+    pub fn broken(request: &'a Request<'a>, why: String) -> Self {
         Self {
             request,
             passed: None,

@@ -1,4 +1,4 @@
-use super::{BadManifest, Entry, Input, Node, Source, Value};
+use super::{BadManifest, Entry, Node, Source, Value};
 
 /// A Kubernetes object in a document.
 #[derive(Clone, Copy, Debug)]
@@ -137,20 +137,27 @@ pub struct Found {
     pub others: usize,
 }
 
-/// Reads an input object by object; only one document is in memory at a time.
-///
-/// A named file, and standard input, must hold objects. In a folder a file that has none at all, as the values of a
-/// chart, is passed over; one that has objects and something else is an error.
+/// What a text has to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// Objects, or nothing that is of interest: a folder also holds the values of a chart. Objects beside something else
+    /// are an error.
+    Anything,
+    /// Objects, and nothing else.
+    Objects,
+}
+
+/// Reads a text object by object; only one document is in memory at a time.
 pub fn read<E: From<BadManifest>>(
-    input: &Input,
+    source: &Source,
+    expected: Expected,
     mut take: impl FnMut(&Source, &Object<'_, '_>) -> Result<(), E>,
 ) -> Result<Found, E> {
-    let source = input.read()?;
     let mut found = Found::default();
     let mut foreign = None;
     for document in source.documents() {
         let document = document?;
-        match contents(&document, &source)? {
+        match contents(&document, source)? {
             Content::Build => found.others += 1,
             Content::Foreign => {
                 found.others += 1;
@@ -159,12 +166,12 @@ pub fn read<E: From<BadManifest>>(
             Content::Objects(objects) => {
                 found.objects += objects.len();
                 for object in &objects {
-                    take(&source, object)?;
+                    take(source, object)?;
                 }
             }
         }
         if let Some(place) = foreign
-            && (found.objects > 0 || !matches!(input, Input::Found(_)))
+            && (found.objects > 0 || expected == Expected::Objects)
         {
             let what = "no Kubernetes object: it has neither apiVersion nor kind";
             return Err(source.error(place.position(), what).into());

@@ -5,7 +5,6 @@
 //! what is judged here must be what the cluster gets.
 
 mod compose;
-mod files;
 mod map;
 mod node;
 mod object;
@@ -15,9 +14,8 @@ mod source;
 mod tests;
 
 pub use compose::Documents;
-pub use files::{Input, inputs};
 pub use node::{Entry, Node, Place, Value};
-pub use object::{Content, Found, Object, contents, read};
+pub use object::{Content, Expected, Found, Object, contents, read};
 pub use scalar::{Number, is_plain};
 pub use source::{Position, Source};
 

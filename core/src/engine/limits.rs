@@ -129,7 +129,7 @@ fn everything() -> Vec<Pattern> {
 
 impl TokenLimit {
     /// An entry for all tokens that lists no audience and no signer, and limits nothing else.
-    pub(crate) fn nothing(everywhere: Pattern) -> Self {
+    pub fn nothing(everywhere: Pattern) -> Self {
         Self {
             namespaces: vec![everywhere.clone()],
             service_accounts: vec![everywhere],

@@ -49,7 +49,7 @@ impl<'a> Toleration<'a> {
     /// The toleration of exactly the set of taints that this name stands for: [`Toleration::names`] begins with it.
     ///
     /// ```
-    /// use usher::reference::Toleration;
+    /// use usher_core::reference::Toleration;
     /// assert_eq!(Toleration::named("gpu:NoSchedule").unwrap().names().unwrap()[0], "gpu:NoSchedule");
     /// assert!(Toleration::named("gpu:Never").is_err());
     /// ```
@@ -106,7 +106,7 @@ impl Toleration<'_> {
     /// `Lt` and `Gt` are covered only by every value of the key, an operator that we do not know only by `*`.
     ///
     /// ```
-    /// use usher::reference::Toleration;
+    /// use usher_core::reference::Toleration;
     /// let gpu = Toleration { key: "gpu".into(), value: "a".into(), effect: "NoSchedule".into(), ..Default::default() };
     /// assert_eq!(
     ///     gpu.names().unwrap(),

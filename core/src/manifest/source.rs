@@ -1,4 +1,4 @@
-use std::{fs::File, io::Read, path::Path};
+use std::io::Read;
 
 use super::BadManifest;
 
@@ -23,15 +23,6 @@ pub struct Position {
 }
 
 impl Source {
-    /// Reads a file.
-    pub fn open(path: &Path) -> Result<Self, BadManifest> {
-        let name = path.display().to_string();
-        match File::open(path) {
-            Ok(file) => Self::read(name, file),
-            Err(error) => Err(broken(name, None, format!("cannot be read: {error}"))),
-        }
-    }
-
     /// Reads all that a reader gives, at most 64 MiB.
     pub fn read(name: impl Into<String>, reader: impl Read) -> Result<Self, BadManifest> {
         let name = name.into();
