@@ -19,8 +19,7 @@ use usher_core::{
     engine::{
         self, Authorizer, KindRef, Mode, Modes, Operation, Outcome, Policy, Request, TokenLimit,
     },
-    reference::{Check, Requester, Resource, Toleration},
-    rights::Pattern,
+    reference::{Check, Pattern, Requester, Resource, Toleration},
 };
 
 /// How long the API server may take.

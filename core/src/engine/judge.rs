@@ -14,7 +14,8 @@ use super::{
     verdict::{Finding, Outcome, Passed, Verdict},
 };
 use crate::{
-    catalogue::{BadObject, Catalogue, Content, Field, Kind, PodSpec, TokenRequest, at},
+    catalogue::{Catalogue, Content, Field, Kind},
+    object::{BadObject, PodSpec, TokenRequest, at},
     reference::{Check, Path, Reference, Resource, Target},
     rights::Rights,
 };

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 use super::policy::{Policy, any};
-use crate::rights::Pattern;
+use crate::reference::Pattern;
 
 /// The lifetime that the API server itself gives to the tokens that it mounts, in seconds. It makes a token of exactly
 /// this lifetime last a year, if it is for the API server and bound to a pod (`pkg/serviceaccount/claims.go`).

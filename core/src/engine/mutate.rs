@@ -11,8 +11,9 @@ use super::{
     shorten::{Shortened, shortened},
 };
 use crate::{
-    catalogue::{Catalogue, Kind, PodSpec, at, parse},
+    catalogue::{Catalogue, Kind},
     inject::{self, Account, Effect, NoPlan, Plan, Profile, Step, Subject},
+    object::{PodSpec, at, parse},
     reference::Text,
 };
 

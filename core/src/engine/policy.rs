@@ -8,8 +8,7 @@ use super::{defaults::DefaultAccount, limits::TokenLimit};
 use crate::{
     catalogue::{Catalogue, Identity},
     inject::Profile,
-    reference::{Account, Check, Requester, Resource, Toleration},
-    rights::Pattern,
+    reference::{Account, Check, Pattern, Requester, Resource, Toleration},
 };
 
 /// What the configuration says, ready to judge by.

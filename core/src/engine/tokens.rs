@@ -9,9 +9,10 @@ use super::{
     verdict::Outcome,
 };
 use crate::{
-    catalogue::{Credential, Kind, PodSpec, TokenRequest, TokenSource, credentials},
-    reference::{Check, Path, Reference, Resource, Target, Text},
-    rights::{Grant, Pattern},
+    catalogue::Kind,
+    object::{Credential, PodSpec, TokenRequest, TokenSource, credentials},
+    reference::{Check, Path, Pattern, Reference, Resource, Target, Text},
+    rights::Grant,
 };
 
 /// How many projected tokens and certificates of a pod, or audiences of a TokenRequest, are looked at. Nobody writes so

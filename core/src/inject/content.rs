@@ -1,7 +1,7 @@
 use serde_json::{Map, Value, json};
 
 use super::profile::{EXTENDED, Profile, Token};
-use crate::catalogue::Projected;
+use crate::object::Projected;
 
 /// What the volume of a profile is to hold in one pod, all values decided.
 #[derive(Debug)]

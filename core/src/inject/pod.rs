@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    catalogue::{BadObject, Volume, parse},
+    object::{BadObject, Volume, parse},
     reference::Text,
 };
 

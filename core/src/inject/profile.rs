@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use super::entry::{
     EnvEntry, FsGroupEntry, OnClash, OutOfRange, ProfileEntry, TokenEntry, VolumeEntry, When,
 };
-use crate::rights::Pattern;
+use crate::reference::Pattern;
 
 /// Seconds that a projected token must live at least and may live at most (`pkg/apis/core/validation`).
 const LIFETIMES: RangeInclusive<i64> = 600..=1 << 32;

@@ -3,12 +3,14 @@
 //! This room knows nobody: no JSON documents, no configuration, no cluster.
 
 mod check;
+mod pattern;
 mod requester;
 mod target;
 mod text;
 mod toleration;
 
 pub use check::Check;
+pub use pattern::{BadPattern, Pattern};
 pub use requester::{Account, Requester};
 pub use target::{Question, Resource, Target, is_object_name};
 pub(crate) use text::OneLine;

@@ -1,15 +1,13 @@
 use serde_json::value::RawValue;
 
-use super::{
-    Catalogue, Content, Identity, PodSpec,
-    field::{
-        Absent, AccountField, ConfigMapKey, Field, Form, ObjectField, Of, Sort, Within,
-        is_something, key, text,
+use crate::{
+    catalogue::{
+        Absent, AccountField, Catalogue, ConfigMapKey, Content, Field, Form, Identity, ObjectField,
+        Of, Sort, Within,
     },
-    path::{FieldPath, Lost, Memo, Place},
-    seek::{at, parse},
+    object::{FieldPath, Lost, Memo, Place, PodSpec, at, is_something, key, parse, text},
+    reference::{Check, Path, Reference, Resource, Target, Text},
 };
-use crate::reference::{Check, Path, Reference, Resource, Target, Text};
 
 /// How deep objects may stand in objects.
 const DEPTH: usize = 4;

@@ -2,13 +2,11 @@
 
 use serde_json::{Value, json, value::RawValue};
 
-use super::{
-    PodSpec,
-    field::text,
-    seek::parse,
-    sighting::{Looker, Sighting},
+use super::look::{Looker, Sighting};
+use crate::{
+    object::{PodSpec, parse, text},
+    reference::{Check, Path},
 };
-use crate::reference::{Check, Path};
 
 /// How deep a patch is looked into.
 const NESTED: usize = 32;
