@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use super::{
     answer::{Asker, Pending},
     controllers::CarriedOut,
-    limits::{Access, EXTENDED, Fault, TokenLimit},
+    limits::{Access, Fault, TokenLimit},
     policy::any,
     request::Request,
     verdict::Outcome,
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     catalogue::Kind,
     object::{Credential, PodSpec, TokenRequest, TokenSource, credentials},
-    reference::{Check, Path, Pattern, Reference, Resource, Target, Text},
+    reference::{Check, Path, Pattern, Reference, Resource, Target, Text, token::EXTENDED},
     rights::Grant,
 };
 

@@ -1,7 +1,7 @@
 use std::fmt::{self, Write};
 
-use super::profile::{EXTENDED, Profile};
-use crate::reference::{OneLine, Text};
+use super::profile::Profile;
+use crate::reference::{OneLine, Text, token::EXTENDED};
 
 /// What a profile comes to for one pod.
 #[derive(Debug)]

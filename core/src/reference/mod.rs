@@ -3,17 +3,20 @@
 //! This room knows nobody: no JSON documents, no configuration, no cluster.
 
 mod check;
+mod names;
 mod pattern;
 mod requester;
 mod target;
 mod text;
+pub mod token;
 mod toleration;
 
 pub use check::Check;
+pub use names::{is_dns_label, is_object_name};
 pub use pattern::{BadPattern, Pattern};
 pub use requester::{Account, Requester};
-pub use target::{Question, Resource, Target, is_object_name};
 pub(crate) use text::OneLine;
+pub use target::{Question, Resource, Target};
 pub use text::Text;
 pub use toleration::{Malformed, Toleration};
 

@@ -161,22 +161,6 @@ impl fmt::Display for Question<'_> {
         } else {
             namespace
         };
-        write!(
-            OneLine(f),
-            "verb use on {resource} \"{name}\" in {namespace}"
-        )
+        write!(OneLine(f), "verb use on {resource} \"{name}\" in {namespace}")
     }
-}
-
-/// Whether an object can have this name: `k8s.io/apimachinery/pkg/util/validation.IsDNS1123Subdomain`, which the names of
-/// most kinds must pass.
-pub fn is_object_name(name: &str) -> bool {
-    let inner = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
-    name.len() <= 253
-        && name.split('.').all(|part| {
-            !part.is_empty()
-                && part.bytes().all(inner)
-                && !part.starts_with('-')
-                && !part.ends_with('-')
-        })
 }
