@@ -10,16 +10,13 @@ use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
 use super::{Exit, Failure, named::Named, world};
-use crate::{
-    cluster::{self, Backend},
-    report::printable,
-};
+use crate::cluster::{self, Backend};
 use usher_core::{
     catalogue::Catalogue,
     engine::{
         self, Authorizer, KindRef, Mode, Modes, Operation, Outcome, Policy, Request, TokenLimit,
     },
-    reference::{Check, Pattern, Requester, Resource, Toleration},
+    reference::{Check, Pattern, Requester, Resource, Toleration, shown},
 };
 
 /// How long the API server may take.
@@ -92,7 +89,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
             Answer::No(why) => ("no", why),
             Answer::Yes(why) => ("yes", why),
         };
-        writeln!(io::stdout(), "{said}   {}", printable(why))?;
+        writeln!(io::stdout(), "{said}   {}", shown(why))?;
     }
     Ok(Exit::of(matches!(answer, Answer::Yes(_))))
 }

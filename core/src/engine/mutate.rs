@@ -14,7 +14,7 @@ use crate::{
     catalogue::{Catalogue, Kind},
     inject::{self, Account, Effect, NoPlan, Plan, Profile, Step, Subject},
     object::{PodSpec, at, parse},
-    reference::Text,
+    reference::{Text, shown},
 };
 
 /// What [`mutate`] came to.
@@ -309,7 +309,7 @@ impl<'a> Mutation<'a> {
         match &self.broken {
             Some(why) => {
                 let kind = self.request.kind.kind.to_lowercase();
-                format!("usher cannot read this {kind}: {why}")
+                shown(&format!("usher cannot read this {kind}: {why}")).into_owned()
             }
             None => self.refusals.join("\n"),
         }

@@ -5,7 +5,7 @@ use std::{
     sync::{LazyLock, Mutex, PoisonError},
 };
 
-use super::{OneLine, Text, Toleration};
+use super::{Shown, Text, Toleration};
 
 /// What a reference names.
 #[derive(Clone, Debug)]
@@ -161,6 +161,6 @@ impl fmt::Display for Question<'_> {
         } else {
             namespace
         };
-        write!(OneLine(f), "verb use on {resource} \"{name}\" in {namespace}")
+        write!(Shown(f), "verb use on {resource} \"{name}\" in {namespace}")
     }
 }
