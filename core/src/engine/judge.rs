@@ -20,8 +20,7 @@ use crate::{
     rights::Rights,
 };
 
-/// How many tolerations of a pod are looked at. Nobody writes so many; more would be work without bound.
-pub(super) const TOLERATIONS: usize = 1000;
+pub(super) use crate::object::TOLERATIONS;
 
 /// How many groups a requester may be in; every question asks about each of them.
 const GROUPS: usize = 5000;

@@ -12,7 +12,8 @@ mod token_request;
 mod value;
 
 pub use field_path::{BadPath, FieldPath, Lost, Memo, Place, Step};
-pub use pod::PodSpec;
+pub(crate) use pod::account;
+pub use pod::{FIELDS, PodField, PodSpec, TOLERATIONS, decides, is_containers};
 pub use projection::{
     Credential, PodCertificateSource, Projected, Source, TokenSource, Volume, credentials,
 };

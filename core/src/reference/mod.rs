@@ -5,20 +5,24 @@
 mod check;
 mod names;
 mod pattern;
+mod question;
 mod requester;
+mod resource;
 mod shown;
 mod target;
 mod text;
 pub mod token;
 mod toleration;
 
-pub use check::Check;
+pub use check::{Check, Mode};
 pub use names::{is_dns_label, is_object_name};
 pub use pattern::{BadPattern, Pattern};
+pub use question::Question;
 pub use requester::{Account, Requester};
+pub use resource::{Known, Names, Resource};
 pub(crate) use shown::Shown;
 pub use shown::shown;
-pub use target::{Question, Resource, Target};
+pub use target::Target;
 pub use text::Text;
 pub use toleration::{Malformed, Toleration};
 
