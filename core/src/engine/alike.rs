@@ -6,7 +6,7 @@ use crate::object::Step;
 /// its types writes members without content that nobody wrote before: KEDA's operator adds `resources: {}` to the containers
 /// of a template when it adds a finalizer, and Argo's `name: ""`. So such members do not count. What cannot be read is like
 /// nothing.
-pub(super) fn alike(new: Option<&RawValue>, old: Option<&RawValue>, free: &[&[Step]]) -> bool {
+pub(super) fn alike(new: Option<&RawValue>, old: Option<&RawValue>, free: &[Vec<Step>]) -> bool {
     if new.map(RawValue::get) == old.map(RawValue::get) {
         return true;
     }
@@ -126,7 +126,7 @@ mod tests {
     fn what_is_free_may_come_go_and_change() {
         let same = |free: &str, new: &str, old: &str| {
             let path = FieldPath::try_from(free.to_owned()).unwrap();
-            alike(read(new), read(old), &[path.steps()])
+            alike(read(new), read(old), &[path.steps().to_vec()])
         };
         let groups = r#"{"g":[{"n":"x","r":1},{"n":"y","r":2}],"m":{"a":{"r":1}},"r":1}"#;
         let scaled = r#"{"g":[{"n":"x","r":7},{"n":"y"}],"m":{"a":{"r":1}},"r":1}"#;

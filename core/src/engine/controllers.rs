@@ -12,7 +12,7 @@ use super::{
     tokens::TOKENS,
 };
 use crate::{
-    catalogue::{Content, Controller, Kind},
+    catalogue::{Content, Kind, Making},
     object::{BadObject, PodSpec, Volume, at, credentials, parse},
     reference::{Check, Reference, Resource, Target, Text, Toleration},
     sight::{Sighting, sightings},
@@ -26,7 +26,7 @@ pub(super) enum Maker<'f> {
     /// The owner is there; whatever it names was judged when its author wrote it.
     Controller {
         owner: String,
-        controller: &'f Controller,
+        controller: &'f Making,
         said: Said<'f>,
     },
     /// A person, or somebody who only looks like a controller; the text says why.
@@ -382,7 +382,7 @@ fn is_there(asker: &Asker<'_, '_>, namespace: &str, wanted: &Reference<'_>) -> b
 /// Whether the requester is this controller: of Kubernetes, by its account in kube-system or by the one user that all of
 /// them share; of a project, by its account, and only if the configuration names it. Those of Kubernetes only create; those of
 /// projects also update what they made when its owner changes.
-fn acts(world: &World<'_>, request: &Request<'_>, controller: &Controller) -> bool {
+fn acts(world: &World<'_>, request: &Request<'_>, controller: &Making) -> bool {
     let account = request.requester.account();
     let is = |namespace: &str, name: &str| {
         account.is_some_and(|account| account.namespace == namespace && account.name == name)
@@ -404,7 +404,7 @@ fn acts(world: &World<'_>, request: &Request<'_>, controller: &Controller) -> bo
 
 /// Whether Kubernetes itself adds this toleration to a pod of such an owner
 /// (`plugin/pkg/admission/{podtolerationrestriction,extendedresourcetoleration}`).
-fn added(asker: &mut Asker<'_, '_>, controller: &Controller, toleration: &Toleration<'_>) -> bool {
+fn added(asker: &mut Asker<'_, '_>, controller: &Making, toleration: &Toleration<'_>) -> bool {
     let names = toleration.names().unwrap_or_default();
     let by_controller = names.iter().any(|name| {
         *name == "node.kubernetes.io/memory-pressure:NoSchedule"

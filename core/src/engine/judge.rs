@@ -189,11 +189,11 @@ fn governed<'a>(request: &'a Request<'a>, world: &World<'a>) -> Result<Governed<
 /// both from the same types, so that equal parts are equal text.
 pub(super) fn as_before(kind: &Kind, new: &RawValue, old: &RawValue) -> bool {
     kind.governed().iter().all(|part| {
-        let read = |object| at::<&RawValue>(object, part);
+        let read = |object| at::<&RawValue>(object, &part.keys);
         match (read(new), read(old)) {
             (Ok(Some(new)), Ok(Some(old))) if new.get() == old.get() => true,
             _ if kind.is_exact() => false,
-            (Ok(new), Ok(old)) => alike(new, old, &kind.free(part)),
+            (Ok(new), Ok(old)) => alike(new, old, &part.free),
             _ => false,
         }
     })

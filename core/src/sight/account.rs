@@ -11,7 +11,12 @@ use crate::{
 
 impl<'o> Looker<'_, 'o> {
     /// An account that the field names, or that no name means.
-    pub(super) fn account(&mut self, account: &AccountField, object: &'o RawValue, place: &Place<'o>) {
+    pub(super) fn account(
+        &mut self,
+        account: &AccountField,
+        object: &'o RawValue,
+        place: &Place<'o>,
+    ) {
         let value = place.value.filter(|value| is_something(value));
         let path = Path::new(place.path.clone(), "");
         let written = match (&account.name, value) {

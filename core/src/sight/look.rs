@@ -45,7 +45,13 @@ impl<'c, 'o> Looker<'c, 'o> {
 
 impl<'o> Looker<'_, 'o> {
     /// Looks at everything that these fields of an object lead to, which stands at `prefix` in the whole one.
-    pub(super) fn look(&mut self, fields: &[Field], object: &'o RawValue, prefix: &str, depth: usize) {
+    pub(super) fn look(
+        &mut self,
+        fields: &[Field],
+        object: &'o RawValue,
+        prefix: &str,
+        depth: usize,
+    ) {
         for field in fields {
             let places = match field.path.find(object, &self.memo) {
                 Ok(places) if places.is_empty() => continue,
