@@ -184,7 +184,8 @@ async fn answer(
         Some(Outcome::Allowed(grant)) => Ok(Answer::Yes(grant.to_string())),
         Some(Outcome::Denied { missing, .. }) => Ok(Answer::No(format!("needs {missing}"))),
         Some(Outcome::Forbidden(why)) => Ok(Answer::No(why.clone())),
-        Some(Outcome::Malformed(why) | Outcome::Unknown(why)) => Err(why.clone().into()),
+        Some(Outcome::Malformed(why)) => Err(why.clone().into()),
+        Some(Outcome::Unknown(why)) => Err(why.to_string().into()),
         None => Err(verdict.message().into()),
     }
 }

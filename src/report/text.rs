@@ -137,7 +137,7 @@ struct Entry {
 fn remedy(finding: &Finding<'_>) -> Option<String> {
     match &finding.outcome {
         Outcome::Denied { missing, .. } => Some(format!("needs {missing}")),
-        Outcome::Unknown(why) if why.ends_with("is not among the given objects") => {
+        Outcome::Unknown(why) if why.is_not_given() => {
             Some("give its manifest with --objects".to_owned())
         }
         _ => None,

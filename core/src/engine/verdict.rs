@@ -1,3 +1,5 @@
+//! What a request comes to: its findings, after modes and exemptions.
+
 use std::{
     borrow::Cow,
     collections::{BTreeSet, HashSet},
@@ -5,14 +7,13 @@ use std::{
 };
 
 use super::{
-    judge::World,
     policy::{Exemption, Mode},
+    reason::Reason,
     request::Request,
+    unknown::Unknown,
+    world::World,
 };
-use crate::{
-    reference::{OneLine, Question, Reference, Target, Text},
-    rights::Grant,
-};
+use crate::reference::{OneLine, Question, Reference, Target, Text};
 
 /// How many missing grants a message lists.
 const LISTED: usize = 5;
@@ -69,8 +70,8 @@ pub struct Finding<'a> {
 /// The answer to a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Yes, by this grant.
-    Allowed(Grant),
+    /// Yes, for this reason.
+    Allowed(Reason),
     /// No.
     Denied {
         /// The narrowest grant that would allow it.
@@ -83,7 +84,7 @@ pub enum Outcome {
     /// The reference is none that Kubernetes could follow.
     Malformed(String),
     /// It could not be found out. For a guard that is a no.
-    Unknown(String),
+    Unknown(Unknown),
 }
 
 impl<'a> Verdict<'a> {

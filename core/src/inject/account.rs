@@ -1,3 +1,5 @@
+//! What is known of the service account of a pod.
+
 use std::collections::HashMap;
 
 use serde::Deserialize;
