@@ -228,7 +228,7 @@ fn note(policy: &Policy, target: &Named, namespace: &str) {
     if policy.excludes(namespace) {
         eprintln!("note: objects in namespace \"{namespace}\" are not judged (excludedNamespaces)");
     } else if mode != Mode::Enforce {
-        let mode = format!("{mode:?}").to_lowercase();
+        let mode = mode.name();
         eprintln!(
             "note: the check {} is in mode {mode} in namespace \"{namespace}\": nothing is refused",
             target.check

@@ -225,6 +225,9 @@ impl Outcome {
         matches!(self, Self::Allowed(_))
     }
 
+    /// The words of all answers.
+    pub const WORDS: [&'static str; 5] = ["allowed", "denied", "forbidden", "malformed", "unknown"];
+
     /// One word for it, as reports and metrics use it.
     pub fn word(&self) -> &'static str {
         match self {

@@ -56,6 +56,21 @@ pub struct NamespaceModes {
     pub checks: BTreeMap<Check, Mode>,
 }
 
+impl Mode {
+    /// Every mode, from the mildest.
+    pub const ALL: [Self; 4] = [Self::Off, Self::Audit, Self::Warn, Self::Enforce];
+
+    /// The name that the configuration, reports and metrics use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Audit => "audit",
+            Self::Warn => "warn",
+            Self::Enforce => "enforce",
+        }
+    }
+}
+
 impl Default for Modes {
     /// Accounts, tolerations and nodes are enforced, classes audited.
     fn default() -> Self {
