@@ -13,9 +13,9 @@ use super::{
     hook::Hook,
 };
 use usher_core::{
-    engine::{Mode, Mutation, Outcome, Verdict},
+    engine::{Mutation, Outcome, Verdict},
     inject::{Effect, Step},
-    reference::Check,
+    reference::{Check, Mode},
 };
 
 /// Upper bounds of the review durations, in seconds: from 10 µs (an answer from the index) to 10 s (one that waited

@@ -10,22 +10,9 @@ use serde_saphyr::{Location, Spanned};
 
 use super::Route;
 use crate::{
-    object::{FieldPath, Lost, Memo, Place, Step, is_something, text},
+    object::{FieldPath, Lost, Memo, Place, Step, decides, is_containers, is_something, text},
     reference::{Check, Resource},
 };
-
-/// The fields of a pod spec that decide what is asked about it, and what runs in it.
-const POD: [&str; 9] = [
-    "containers",
-    "initContainers",
-    "nodeName",
-    "priorityClassName",
-    "runtimeClassName",
-    "serviceAccount",
-    "serviceAccountName",
-    "tolerations",
-    "volumes",
-];
 
 /// A field of a custom resource that names something.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -529,8 +516,8 @@ impl Field {
             return true;
         }
         match rest {
-            [Step::Key(key), Step::Items, _, ..] if key.ends_with("ontainers") => false,
-            [Step::Key(key), ..] => POD.contains(&&**key),
+            [Step::Key(key), Step::Items, _, ..] if is_containers(key) => false,
+            [Step::Key(key), ..] => decides(key),
             _ => true,
         }
     }

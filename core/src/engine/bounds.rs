@@ -1,8 +1,7 @@
 //! How much of one request is looked at. Nobody writes so many of anything; more would be work without bound, and what
 //! lies beyond a bound is refused as unknown.
 
-/// How many tolerations of a pod are looked at.
-pub(super) const TOLERATIONS: usize = 1000;
+pub(super) use crate::object::TOLERATIONS;
 
 /// How many projected tokens and certificates of a pod, or audiences of a TokenRequest, are looked at.
 pub(super) const TOKENS: usize = 200;

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{OnceCell, RefCell},
-    collections::{HashMap, HashSet},
+    collections::HashSet,
 };
 
 use serde::Deserialize;
@@ -10,7 +10,6 @@ use serde_json::value::RawValue;
 
 use super::{
     facts::{FactError, Facts, Looked, Need, ObjectRef, Reviewed},
-    policy::Mode,
     profiles::{Unplanned, plan, subject},
     request::{Operation, Request},
     unknown::Unread,
@@ -20,8 +19,8 @@ use super::{
 use crate::{
     catalogue::Kind,
     inject::{Plan, Profile},
-    object::{PodSpec, parse},
-    reference::{Check, Question, Reference, Text, Toleration},
+    object::{Metadata, PodSpec, parse},
+    reference::{Check, Mode, Question, Reference, Text, Toleration},
 };
 
 /// A fact is missing. What it is stands in the [`Case`].
@@ -51,45 +50,6 @@ pub(super) struct Pod<'a, 's> {
     /// The node whose kubelet shows it, if the request only does that.
     pub(super) mirror: Option<&'a str>,
     extended: OnceCell<HashSet<Text<'a>>>,
-}
-
-/// `metadata` of an object.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Metadata<'a> {
-    #[serde(borrow, default)]
-    pub(super) name: Text<'a>,
-    #[serde(borrow, default)]
-    pub(super) uid: Text<'a>,
-    #[serde(borrow, default)]
-    pub(super) deletion_timestamp: Text<'a>,
-    #[serde(borrow, default)]
-    annotations: Option<HashMap<Text<'a>, &'a RawValue>>,
-    #[serde(borrow, default)]
-    pub(super) owner_references: Option<Vec<OwnerReference<'a>>>,
-}
-
-/// An object, of which nothing but the metadata is read.
-#[derive(Default, Deserialize)]
-pub(super) struct Object<'a> {
-    #[serde(borrow, default)]
-    pub(super) metadata: Metadata<'a>,
-}
-
-/// An owner, as an object names it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct OwnerReference<'a> {
-    #[serde(borrow, default)]
-    pub(super) api_version: Text<'a>,
-    #[serde(borrow, default)]
-    pub(super) kind: Text<'a>,
-    #[serde(borrow, default)]
-    pub(super) name: Text<'a>,
-    #[serde(borrow, default)]
-    pub(super) uid: Text<'a>,
-    #[serde(default)]
-    pub(super) controller: Option<bool>,
 }
 
 impl<'a, 'f> Case<'a, 'f> {
@@ -284,8 +244,8 @@ fn mirror<'a>(request: &'a Request<'a>, kind: &Kind, spec: &PodSpec<'a>) -> Opti
     if request.operation != Operation::Create || !placed || !spec.names_no_account() {
         return None;
     }
-    let object: Object<'_> = parse(request.object?).ok()?;
-    let annotations = object.metadata.annotations?;
+    let metadata = Metadata::of(request.object?).ok()??;
+    let annotations = metadata.annotations().ok()??;
     annotations
         .contains_key("kubernetes.io/config.mirror")
         .then_some(node)

@@ -5,8 +5,8 @@ use std::cell::OnceCell;
 use serde_json::value::RawValue;
 
 use super::{
-    bounds::{TOKENS, TOLERATIONS},
-    case::{Case, Known, Object, Pod},
+    bounds::TOKENS,
+    case::{Case, Known, Pod},
     facts::{Looked, ObjectRef},
     request::{Operation, Request},
     unknown::{Unknown, Unread},
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     catalogue::{Content, Controller, Kind},
-    object::{BadObject, PodSpec, Volume, at, credentials, parse},
+    object::{BadObject, Metadata, Owner, PodField, PodSpec, Volume, at, credentials},
     reference::{Check, Reference, Resource, Target, Text, Toleration},
     sight::{Sighting, sightings},
 };
@@ -77,14 +77,10 @@ impl<'f> Maker<'f> {
             return Ok(Self::Nobody(None));
         }
         let stranger = |why: &str| Ok(Self::Nobody(Some(why.to_owned())));
-        let references = match request.object.map(parse::<Object<'_>>) {
-            Some(Ok(object)) => object.metadata.owner_references.unwrap_or_default(),
-            _ => return stranger("its metadata cannot be read"),
+        let Some(Ok(owners)) = request.object.map(controllers) else {
+            return stranger("its metadata cannot be read");
         };
-        let mut owners = references
-            .iter()
-            .filter(|owner| owner.controller == Some(true));
-        let (Some(owner), None) = (owners.next(), owners.next()) else {
+        let [owner] = &*owners else {
             return stranger("it does not have exactly one controller as its owner");
         };
         let (group, version) = owner
@@ -126,15 +122,15 @@ impl<'f> Maker<'f> {
                 Unread::Bad(bad.to_string()),
             )))
         };
-        match parse::<Object<'_>>(found) {
-            Ok(live) if live.metadata.uid != owner.uid || owner.uid.is_empty() => {
-                return stranger(&format!("{who} has another uid"));
-            }
-            Ok(live) if !live.metadata.deletion_timestamp.is_empty() => {
-                return stranger(&format!("{who} is being deleted"));
-            }
-            Ok(_) => {}
+        let live = match Metadata::of(found) {
+            Ok(live) => live.unwrap_or_default(),
             Err(bad) => return unread(who, &bad),
+        };
+        if live.uid != owner.uid || owner.uid.is_empty() {
+            return stranger(&format!("{who} has another uid"));
+        }
+        if !live.deletion_timestamp.is_empty() {
+            return stranger(&format!("{who} is being deleted"));
         }
         match Said::by(case, kind, found) {
             Ok(Some(said)) => Ok(Self::Controller {
@@ -279,21 +275,20 @@ impl<'f> Template<'f> {
         if !is_there(pod, &self.namespace, reference) {
             return Ok(false);
         }
-        Ok(match (&reference.target, reference.check) {
-            (Target::Taints(toleration), _) => {
-                let mut held = spec.tolerations().iter().take(TOLERATIONS);
-                held.any(|held| held.same(toleration)) || by_class(case, pod, spec, toleration)?
-            }
-            (Target::Object { name, .. }, Check::ServiceAccounts) => {
-                self.account && *name == spec.account().1
-            }
-            (Target::Object { name, .. }, Check::Nodes) => name == spec.node(),
-            (Target::Object { name, .. }, Check::PriorityClasses) => name == spec.priority_class(),
-            (Target::Object { name, .. }, Check::RuntimeClasses) => name == spec.runtime_class(),
-            (Target::Object { resource, name }, Check::Tokens) => {
+        if let Some(field) = PodField::of(reference.check) {
+            let names = self.account || field.check != Check::ServiceAccounts;
+            return Ok(names && field.says(spec, &reference.target)
+                || match &reference.target {
+                    Target::Taints(toleration) => by_class(case, pod, spec, toleration)?,
+                    Target::Object { .. } => false,
+                });
+        }
+        // Of what no field of the table names, a pod spec holds only tokens.
+        Ok(match &reference.target {
+            Target::Object { resource, name } if reference.check == Check::Tokens => {
                 self.projects(pod, *resource, name, seconds)
             }
-            (Target::Object { .. }, _) => false,
+            Target::Object { .. } | Target::Taints(_) => false,
         })
     }
 
@@ -330,6 +325,11 @@ impl<'f> Template<'f> {
 fn is_there(pod: &Pod<'_, '_>, namespace: &str, wanted: &Reference<'_>) -> bool {
     let wanted = wanted.namespace.as_ref().unwrap_or(&pod.namespace);
     namespace.is_empty() || **wanted == *namespace
+}
+
+/// The owners of an object that are its controllers.
+fn controllers(object: &RawValue) -> Result<Vec<Owner<'_>>, BadObject> {
+    Metadata::of(object)?.unwrap_or_default().controllers()
 }
 
 /// Whether the requester is this controller: of Kubernetes, by its account in kube-system or by the one user that all of

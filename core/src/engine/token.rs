@@ -1,10 +1,10 @@
 //! What a token of a service account is: who mounts it, what it dies with, and how messages call it.
 
-use super::{bounds::TOKENS, policy::EXTENDED};
+use super::bounds::TOKENS;
 use crate::{
     catalogue::Kind,
     object::{Credential, PodSpec, TokenRequest, TokenSource},
-    reference::Text,
+    reference::{Text, token::EXTENDED},
 };
 
 /// Whether Kubernetes itself mounts this token into the pod, so that nobody wrote it by hand: such a token is not limited.

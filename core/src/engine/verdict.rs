@@ -6,14 +6,8 @@ use std::{
     fmt::{self, Write as _},
 };
 
-use super::{
-    policy::{Exemption, Mode},
-    reason::Reason,
-    request::Request,
-    unknown::Unknown,
-    world::World,
-};
-use crate::reference::{OneLine, Question, Reference, Target, Text};
+use super::{policy::Exemption, reason::Reason, request::Request, unknown::Unknown, world::World};
+use crate::reference::{Mode, Question, Reference, Shown, Target, Text};
 
 /// How many missing grants a message lists.
 const LISTED: usize = 5;
@@ -132,7 +126,7 @@ impl<'a> Verdict<'a> {
             let mut message = String::new();
             // Writing to a String cannot fail.
             let _ = write!(
-                OneLine(&mut message),
+                Shown(&mut message),
                 "usher cannot judge this request: {why}"
             );
             return message;
@@ -278,7 +272,7 @@ impl fmt::Display for Finding<'_> {
             ..
         } = self;
         let path = &reference.path;
-        let f = &mut OneLine(f);
+        let f = &mut Shown(f);
         let may = match outcome {
             Outcome::Allowed(_) => "may",
             Outcome::Denied { .. } => "may not",

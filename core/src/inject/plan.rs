@@ -12,7 +12,7 @@ use super::{
     select::{Asks, passes_over, unknown},
     subject::Subject,
 };
-use crate::object::{BadObject, parse};
+use crate::object::BadObject;
 
 /// How many names that are no profile are told of.
 const UNKNOWN: usize = 5;
@@ -58,7 +58,7 @@ pub fn plan<'a, 'k>(
     if profiles.is_empty() {
         return Ok(plan);
     }
-    let head: Head<'a> = parse(subject.pod)?;
+    let head = Head::of(subject.pod)?;
     let asks = if head.is_mirror() {
         // Nobody could change it, whatever it says.
         Asks::default()

@@ -15,7 +15,7 @@ use crate::{
         world::World,
     },
     inject::{Effect, Step},
-    object::PodSpec,
+    object::{PodField, PodSpec},
     reference::{Check, Path, Reference, Resource, Target, Toleration},
 };
 
@@ -74,14 +74,12 @@ fn held_before(
     reference: &Reference<'_>,
     old: &PodSpec<'_>,
 ) -> bool {
+    let kept = PodField::of(reference.check).filter(|field| field.kept);
     kind.is_pod()
-        && match (&reference.target, reference.check) {
-            (Target::Object { name, .. }, Check::Nodes) => name == old.node(),
-            (Target::Taints(toleration), _) => {
-                let mut held = old.tolerations().iter().take(TOLERATIONS);
-                world.catalogue.is_added(kind, toleration) && held.any(|held| held.same(toleration))
-            }
-            (Target::Object { .. }, _) => false,
+        && kept.is_some_and(|field| field.says(old, &reference.target))
+        && match &reference.target {
+            Target::Object { .. } => true,
+            Target::Taints(toleration) => world.catalogue.is_added(kind, toleration),
         }
 }
 

@@ -7,7 +7,6 @@ use json_patch::{AddOperation, Patch, PatchOperation};
 use serde_json::{Value, value::RawValue};
 
 use super::{
-    case::Object,
     facts::{Facts, Need},
     policy::Policy,
     profiles::{Unplanned, plan, subject},
@@ -16,8 +15,8 @@ use super::{
 use crate::{
     catalogue::{Catalogue, Kind},
     inject::{Effect, Plan, Profile, Step, Subject},
-    object::{PodSpec, at, parse},
-    reference::Text,
+    object::{Metadata, PodSpec, at},
+    reference::{Text, shown},
 };
 use shorten::{Shortened, shortened};
 
@@ -226,13 +225,10 @@ impl<'a> Mutation<'a> {
     /// The object that a message about this pod is best shown at: what made it, the pod itself, or, while it has no
     /// name, its account.
     pub fn concerned(&self) -> Concerned<'_> {
-        let object = self.request.object.map(parse::<Object<'_>>);
-        let metadata = object.and_then(Result::ok).unwrap_or_default().metadata;
-        let owners = metadata.owner_references.unwrap_or_default();
-        let mut makers = owners
-            .into_iter()
-            .filter(|owner| owner.controller == Some(true));
-        if let Some(owner) = makers.next() {
+        let metadata = self.request.object.map(Metadata::of);
+        let metadata = metadata.and_then(Result::ok).flatten().unwrap_or_default();
+        let owners = metadata.controllers().unwrap_or_default();
+        if let Some(owner) = owners.into_iter().next() {
             return Concerned {
                 api_version: owner.api_version,
                 kind: owner.kind,
@@ -260,7 +256,7 @@ impl<'a> Mutation<'a> {
         match &self.broken {
             Some(why) => {
                 let kind = self.request.kind.kind.to_lowercase();
-                format!("usher cannot read this {kind}: {why}")
+                shown(&format!("usher cannot read this {kind}: {why}")).into_owned()
             }
             None => self.refusals.join("\n"),
         }

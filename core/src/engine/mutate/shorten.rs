@@ -6,12 +6,12 @@ use crate::{
     catalogue::{Catalogue, Content, Kind},
     engine::{
         bounds::TOKENS,
-        policy::{Mode, Policy, TokenLimit},
+        policy::{Policy, TokenLimit},
         request::{Operation, Request},
         token::{is_bound_to_pod, is_mounted_by_kubernetes, words},
     },
     object::{BadObject, PodSpec, TokenRequest, at, credentials},
-    reference::{Check, Text},
+    reference::{Check, Mode, Text},
 };
 
 /// A lifetime that the mutating side is to write.

@@ -75,7 +75,16 @@ impl Baseline {
             Check::PriorityClasses => &self.priority_classes,
             Check::RuntimeClasses => &self.runtime_classes,
             Check::ServiceAccounts => &self.service_accounts,
-            _ => &[],
+            // Nobody may use any of these without being told so.
+            Check::CloudIdentities
+            | Check::ConfigMaps
+            | Check::CrossNamespace
+            | Check::Opaque
+            | Check::Profiles
+            | Check::ScaleTargets
+            | Check::Secrets
+            | Check::Tokens
+            | Check::Tolerations => &[],
         }
     }
 

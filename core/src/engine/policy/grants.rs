@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::reference::{Account, Pattern, Requester, Resource};
+use crate::reference::{Account, Known, Pattern, Requester, Resource};
 
 /// A grant where names follow a pattern: RBAC has none.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
@@ -93,15 +93,27 @@ impl GrantSubject {
 
 impl GrantedNames {
     fn of(&self, resource: Resource) -> &[Pattern] {
-        match resource {
-            Resource::NODES => &self.nodes,
-            Resource::PRIORITY_CLASSES => &self.priority_classes,
-            Resource::RUNTIME_CLASSES => &self.runtime_classes,
-            Resource::SERVICE_ACCOUNTS => &self.service_accounts,
-            Resource::SIGNERS => &self.signers,
-            Resource::TOKEN_AUDIENCES => &self.token_audiences,
-            Resource::TOLERATIONS => &self.tolerations,
-            _ => &[],
+        // What only a catalogue knows is granted by RBAC alone.
+        let Some(known) = resource.known() else {
+            return &[];
+        };
+        match known {
+            Known::Nodes => &self.nodes,
+            Known::PriorityClasses => &self.priority_classes,
+            Known::RuntimeClasses => &self.runtime_classes,
+            Known::ServiceAccounts => &self.service_accounts,
+            Known::Signers => &self.signers,
+            Known::TokenAudiences => &self.token_audiences,
+            Known::Tolerations => &self.tolerations,
+            // So are these.
+            Known::CloudIdentities
+            | Known::ConfigMaps
+            | Known::Kinds
+            | Known::Namespaces
+            | Known::Opaque
+            | Known::Profiles
+            | Known::Secrets
+            | Known::Services => &[],
         }
     }
 }

@@ -14,10 +14,10 @@ pub use baseline::{Baseline, BoundedToleration};
 pub use default_account::DefaultAccount;
 pub use exemption::{Exemption, ExemptionMatch};
 pub use grants::{GrantEntry, GrantSubject, GrantedNames};
+pub(super) use limit::Fault;
 pub(crate) use limit::legal as legal_limits;
 pub use limit::{Access, ExtendedApiToken, Kubelets, TokenLimit, TooLong};
-pub(super) use limit::{EXTENDED, Fault};
-pub use modes::{Authorizer, Mode, Modes, NamespaceModes};
+pub use modes::{Authorizer, Modes, NamespaceModes};
 
 use crate::{
     catalogue::{Catalogue, Identity},

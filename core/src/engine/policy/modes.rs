@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::reference::{Check, Pattern};
+use crate::reference::{Check, Mode, Pattern};
 
 /// Who answers questions.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
@@ -20,22 +20,6 @@ pub enum Authorizer {
     /// Access reviews alone.
     #[serde(rename = "review")]
     Review,
-}
-
-/// What a finding leads to. Chosen per check and namespace, applied after the findings.
-#[derive(
-    Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// The check is not made.
-    Off,
-    /// The finding goes into the audit log of the API server and the metrics.
-    Audit,
-    /// The finding also goes to the requester, as a warning.
-    Warn,
-    /// The request is refused.
-    Enforce,
 }
 
 /// Modes per check, with what namespaces change.
@@ -56,49 +40,14 @@ pub struct NamespaceModes {
     pub checks: BTreeMap<Check, Mode>,
 }
 
-impl Mode {
-    /// Every mode, from the mildest.
-    pub const ALL: [Self; 4] = [Self::Off, Self::Audit, Self::Warn, Self::Enforce];
-
-    /// The name that the configuration, reports and metrics use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Audit => "audit",
-            Self::Warn => "warn",
-            Self::Enforce => "enforce",
-        }
-    }
-}
-
 impl Default for Modes {
-    /// Accounts, tolerations and nodes are enforced, classes audited.
+    /// Every check as its row of the table says.
     fn default() -> Self {
+        let checks = Check::ALL.into_iter();
         Self {
-            default: Check::ALL
-                .into_iter()
-                .map(|check| (check, default_mode(check)))
-                .collect(),
+            default: checks.map(|check| (check, check.default_mode())).collect(),
             namespaces: Vec::new(),
         }
-    }
-}
-
-/// What holds without a configuration file.
-fn default_mode(check: Check) -> Mode {
-    match check {
-        Check::PriorityClasses | Check::RuntimeClasses => Mode::Audit,
-        Check::ConfigMaps | Check::Secrets => Mode::Off,
-        Check::Opaque => Mode::Warn,
-        Check::ServiceAccounts
-        | Check::Tolerations
-        | Check::Nodes
-        | Check::CrossNamespace
-        | Check::CloudIdentities
-        | Check::ScaleTargets
-        // Profiles and tokens are not asked about where the configuration names none.
-        | Check::Profiles
-        | Check::Tokens => Mode::Enforce,
     }
 }
 
