@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::{Judged, Tally};
 use usher_core::{
     catalogue::Catalogue,
-    engine::{Finding, Mode, Outcome},
+    engine::{Finding, Outcome},
     manifest::{BadManifest, Place, Position},
-    reference::{Question, Resource, Target},
+    reference::{Mode, Question, Resource, Target},
 };
 
 /// One JSON document with everything, written piece by piece, so that nothing piles up.

@@ -8,9 +8,9 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use super::Judged;
 use usher_core::{
     catalogue::Catalogue,
-    engine::{Finding, Mode, Outcome},
+    engine::{Finding, Outcome},
     manifest::{Place, Position, Source},
-    reference::shown,
+    reference::{Mode, shown},
 };
 
 /// Columns of a screen.
@@ -136,7 +136,7 @@ struct Entry {
 fn remedy(finding: &Finding<'_>) -> Option<String> {
     match &finding.outcome {
         Outcome::Denied { missing, .. } => Some(format!("needs {missing}")),
-        Outcome::Unknown(why) if why.ends_with("is not among the given objects") => {
+        Outcome::Unknown(why) if why.is_not_given() => {
             Some("give its manifest with --objects".to_owned())
         }
         _ => None,

@@ -41,8 +41,7 @@ impl Deref for ControllerName {
     }
 }
 
-/// That a controller makes objects of one kind from what an object of another says, its owner: a row of the table of who makes
-/// what for whom.
+/// A controller makes objects of one kind from what an object of another says, its owner.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Making {

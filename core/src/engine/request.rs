@@ -1,3 +1,5 @@
+//! What is asked of the API server, in the terms of the engine.
+
 use serde_json::value::RawValue;
 
 use crate::reference::{Requester, Text};

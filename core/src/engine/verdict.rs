@@ -1,18 +1,13 @@
+//! What a request comes to: its findings, after modes and exemptions.
+
 use std::{
     borrow::Cow,
     collections::{BTreeSet, HashSet},
     fmt::{self, Write as _},
 };
 
-use super::{
-    judge::World,
-    policy::{Exemption, Mode},
-    request::Request,
-};
-use crate::{
-    reference::{Question, Reference, Shown, Target, Text},
-    rights::Grant,
-};
+use super::{policy::Exemption, reason::Reason, request::Request, unknown::Unknown, world::World};
+use crate::reference::{Mode, Question, Reference, Shown, Target, Text};
 
 /// How many missing grants a message lists.
 const LISTED: usize = 5;
@@ -69,8 +64,8 @@ pub struct Finding<'a> {
 /// The answer to a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Yes, by this grant.
-    Allowed(Grant),
+    /// Yes, for this reason.
+    Allowed(Reason),
     /// No.
     Denied {
         /// The narrowest grant that would allow it.
@@ -83,7 +78,7 @@ pub enum Outcome {
     /// The reference is none that Kubernetes could follow.
     Malformed(String),
     /// It could not be found out. For a guard that is a no.
-    Unknown(String),
+    Unknown(Unknown),
 }
 
 impl<'a> Verdict<'a> {
@@ -223,6 +218,9 @@ impl Outcome {
     pub fn is_allowed(&self) -> bool {
         matches!(self, Self::Allowed(_))
     }
+
+    /// The words of all answers.
+    pub const WORDS: [&'static str; 5] = ["allowed", "denied", "forbidden", "malformed", "unknown"];
 
     /// One word for it, as reports and metrics use it.
     pub fn word(&self) -> &'static str {

@@ -1,3 +1,5 @@
+//! What is known of the service account of a pod.
+
 use serde_json::value::RawValue;
 
 use crate::{

@@ -1,3 +1,5 @@
+//! A pod, as far as injection looks at it.
+
 use std::collections::HashMap;
 
 use serde::Deserialize;

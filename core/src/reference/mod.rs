@@ -42,6 +42,21 @@ pub struct Reference<'a> {
     pub namespace: Option<Text<'a>>,
 }
 
+impl<'a> Reference<'a> {
+    /// Something that is not looked into; the text says what it is.
+    pub fn opaque(path: Path<'a>, what: String) -> Self {
+        Self {
+            check: Check::Opaque,
+            path,
+            target: Target::Object {
+                resource: Resource::named("opaque.usher.dev"),
+                name: what.into(),
+            },
+            namespace: None,
+        }
+    }
+}
+
 impl Reference<'_> {
     /// The same reference at another path, with a life of its own.
     pub fn into_owned(self, path: String) -> Reference<'static> {
