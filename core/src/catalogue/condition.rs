@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::file::BadEntry;
+use super::entry::BadEntry;
 use crate::object::{FieldPath, Lost, Memo, Place, is_something, text};
 
 /// Something that must, or must not, be so: something stands at a path, or a text does. The path begins at the value of the

@@ -6,8 +6,6 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
-use super::kind::Kind;
-
 /// Who a controller is, and which account it uses for objects that name none.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -81,8 +79,8 @@ pub struct GroupKind {
 }
 
 impl GroupKind {
-    /// Whether it is this kind.
-    pub fn is(&self, kind: &Kind) -> bool {
-        self.kind == kind.kind && self.group == kind.group
+    /// Whether it is the kind of this name in this group.
+    pub fn is(&self, group: &str, kind: &str) -> bool {
+        *self.kind == *kind && *self.group == *group
     }
 }

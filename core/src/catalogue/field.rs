@@ -9,7 +9,11 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{condition::Condition, controller::ControllerName, file::BadEntry, kind::Route};
+use super::{
+    condition::Condition,
+    controller::ControllerName,
+    entry::{BadEntry, Route},
+};
 use crate::{
     object::{FieldPath, Lost, Memo, Place, Step, decides, is_containers},
     reference::{Check, Resource},

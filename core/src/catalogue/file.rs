@@ -13,8 +13,6 @@ use super::{
     kind::{Content, Kind},
     projects,
 };
-use crate::object::BadPath;
-
 /// A file of the catalogue: which fields of the kinds of a project name something.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -98,53 +96,9 @@ pub enum Fault {
         /// The kind.
         kind: Box<str>,
     },
-    /// It is no such file: what the reader of YAML says, or a [`BadEntry`] in words.
+    /// It is no such file: what the reader of YAML says, or a [`BadEntry`](super::BadEntry) in words.
     #[error("{0}")]
     Unreadable(String),
-}
-
-/// What is wrong with an entry of a file.
-#[derive(Debug, thiserror::Error)]
-pub enum BadEntry {
-    /// A condition names no path, or several.
-    #[error("a condition names one path, and what stands there")]
-    Condition,
-    /// What is declared free decides what is asked.
-    #[error("{kind}: {path} cannot be free, for it decides what is asked")]
-    Free {
-        /// The kind.
-        kind: Box<str>,
-        /// What is declared free.
-        path: Box<str>,
-    },
-    /// A path that may hold keys only holds something else.
-    #[error("\"{0}\" must be keys with dots between them")]
-    Keys(Box<str>),
-    /// A kind has no fields.
-    #[error("{0} must have fields")]
-    NoFields(Box<str>),
-    /// A kind has no versions.
-    #[error("{0} must have versions")]
-    NoVersions(Box<str>),
-    /// What decides the meaning of a field is outside of what is governed.
-    #[error(
-        "{kind}: {path} is outside of the governed part, so that its change would not be asked about"
-    )]
-    Outside {
-        /// The kind.
-        kind: Box<str>,
-        /// What is outside.
-        path: Box<str>,
-    },
-    /// A path is none.
-    #[error(transparent)]
-    Path(#[from] BadPath),
-    /// The field at this path names nothing, or several things.
-    #[error(
-        "{0} must say what it is, and only once: podSpec, serviceAccount, controller, object, namespace, opaque, \
-         identity, manifest or patch"
-    )]
-    Sort(Box<str>),
 }
 
 impl fmt::Display for Place {

@@ -4,7 +4,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{field::Field, file::BadEntry};
+use super::{
+    entry::{BadEntry, Route},
+    field::Field,
+};
 use crate::object::{BadObject, FieldPath, PodSpec, Step, TokenRequest, at};
 
 /// A kind that holds references, in the versions that have the same fields.
@@ -164,17 +167,6 @@ pub enum Content {
     Fields(Vec<Field>),
 }
 
-/// A path of keys, written with dots.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(with = "String")]
-pub struct Route {
-    /// As it is written.
-    pub dotted: Box<str>,
-    /// Key by key.
-    pub keys: Vec<Box<str>>,
-}
-
 impl Kind {
     /// The parts whose change is a use of what they name.
     pub fn governed(&self) -> &[Governed] {
@@ -246,22 +238,6 @@ impl Kind {
         } else {
             format!("{}/{version}", self.group)
         }
-    }
-}
-
-impl TryFrom<String> for Route {
-    type Error = BadEntry;
-
-    fn try_from(dotted: String) -> Result<Self, BadEntry> {
-        let path = FieldPath::try_from(dotted.clone())?;
-        let keys = path.head();
-        if keys.len() < path.steps().len() {
-            return Err(BadEntry::Keys(dotted.into()));
-        }
-        Ok(Self {
-            keys,
-            dotted: dotted.into(),
-        })
     }
 }
 

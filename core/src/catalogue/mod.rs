@@ -2,6 +2,7 @@
 
 mod condition;
 mod controller;
+mod entry;
 mod field;
 mod file;
 mod kind;
@@ -13,12 +14,13 @@ use std::collections::{BTreeMap, HashMap};
 use crate::reference::Toleration;
 
 pub use controller::{ControllerName, GroupKind, Identity, Making};
+pub use entry::{BadEntry, Route};
 pub use field::{
     Absent, AccountField, ConfigMapKey, Field, Form, Kinds, Name, ObjectField, Of, PodSpecField,
     Sort, Within,
 };
-pub use file::{BadCatalogue, BadEntry, Fault, Place, schema};
-pub use kind::{Content, Governed, Kind, Route};
+pub use file::{BadCatalogue, Fault, Place, schema};
+pub use kind::{Content, Governed, Kind};
 
 /// Every kind that holds references, and every controller that makes one of them for another.
 #[derive(Debug, Default)]
@@ -71,9 +73,7 @@ impl Catalogue {
     /// The controllers that make objects of this kind for owners of that kind: mostly one.
     pub fn makers_for(&self, made: &Kind, group: &str, owner: &str) -> Vec<&Making> {
         let controllers = self.controllers.iter();
-        let fits = |maker: &&Making| {
-            maker.makes.is(made) && *maker.of.group == *group && *maker.of.kind == *owner
-        };
+        let fits = |row: &&Making| row.makes.is(&made.group, &made.kind) && row.of.is(group, owner);
         controllers.filter(fits).collect()
     }
 
@@ -94,7 +94,7 @@ impl Catalogue {
     pub fn makers<'c>(&'c self, made: &'c Kind) -> impl Iterator<Item = &'c Making> {
         self.controllers
             .iter()
-            .filter(move |controller| controller.makes.is(made))
+            .filter(move |row| row.makes.is(&made.group, &made.kind))
     }
 }
 

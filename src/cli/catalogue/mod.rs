@@ -139,7 +139,7 @@ fn show(out: &mut impl Write, wanted: &str) -> Result<Exit, Failure> {
             if !free.is_empty() {
                 writeln!(out, "  free to change: {}", free.join(", "))?;
             }
-            for row in catalogue.rows().filter(|row| row.makes.is(kind)) {
+            for row in catalogue.makers(kind) {
                 writeln!(out, "  made for {} by {}", row.of.kind, row.by())?;
             }
         }
