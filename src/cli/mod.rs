@@ -19,6 +19,7 @@ mod review;
 mod serve;
 mod served;
 mod world;
+mod yaml;
 
 use crate::report::printable;
 
