@@ -14,7 +14,8 @@ mod workload;
 use std::{hint::black_box, process::Command};
 
 use usher_core::{
-    catalogue::{Catalogue, PodSpec, at},
+    catalogue::Catalogue,
+    object::{PodSpec, at},
     reference::{Question, Requester, Resource},
     review::{read, refuse},
 };

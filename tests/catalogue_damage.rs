@@ -402,7 +402,7 @@ fn is_clear(name: &str, message: &str) -> bool {
 
 #[test]
 fn a_damaged_file_is_refused_with_its_place_or_loads() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("core/src/catalogue");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("core/src/catalogue/data");
     let whole = |name: &str| fs::read_to_string(folder.join(format!("{name}.yaml"))).unwrap();
     let names: Vec<&str> = Catalogue::projects().collect();
     for name in &names {

@@ -137,7 +137,7 @@ type Places<'o> = Vec<(String, Option<&'o Value>, Vec<String>)>;
 impl Book {
     /// Reads every file of the catalogue as it stands in the repository.
     pub(crate) fn read() -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("core/src/catalogue");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("core/src/catalogue/data");
         let mut files: Vec<_> = fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().path())

@@ -109,6 +109,9 @@ pub(crate) fn check_mutation(response: &[u8], uid: &str, allowed: bool) -> Resul
             if message.trim().is_empty() || message.len() > TEXT {
                 return broken("a refusal says why, and not too much");
             }
+            if !is_harmless(message) {
+                return broken("nobody's words speak in the place of ours");
+            }
         }
     }
     for (key, text) in answer
@@ -125,6 +128,9 @@ pub(crate) fn check_mutation(response: &[u8], uid: &str, allowed: bool) -> Resul
             .is_none_or(|text| text.is_empty() || text.len() > TEXT)
         {
             return broken("an audit annotation is text");
+        }
+        if text.as_str().is_some_and(|text| !is_harmless(text)) {
+            return broken("nobody's words speak in the place of ours");
         }
     }
     let warnings = answer
@@ -150,6 +156,12 @@ pub(crate) fn check_mutation(response: &[u8], uid: &str, allowed: bool) -> Resul
         return broken("no warning is given twice");
     }
     Ok(())
+}
+
+/// Whether nothing in a text steers a terminal, but the ends of our own lines, or turns the direction of writing.
+fn is_harmless(text: &str) -> bool {
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !text.contains(|c: char| turns(c) || c.is_control() && c != '\n')
 }
 
 fn holds_only(object: &Value, keys: &[&str]) -> bool {
@@ -201,6 +213,8 @@ fn the_checker_finds_what_is_wrong() {
             "\"patch\":\"W10=\",\"patchType\":\"JSONPatch\",\"allowed\"",
             "changes nothing",
         ),
+        ("\"no\"", "\"n\\u202eo\"", "nobody's words"),
+        ("\"x\"", "\"x\\u001b\"", "nobody's words"),
         ("403", "0", "an error"),
         ("403", "200", "an error"),
         ("403", "400", "fits the code"),

@@ -9,7 +9,9 @@ const CRATES: [(&str, &[&str]); 2] = [
         "core/src",
         &[
             "reference",
+            "object",
             "catalogue",
+            "sight",
             "rights",
             "inject",
             "engine",

@@ -19,7 +19,8 @@ use rustls::{
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use usher_core::{
-    catalogue::{Catalogue, Kind, PodSpec, at},
+    catalogue::{Catalogue, Kind},
+    object::{PodSpec, at},
     review::read,
 };
 

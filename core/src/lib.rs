@@ -9,6 +9,8 @@ pub mod config;
 pub mod engine;
 pub mod inject;
 pub mod manifest;
+pub mod object;
 pub mod reference;
 pub mod review;
 pub mod rights;
+pub mod sight;

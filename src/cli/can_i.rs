@@ -10,17 +10,14 @@ use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
 use super::{Exit, Failure, named::Named, world};
-use crate::{
-    cluster::{self, Backend},
-    report::printable,
-};
+use crate::cluster::{self, Backend};
 use usher_core::{
     catalogue::Catalogue,
     engine::{
         self, Authorizer, KindRef, Mode, Modes, Operation, Outcome, Policy, Request, TokenLimit,
     },
-    reference::{Check, Requester, Resource, Toleration},
-    rights::Pattern,
+    object::PodField,
+    reference::{Check, Pattern, Requester, Resource, shown},
 };
 
 /// How long the API server may take.
@@ -93,7 +90,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
             Answer::No(why) => ("no", why),
             Answer::Yes(why) => ("yes", why),
         };
-        writeln!(io::stdout(), "{said}   {}", printable(why))?;
+        writeln!(io::stdout(), "{said}   {}", shown(why))?;
     }
     Ok(Exit::of(matches!(answer, Answer::Yes(_))))
 }
@@ -115,8 +112,14 @@ async fn answer(
     backend: &impl Backend,
     authorizer: Authorizer,
 ) -> Result<Answer, Failure> {
+    let spec = pod_spec(target)?;
+    // A kind that names what pods do not names it by a check under which everything is asked.
+    let asked = match spec {
+        Some(_) => target.check,
+        None => Check::ScaleTargets,
+    };
     let mode = |check| {
-        if check == target.check {
+        if check == asked {
             Mode::Enforce
         } else {
             Mode::Off
@@ -135,22 +138,17 @@ async fn answer(
         api_audiences: Vec::new(),
         ..world.policy.clone()
     };
-    let known = Resource::ALL.contains(&target.resource);
-    let (kind, object) = if known {
-        (
-            "PodTemplate",
-            json!({"template": {"spec": pod_spec(target)?}}),
-        )
-    } else {
-        ("Question", json!({"name": target.name}))
+    let known = spec.is_some();
+    let (kind, object) = match spec {
+        Some(spec) => ("PodTemplate", json!({"template": {"spec": spec}})),
+        None => ("Question", json!({"name": target.name})),
     };
-    // A kind that names something that only custom resources name.
     let mut asking = Catalogue::default();
     asking.add(
         "can-i",
         &format!(
             "about: a question\nkinds: [{{group: '', kind: Question, resource: questions, versions: [v1], \
-             fields: [{{path: name, object: {{of: {}, name: ., check: scaleTargets}}}}]}}]",
+             fields: [{{path: name, object: {{of: {}, name: ., check: {asked}}}}}]}}]",
             target.resource
         ),
     )?;
@@ -190,36 +188,20 @@ async fn answer(
     }
 }
 
-fn pod_spec(target: &Named) -> Result<Value, Failure> {
+/// A pod spec that names the target and nothing else; none if no pod spec can.
+fn pod_spec(target: &Named) -> Result<Option<Value>, Failure> {
     let name = &*target.name;
-    Ok(match target.check {
-        Check::Nodes => json!({ "nodeName": name }),
-        Check::PriorityClasses => json!({ "priorityClassName": name }),
-        Check::RuntimeClasses => json!({ "runtimeClassName": name }),
-        Check::ServiceAccounts => json!({ "serviceAccountName": name }),
-        Check::Tokens => {
-            let source = if target.resource == Resource::SIGNERS {
-                json!({"podCertificate": {"signerName": name}})
-            } else {
-                json!({"serviceAccountToken": {"audience": name}})
-            };
-            json!({"volumes": [{"projected": {"sources": [source]}}]})
-        }
-        Check::Tolerations => {
-            let Toleration {
-                key,
-                operator,
-                value,
-                effect,
-                ..
-            } = Toleration::named(name)?;
-            json!({"tolerations": [{
-                "key": &*key, "operator": &*operator, "value": &*value, "effect": &*effect
-            }]})
-        }
-        // Nothing that the command line names belongs to these.
-        _ => json!({}),
-    })
+    if let Some(field) = PodField::of(target.check) {
+        return Ok(Some(field.naming(name)?));
+    }
+    let source = match target.resource {
+        Resource::SIGNERS => json!({"podCertificate": {"signerName": name}}),
+        Resource::TOKEN_AUDIENCES => json!({"serviceAccountToken": {"audience": name}}),
+        _ => return Ok(None),
+    };
+    Ok(Some(
+        json!({"volumes": [{"projected": {"sources": [source]}}]}),
+    ))
 }
 
 /// What the configuration makes of the answer.

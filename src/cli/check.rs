@@ -10,12 +10,12 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::{Exit, Failure, world};
 use crate::{
     files,
-    report::{Json, Judged, Tally, Text, printable},
+    report::{Json, Judged, Tally, Text},
 };
 use usher_core::{
     engine::{self, KindRef, Mutation, Operation, Request, Verdict},
     manifest::{self, BadManifest, Object, Source},
-    reference::Requester,
+    reference::{Requester, shown},
 };
 
 #[derive(Debug, clap::Args)]
@@ -165,7 +165,7 @@ impl<W: Write> Check<'_, W> {
             for warning in &mutation.warnings {
                 let manifest::Position { line, column } = object.node.place.position();
                 let warning = format!("{}:{line}:{column}: {warning}", source.name);
-                eprintln!("warning: {}", printable(&warning));
+                eprintln!("warning: {}", shown(&warning));
             }
         }
         if !counts {
@@ -225,7 +225,7 @@ impl<W: Write> Printer<W> {
             // What was found before comes before the error, also where both go to one terminal.
             Self::Text(_, to, _) => to.flush()?,
         }
-        eprintln!("error: {}", printable(&bad.to_string()));
+        eprintln!("error: {}", shown(&bad.to_string()));
         Ok(())
     }
 

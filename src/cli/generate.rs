@@ -13,12 +13,11 @@ use super::{
     page, registration,
     served::Served,
 };
-use crate::report::printable;
 use usher_core::{
     catalogue::{self, Catalogue},
     config,
     engine::Policy,
-    reference::is_object_name,
+    reference::{is_object_name, shown},
 };
 
 #[derive(Debug, clap::Args)]
@@ -137,7 +136,7 @@ fn webhook_config(args: &WebhookConfig) -> Result<String, Failure> {
         registration::validating(&policy, &catalogue, served.as_ref())
     };
     for note in made.notes {
-        eprintln!("note: {}", printable(&note));
+        eprintln!("note: {}", shown(&note));
     }
     Ok(made.text)
 }

@@ -8,7 +8,7 @@ use std::{
 use super::{Exit, Failure, named::Named};
 use usher_core::{
     manifest::is_plain,
-    reference::{Account, Resource, is_object_name},
+    reference::{Account, Resource, is_dns_label, is_object_name},
 };
 
 #[derive(Debug, clap::Args)]
@@ -120,7 +120,7 @@ fn manifests(args: &Args) -> Result<String, Failure> {
 
 /// An error if no namespace can have this name.
 pub(super) fn is_namespace(name: &str) -> Result<(), Failure> {
-    if !is_object_name(name) || name.contains('.') {
+    if !is_dns_label(name) {
         return Err(format!("no namespace can be called \"{name}\"").into());
     }
     Ok(())

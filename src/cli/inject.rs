@@ -7,12 +7,12 @@ use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use super::{Exit, Failure, world};
-use crate::{files, report::printable};
+use crate::files;
 use usher_core::{
     engine::{self, KindRef, Mutation, Operation, Request},
     inject::{Effect, Given},
     manifest::{BadManifest, Object, Source},
-    reference::Requester,
+    reference::{Requester, shown},
 };
 
 #[derive(Debug, clap::Args)]
@@ -118,14 +118,14 @@ impl<W: Write> Shown<'_, W> {
             let refused = format!("{what}: refused: {}", mutation.message());
             eprintln!(
                 "error: {}",
-                printable(&source.error(place, refused).to_string())
+                shown(&source.error(place, refused).to_string())
             );
             return Ok(());
         }
         if !self.args.quiet && !mutation.steps.is_empty() {
             self.to.flush()?;
             for line in reasons(&what, &mutation) {
-                eprintln!("{}", printable(&line));
+                eprintln!("{}", shown(&line));
             }
         }
         let before: Value = serde_json::from_str(json.get())?;

@@ -21,7 +21,7 @@ mod served;
 mod world;
 mod yaml;
 
-use crate::report::printable;
+use usher_core::reference::shown;
 
 /// May this requester use what this object names? The cluster's own RBAC answers.
 #[derive(Debug, Parser)]
@@ -104,7 +104,7 @@ pub fn run() -> ExitCode {
         // The reader has enough: `usher check … | head`.
         Err(failure) if is_broken_pipe(&*failure) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {}", printable(&failure.to_string()));
+            eprintln!("error: {}", shown(&failure.to_string()));
             ExitCode::from(2)
         }
     }

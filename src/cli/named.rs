@@ -1,6 +1,6 @@
 use std::str::FromStr;
 
-use usher_core::reference::{Check, Malformed, Resource, Toleration, is_object_name};
+use usher_core::reference::{Check, Known, Malformed, Names, Resource, Toleration, is_object_name};
 
 /// Something that can be used, as the command line names it: `TYPE[.GROUP]/NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,21 +43,6 @@ pub(super) enum BadName {
     Type(String),
 }
 
-/// Types with their short names, as `kubectl api-resources` has them.
-const TYPES: [(Check, Resource, &str); 7] = [
-    (Check::ServiceAccounts, Resource::SERVICE_ACCOUNTS, "sa"),
-    (Check::Tolerations, Resource::TOLERATIONS, "tolerations"),
-    (Check::Nodes, Resource::NODES, "no"),
-    (Check::PriorityClasses, Resource::PRIORITY_CLASSES, "pc"),
-    (
-        Check::RuntimeClasses,
-        Resource::RUNTIME_CLASSES,
-        "runtimeclasses",
-    ),
-    (Check::Tokens, Resource::TOKEN_AUDIENCES, "tokenaudience"),
-    (Check::Tokens, Resource::SIGNERS, "signers"),
-];
-
 impl FromStr for Named {
     type Err = BadName;
 
@@ -66,43 +51,40 @@ impl FromStr for Named {
         let (written, name) = text.split_once('/').ok_or(BadName::Slash)?;
         let kind = written.to_ascii_lowercase();
         let (bare, group) = kind.split_once('.').unwrap_or((&kind, ""));
-        let is_meant = |(_, resource, short): &&(Check, Resource, &str)| {
-            (bare == resource.name || bare == resource.singular || bare == *short)
+        let is_meant = |known: &Known| {
+            let resource = known.resource();
+            (bare == resource.name || bare == resource.singular || known.short() == Some(bare))
                 && (group.is_empty() || group == resource.group)
         };
-        let (check, resource) = match TYPES.iter().find(is_meant) {
-            Some((check, resource, _)) => (check, resource),
-            None if is_custom(&kind) => (&Check::ScaleTargets, &Resource::named(&kind)),
+        let known = Known::ALL.into_iter().find(is_meant);
+        let (check, resource, names) = match known {
+            Some(known) => (known.check(), known.resource(), known.names()),
+            // An identity is called as its cloud calls it.
+            None if group == "usher.dev" => {
+                (Check::ScaleTargets, Resource::named(&kind), Names::Text)
+            }
+            // Custom resources name others by their group.
+            None if !group.is_empty() && is_object_name(&kind) => {
+                (Check::ScaleTargets, Resource::named(&kind), Names::Object)
+            }
             None => return Err(BadName::Type(written.to_owned())),
         };
         let bad =
             |why: fn(&'static str, String) -> BadName| Err(why(resource.singular, name.to_owned()));
-        match *resource {
-            Resource::TOLERATIONS => drop(Toleration::named(name)?),
-            Resource::TOKEN_AUDIENCES if !is_audience(name) => return bad(BadName::Audience),
-            Resource::SIGNERS if !is_signer(name) => return bad(BadName::Signer),
-            Resource::TOKEN_AUDIENCES | Resource::SIGNERS => {}
-            // An identity is called as its cloud calls it.
-            _ if resource.group == "usher.dev" && is_audience(name) => {}
-            _ if !is_object_name(name) => return bad(BadName::Name),
-            _ => {}
+        match names {
+            Names::None => return Err(BadName::Type(written.to_owned())),
+            Names::Object if !is_object_name(name) => return bad(BadName::Name),
+            Names::Signer if !is_signer(name) => return bad(BadName::Signer),
+            Names::Taints => drop(Toleration::named(name)?),
+            Names::Text if !is_audience(name) => return bad(BadName::Audience),
+            Names::Object | Names::Signer | Names::Text => {}
         }
         Ok(Self {
-            check: *check,
-            resource: *resource,
+            check,
+            resource,
             name: name.to_owned(),
         })
     }
-}
-
-/// Whether this can be the resource of something that a custom resource names: any with its group, and those of the core
-/// group that custom resources name.
-fn is_custom(resource: &str) -> bool {
-    resource.contains('.') && is_object_name(resource)
-        || matches!(
-            resource,
-            "configmaps" | "namespaces" | "secrets" | "services"
-        )
 }
 
 /// The API server takes any text for an audience. One with a star is meant as a pattern, and would be none.

@@ -7,8 +7,7 @@ use std::{
 use serde_json::value::RawValue;
 
 use super::{Exit, Failure, world};
-use crate::report::printable;
-use usher_core::{engine, review};
+use usher_core::{engine, reference::shown, review};
 
 /// The most that is read of one input, in bytes.
 const LARGEST: u64 = 256 << 20;
@@ -154,7 +153,7 @@ impl<W: Write> Answers<'_, W> {
         self.to.flush()?;
         let number = self.count;
         let what = format!("{name}:{line}:{column}: review {number}: {what}");
-        eprintln!("error: {}", printable(&what));
+        eprintln!("error: {}", shown(&what));
         Ok(())
     }
 }

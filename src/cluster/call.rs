@@ -6,7 +6,7 @@ use hyper::{Method, Request, StatusCode, header::CONTENT_TYPE};
 use kube::{Client, client::Body};
 use serde::Deserialize;
 
-use usher_core::engine::FactError;
+use usher_core::{engine::FactError, reference::shown};
 
 /// Largest answer: etcd holds no object of more than 1.5 MiB by default, and JSON may be twice as long.
 const LARGEST: usize = 4 * 1024 * 1024;
@@ -80,8 +80,7 @@ pub(super) fn declined(status: StatusCode, body: &[u8]) -> FactError {
 
 /// Somebody else's message, in one line of bounded length.
 pub(super) fn quoted(message: &str) -> String {
-    let clean = |c: char| if c.is_control() { ' ' } else { c };
-    message.chars().map(clean).take(QUOTED).collect()
+    shown(message).chars().take(QUOTED).collect()
 }
 
 /// An error with everything that caused it, in one line.

@@ -6,7 +6,7 @@ mod text;
 
 pub use json::Json;
 pub use tally::{Tally, count};
-pub use text::{Text, printable};
+pub use text::Text;
 
 use usher_core::{
     catalogue::Catalogue,

@@ -1,6 +1,4 @@
 use std::{
-    borrow::Cow,
-    fmt::Write as _,
     io::{self, Write},
     ops::Range,
 };
@@ -12,6 +10,7 @@ use usher_core::{
     catalogue::Catalogue,
     engine::{Finding, Mode, Outcome},
     manifest::{Place, Position, Source},
+    reference::shown,
 };
 
 /// Columns of a screen.
@@ -93,9 +92,9 @@ impl Text {
             remedy,
         } = entry;
         let Position { line, column } = place.position();
-        let (file, what) = (printable(&source.name), printable(what));
+        let (file, what) = (shown(&source.name), shown(what));
         writeln!(to, "{file}:{line}:{column}: {word}: {what}")?;
-        let remedy = remedy.as_deref().map(printable);
+        let remedy = remedy.as_deref().map(shown);
         let (shown, marked) = line_of(source.text(), *place);
         let fits = |remedy: &str| {
             let before = line.to_string().len() + 3;
@@ -179,25 +178,4 @@ fn line_of(text: &str, place: Place) -> (String, Range<usize>) {
     shown.push_str(marked);
     shown.push_str(&behind);
     (shown, range)
-}
-
-/// The text, with whatever could command a terminal written out as an escape.
-pub fn printable(text: &str) -> Cow<'_, str> {
-    let unsafe_ = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if !text.contains(unsafe_) {
-        return Cow::Borrowed(text);
-    }
-    let mut plain = String::with_capacity(text.len());
-    for c in text.chars() {
-        if unsafe_(c) {
-            // Writing to a String cannot fail.
-            let _ = write!(plain, "{}", c.escape_default());
-        } else {
-            plain.push(c);
-        }
-    }
-    Cow::Owned(plain)
 }

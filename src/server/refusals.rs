@@ -4,6 +4,7 @@ use std::{
 };
 
 use prometheus_client::metrics::counter::Counter;
+use usher_core::reference::shown;
 
 /// Lines for one span of time.
 const LINES: u32 = 20;
@@ -52,11 +53,11 @@ impl Refusals {
     }
 }
 
-/// A message as one line of a log. Names come from requests: what could steer a terminal is taken out.
+/// A message as one line of a log.
 fn one_line(message: &str) -> String {
     message
         .split(['\n', '\r'])
-        .map(|line| line.trim().replace(char::is_control, "�"))
+        .map(|line| shown(line.trim()))
         .collect::<Vec<_>>()
         .join("; ")
 }

@@ -3,30 +3,16 @@ use std::{collections::BTreeMap, fmt, ops::Deref};
 use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor},
+    de::{Error, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 use serde_saphyr::{Location, Spanned};
 
-use super::{
-    Route,
-    path::{FieldPath, Lost, Memo, Place, Step},
-    seek::{BadObject, at},
+use super::Route;
+use crate::{
+    object::{FieldPath, Lost, Memo, Place, Step, decides, is_containers, is_something, text},
+    reference::{Check, Resource},
 };
-use crate::reference::{Check, Resource, Text};
-
-/// The fields of a pod spec that decide what is asked about it, and what runs in it.
-const POD: [&str; 9] = [
-    "containers",
-    "initContainers",
-    "nodeName",
-    "priorityClassName",
-    "runtimeClassName",
-    "serviceAccount",
-    "serviceAccountName",
-    "tolerations",
-    "volumes",
-];
 
 /// A field of a custom resource that names something.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -336,66 +322,6 @@ impl Condition {
     }
 }
 
-/// Whether a value is more than an empty one. Members without content count for nothing, as in an update.
-pub(super) fn is_something(value: &RawValue) -> bool {
-    let text = value.get();
-    text != "false" && serde_json::from_str::<Hollow>(text).is_err()
-}
-
-/// `null`, an empty text or list, or a map that holds nothing else.
-struct Hollow;
-
-impl<'de> Deserialize<'de> for Hollow {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Self)
-    }
-}
-
-impl<'de> Visitor<'de> for Hollow {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("nothing")
-    }
-
-    fn visit_unit<E>(self) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self, E> {
-        if text.is_empty() {
-            Ok(self)
-        } else {
-            Err(E::invalid_value(Unexpected::Str(text), &self))
-        }
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
-        match items.next_element::<IgnoredAny>()? {
-            None => Ok(self),
-            Some(_) => Err(A::Error::invalid_length(1, &self)),
-        }
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
-        while members.next_entry::<IgnoredAny, Self>()?.is_some() {}
-        Ok(self)
-    }
-}
-
-/// A value as text, if it is text and not empty.
-pub(super) fn text(value: &RawValue) -> Option<Text<'_>> {
-    let text: Text<'_> = serde_json::from_str(value.get()).ok()?;
-    Some(text).filter(|text| !text.is_empty())
-}
-
-/// The text at a key of an object; none if nothing stands there, or no character. An error if it is no text, or stands
-/// there twice, or if that is no object.
-pub(super) fn key<'o>(object: &'o RawValue, key: &str) -> Result<Option<Text<'o>>, BadObject> {
-    let text: Option<Text<'o>> = at(object, &[key.into()])?;
-    Ok(text.filter(|text| !text.is_empty()))
-}
-
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "Field")]
@@ -524,6 +450,20 @@ impl Field {
         }
     }
 
+    /// The controller that an account is left to where the field, a path of keys alone, names none.
+    pub fn left_to(&self) -> Option<&str> {
+        match &self.sort {
+            Sort::Account(AccountField {
+                absent: Some(Absent::Controller(controller)),
+                name: None,
+                within: None,
+                config_map: None,
+                ..
+            }) if self.path.head().len() == self.path.steps().len() => Some(controller),
+            _ => None,
+        }
+    }
+
     /// The controllers that it names.
     pub fn controllers(&self) -> impl Iterator<Item = &ControllerName> {
         let own = match &self.sort {
@@ -576,8 +516,8 @@ impl Field {
             return true;
         }
         match rest {
-            [Step::Key(key), Step::Items, _, ..] if key.ends_with("ontainers") => false,
-            [Step::Key(key), ..] => POD.contains(&&**key),
+            [Step::Key(key), Step::Items, _, ..] if is_containers(key) => false,
+            [Step::Key(key), ..] => decides(key),
             _ => true,
         }
     }

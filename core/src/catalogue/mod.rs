@@ -1,16 +1,7 @@
 //! Finds references in objects. Which kinds hold them, and where, is data: one YAML file per project.
 
 mod field;
-mod patch;
-mod path;
-mod podspec;
-mod projection;
 mod projects;
-mod seek;
-mod sighting;
-mod strict;
-mod tokenrequest;
-mod unnamed;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,19 +10,15 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_saphyr::{Location, MessageFormatter as _, Spanned, UserMessageFormatter};
 
-use crate::reference::Toleration;
-
-pub use field::{ControllerName, Field};
-pub use path::{FieldPath, Lost, Step};
-pub use podspec::PodSpec;
-pub use projection::{
-    Credential, PodCertificateSource, Projected, Source, TokenSource, Volume, credentials,
+use crate::{
+    object::{BadObject, FieldPath, PodSpec, Step, TokenRequest, at},
+    reference::Toleration,
 };
-pub use seek::{BadObject, at, fields, parse};
-pub use sighting::{Sighting, sightings};
-pub(crate) use strict::Strict;
-pub use tokenrequest::TokenRequest;
-pub use unnamed::unnamed;
+
+pub use field::{
+    Absent, AccountField, ConfigMapKey, ControllerName, Field, Form, Kinds, Name, ObjectField, Of,
+    PodSpecField, Sort, Within,
+};
 
 /// Every kind that holds references, and every controller that makes one of them for another.
 #[derive(Debug, Default)]
@@ -287,7 +274,7 @@ pub struct BadCatalogue(String);
 impl Catalogue {
     /// The kinds of Kubernetes itself, which are always judged.
     pub fn embedded() -> Result<Self, BadCatalogue> {
-        Self::core(include_str!("core.yaml"))
+        Self::core(include_str!("data/core.yaml"))
     }
 
     fn core(yaml: &str) -> Result<Self, BadCatalogue> {
@@ -528,6 +515,16 @@ impl Kind {
         match &self.content {
             Content::PodSpec(route) => Some(route),
             Content::TokenRequest(_) | Content::Fields(_) => None,
+        }
+    }
+
+    /// Whether some field of it leaves its account to this controller, as [`Field::left_to`] says.
+    pub fn leaves_accounts_to(&self, controller: &str) -> bool {
+        match &self.content {
+            Content::Fields(fields) => fields
+                .iter()
+                .any(|field| field.left_to() == Some(controller)),
+            Content::PodSpec(_) | Content::TokenRequest(_) => false,
         }
     }
 

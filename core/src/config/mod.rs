@@ -23,8 +23,7 @@ use crate::{
         Policy, TokenLimit, legal_limits,
     },
     inject::{self, ProfileEntry},
-    reference::Check,
-    rights::Pattern,
+    reference::{Check, Pattern},
 };
 
 /// Largest configuration that is read, in bytes. A ConfigMap cannot hold more than 1 MiB.

@@ -1,6 +1,6 @@
 use serde_json::{Value, value::RawValue};
 
-use crate::catalogue::Step;
+use crate::object::Step;
 
 /// Whether two parts of an object say the same, but for what is free to change in them. A client that decodes an object into
 /// its types writes members without content that nobody wrote before: KEDA's operator adds `resources: {}` to the containers
@@ -84,7 +84,7 @@ fn is_hollow(value: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogue::FieldPath;
+    use crate::object::FieldPath;
 
     fn read(json: &str) -> Option<&RawValue> {
         (!json.is_empty()).then(|| serde_json::from_str(json).unwrap())

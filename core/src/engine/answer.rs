@@ -12,8 +12,9 @@ use super::{
     verdict::{Finding, Outcome},
 };
 use crate::{
-    catalogue::{Kind, PodSpec, parse},
+    catalogue::Kind,
     inject::{Effect, Profile, Step},
+    object::{PodSpec, parse},
     reference::{Check, Path, Question, Reference, Resource, Target, Text, Toleration},
     rights::Grant,
 };

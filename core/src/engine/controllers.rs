@@ -12,11 +12,10 @@ use super::{
     tokens::TOKENS,
 };
 use crate::{
-    catalogue::{
-        BadObject, Content, Controller, Kind, PodSpec, Sighting, Volume, at, credentials, parse,
-        sightings,
-    },
+    catalogue::{Content, Controller, Kind},
+    object::{BadObject, PodSpec, Volume, at, credentials, parse},
     reference::{Check, Reference, Resource, Target, Text, Toleration},
+    sight::{Sighting, sightings},
 };
 
 /// Who made the object, if the requester is a controller.

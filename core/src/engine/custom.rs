@@ -11,9 +11,11 @@ use super::{
     verdict::{Finding, Outcome},
 };
 use crate::{
-    catalogue::{Field, Identity, Kind, PodSpec, Sighting, at, sightings},
+    catalogue::{Field, Identity, Kind},
+    object::{PodSpec, at},
     reference::{Check, Path, Reference, Resource, Target},
     rights::Grant,
+    sight::{Sighting, sightings},
 };
 
 /// Findings, and what has to be known for the others.

@@ -9,8 +9,10 @@ use super::{
     request::{Operation, Request},
 };
 use crate::{
-    catalogue::{Catalogue, Content, Lost, at, unnamed},
-    rights::Pattern,
+    catalogue::{Catalogue, Content},
+    object::{Lost, at},
+    reference::Pattern,
+    sight::unnamed,
 };
 
 /// An account that is written into custom resources which name none.

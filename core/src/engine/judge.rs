@@ -14,13 +14,13 @@ use super::{
     verdict::{Finding, Outcome, Passed, Verdict},
 };
 use crate::{
-    catalogue::{BadObject, Catalogue, Content, Field, Kind, PodSpec, TokenRequest, at},
+    catalogue::{Catalogue, Content, Field, Kind},
+    object::{BadObject, PodSpec, TokenRequest, at},
     reference::{Check, Path, Reference, Resource, Target},
     rights::Rights,
 };
 
-/// How many tolerations of a pod are looked at. Nobody writes so many; more would be work without bound.
-pub(super) const TOLERATIONS: usize = 1000;
+pub(super) use crate::object::TOLERATIONS;
 
 /// How many groups a requester may be in; every question asks about each of them.
 const GROUPS: usize = 5000;

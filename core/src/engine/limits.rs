@@ -4,15 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 use super::policy::{Policy, any};
-use crate::rights::Pattern;
-
-/// The lifetime that the API server itself gives to the tokens that it mounts, in seconds. It makes a token of exactly
-/// this lifetime last a year, if it is for the API server and bound to a pod (`pkg/serviceaccount/claims.go`).
-pub(super) const EXTENDED: i64 = 3607;
-/// The lifetime that is written in its place.
-const PLAIN: i64 = 3600;
-/// The lifetimes that the API server accepts, in seconds (`pkg/apis/authentication/validation`).
-const LEGAL: RangeInclusive<i64> = 600..=1 << 32;
+use crate::reference::{
+    Pattern,
+    token::{EXTENDED, LIFETIME, LIFETIMES},
+};
 
 /// Limits on the tokens of some service accounts, wherever they are asked for. Of the entries that match, the first
 /// counts; tokens of other accounts are not limited.
@@ -186,7 +181,7 @@ impl TokenLimit {
     /// The longest lifetime that is allowed and no longer than this one, and is not extended: that would be no shorter.
     fn nearest(&self, seconds: i64) -> i64 {
         match seconds.min(*self.range().end()) {
-            EXTENDED => PLAIN,
+            EXTENDED => LIFETIME,
             shorter => shorter,
         }
     }
@@ -198,7 +193,8 @@ impl TokenLimit {
     }
 
     fn range(&self) -> RangeInclusive<i64> {
-        self.min_seconds.unwrap_or(*LEGAL.start())..=self.max_seconds.unwrap_or(*LEGAL.end())
+        self.min_seconds.unwrap_or(*LIFETIMES.start())
+            ..=self.max_seconds.unwrap_or(*LIFETIMES.end())
     }
 }
 
@@ -219,13 +215,13 @@ impl Policy {
 
 fn legal_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     let seconds = i64::deserialize(deserializer)?;
-    if LEGAL.contains(&seconds) {
+    if LIFETIMES.contains(&seconds) {
         return Ok(Some(seconds));
     }
     Err(D::Error::custom(format_args!(
         "no token lives {seconds} s: the API server accepts {} to {}",
-        LEGAL.start(),
-        LEGAL.end()
+        LIFETIMES.start(),
+        LIFETIMES.end()
     )))
 }
 
@@ -255,7 +251,7 @@ fn contradiction(limit: &TokenLimit) -> Option<&'static str> {
         Some("an entry without namespaces or without serviceAccounts limits nothing")
     } else if range.is_empty() {
         Some("maxSeconds is less than minSeconds: no lifetime is allowed")
-    } else if limit.extended_api_token == ExtendedApiToken::Rewrite && !range.contains(&PLAIN) {
+    } else if limit.extended_api_token == ExtendedApiToken::Rewrite && !range.contains(&LIFETIME) {
         Some("extendedApiToken: rewrite writes 3600, which minSeconds or maxSeconds does not allow")
     } else if limit.too_long == TooLong::Shorten && limit.max_seconds.is_none() {
         Some("tooLong: shorten needs maxSeconds")

@@ -11,9 +11,10 @@ use super::{
     shorten::{Shortened, shortened},
 };
 use crate::{
-    catalogue::{Catalogue, Kind, PodSpec, at, parse},
+    catalogue::{Catalogue, Kind},
     inject::{self, Account, Effect, NoPlan, Plan, Profile, Step, Subject},
-    reference::Text,
+    object::{PodSpec, at, parse},
+    reference::{Text, shown},
 };
 
 /// What [`mutate`] came to.
@@ -308,7 +309,7 @@ impl<'a> Mutation<'a> {
         match &self.broken {
             Some(why) => {
                 let kind = self.request.kind.kind.to_lowercase();
-                format!("usher cannot read this {kind}: {why}")
+                shown(&format!("usher cannot read this {kind}: {why}")).into_owned()
             }
             None => self.refusals.join("\n"),
         }

@@ -8,9 +8,10 @@ use super::{defaults::DefaultAccount, limits::TokenLimit};
 use crate::{
     catalogue::{Catalogue, Identity},
     inject::Profile,
-    reference::{Account, Check, Requester, Resource, Toleration},
-    rights::Pattern,
+    reference::{Account, Check, Known, Pattern, Requester, Resource, Toleration},
 };
+
+pub use crate::reference::Mode;
 
 /// What the configuration says, ready to judge by.
 #[derive(Clone, Debug)]
@@ -56,22 +57,6 @@ pub enum Authorizer {
     /// Access reviews alone.
     #[serde(rename = "review")]
     Review,
-}
-
-/// What a finding leads to. Chosen per check and namespace, applied after the findings.
-#[derive(
-    Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// The check is not made.
-    Off,
-    /// The finding goes into the audit log of the API server and the metrics.
-    Audit,
-    /// The finding also goes to the requester, as a warning.
-    Warn,
-    /// The request is refused.
-    Enforce,
 }
 
 /// Modes per check, with what namespaces change.
@@ -253,20 +238,10 @@ impl Default for Policy {
 }
 
 impl Default for Modes {
-    /// Accounts, tolerations and nodes are enforced, classes audited.
+    /// Every check as its row of the table says.
     fn default() -> Self {
-        let mode = |check| match check {
-            Check::PriorityClasses | Check::RuntimeClasses => Mode::Audit,
-            Check::ConfigMaps | Check::Secrets => Mode::Off,
-            Check::Opaque => Mode::Warn,
-            // Profiles and tokens are not asked about where the configuration names none.
-            _ => Mode::Enforce,
-        };
         Self {
-            default: Check::ALL
-                .into_iter()
-                .map(|check| (check, mode(check)))
-                .collect(),
+            default: Check::ALL.map(|check| (check, check.default_mode())).into(),
             namespaces: Vec::new(),
         }
     }
@@ -349,7 +324,16 @@ impl Baseline {
             Check::PriorityClasses => &self.priority_classes,
             Check::RuntimeClasses => &self.runtime_classes,
             Check::ServiceAccounts => &self.service_accounts,
-            _ => &[],
+            // Nobody may use any of these without being told so.
+            Check::CloudIdentities
+            | Check::ConfigMaps
+            | Check::CrossNamespace
+            | Check::Opaque
+            | Check::Profiles
+            | Check::ScaleTargets
+            | Check::Secrets
+            | Check::Tokens
+            | Check::Tolerations => &[],
         }
     }
 
@@ -398,15 +382,27 @@ impl GrantSubject {
 
 impl GrantedNames {
     fn of(&self, resource: Resource) -> &[Pattern] {
-        match resource {
-            Resource::NODES => &self.nodes,
-            Resource::PRIORITY_CLASSES => &self.priority_classes,
-            Resource::RUNTIME_CLASSES => &self.runtime_classes,
-            Resource::SERVICE_ACCOUNTS => &self.service_accounts,
-            Resource::SIGNERS => &self.signers,
-            Resource::TOKEN_AUDIENCES => &self.token_audiences,
-            Resource::TOLERATIONS => &self.tolerations,
-            _ => &[],
+        // What only a catalogue knows is granted by RBAC alone.
+        let Some(known) = resource.known() else {
+            return &[];
+        };
+        match known {
+            Known::Nodes => &self.nodes,
+            Known::PriorityClasses => &self.priority_classes,
+            Known::RuntimeClasses => &self.runtime_classes,
+            Known::ServiceAccounts => &self.service_accounts,
+            Known::Signers => &self.signers,
+            Known::TokenAudiences => &self.token_audiences,
+            Known::Tolerations => &self.tolerations,
+            // So are these.
+            Known::CloudIdentities
+            | Known::ConfigMaps
+            | Known::Kinds
+            | Known::Namespaces
+            | Known::Opaque
+            | Known::Profiles
+            | Known::Secrets
+            | Known::Services => &[],
         }
     }
 }

@@ -5,7 +5,8 @@ use super::{
     tokens::{TOKENS, given, is_bound_to_pod, words},
 };
 use crate::{
-    catalogue::{BadObject, Catalogue, Content, Kind, PodSpec, TokenRequest, at, credentials},
+    catalogue::{Catalogue, Content, Kind},
+    object::{BadObject, PodSpec, TokenRequest, at, credentials},
     reference::{Check, Text},
 };
 

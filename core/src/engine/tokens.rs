@@ -3,15 +3,16 @@ use std::borrow::Cow;
 use super::{
     answer::{Asker, Pending},
     controllers::CarriedOut,
-    limits::{Access, EXTENDED, Fault, TokenLimit},
+    limits::{Access, Fault, TokenLimit},
     policy::any,
     request::Request,
     verdict::Outcome,
 };
 use crate::{
-    catalogue::{Credential, Kind, PodSpec, TokenRequest, TokenSource, credentials},
-    reference::{Check, Path, Reference, Resource, Target, Text},
-    rights::{Grant, Pattern},
+    catalogue::Kind,
+    object::{Credential, PodSpec, TokenRequest, TokenSource, credentials},
+    reference::{Check, Path, Pattern, Reference, Resource, Target, Text, token::EXTENDED},
+    rights::Grant,
 };
 
 /// How many projected tokens and certificates of a pod, or audiences of a TokenRequest, are looked at. Nobody writes so

@@ -10,7 +10,7 @@ use super::{
     request::Request,
 };
 use crate::{
-    reference::{OneLine, Question, Reference, Target, Text},
+    reference::{Question, Reference, Shown, Target, Text},
     rights::Grant,
 };
 
@@ -131,7 +131,7 @@ impl<'a> Verdict<'a> {
             let mut message = String::new();
             // Writing to a String cannot fail.
             let _ = write!(
-                OneLine(&mut message),
+                Shown(&mut message),
                 "usher cannot judge this request: {why}"
             );
             return message;
@@ -274,7 +274,7 @@ impl fmt::Display for Finding<'_> {
             ..
         } = self;
         let path = &reference.path;
-        let f = &mut OneLine(f);
+        let f = &mut Shown(f);
         let may = match outcome {
             Outcome::Allowed(_) => "may",
             Outcome::Denied { .. } => "may not",

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{catalogue::parse, reference::Text};
+use crate::{object::parse, reference::Text};
 
 /// What is known of the service account of a pod.
 #[derive(Clone, Debug)]

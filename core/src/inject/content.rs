@@ -1,7 +1,10 @@
 use serde_json::{Map, Value, json};
 
-use super::profile::{EXTENDED, Profile, Token};
-use crate::catalogue::Projected;
+use super::profile::{Profile, Token};
+use crate::{
+    object::Projected,
+    reference::token::{EXTENDED, FILE_MODE},
+};
 
 /// What the volume of a profile is to hold in one pod, all values decided.
 #[derive(Debug)]
@@ -30,7 +33,7 @@ impl<'p> Content<'p> {
     /// profile allows: that of a volume from an earlier round, or the pod's own word.
     pub(super) fn compare(&self, volume: &Projected<'_>) -> Compared {
         let profile = self.profile;
-        let mode = profile.volume.mode.unwrap_or(0o644);
+        let mode = profile.volume.mode.unwrap_or(FILE_MODE);
         let wanted = self.tokens.len()
             + usize::from(profile.root_certificate)
             + usize::from(profile.namespace_file);

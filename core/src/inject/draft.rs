@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::pod::{Container, Head, Labelled, Security};
 use crate::{
-    catalogue::{BadObject, Projected, Volume},
+    object::{BadObject, Projected, Volume},
     reference::Text,
 };
 

@@ -1,7 +1,10 @@
-use std::fmt::{self, Write};
+use std::{
+    borrow::Cow,
+    fmt::{self, Write},
+};
 
-use super::profile::{EXTENDED, Profile};
-use crate::reference::{OneLine, Text};
+use super::profile::Profile;
+use crate::reference::{Shown, Text, shown, token::EXTENDED};
 
 /// What a profile comes to for one pod.
 #[derive(Debug)]
@@ -43,15 +46,13 @@ impl Effect<'_> {
     }
 }
 
-/// A text on one line.
+/// A text of which nobody's words can speak in our place.
 pub(super) fn one_line(text: String) -> String {
-    if !text.contains(char::is_control) {
-        return text;
+    match shown(&text) {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(line) => Some(line),
     }
-    let mut line = String::with_capacity(text.len());
-    // Writing to a String cannot fail.
-    let _ = OneLine(&mut line).write_str(&text);
-    line
+    .unwrap_or(text)
 }
 
 /// A profile in a pod.
@@ -108,7 +109,7 @@ impl fmt::Display for Skipped {
 /// In words: what a pod gets.
 impl fmt::Display for Given<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let f = &mut OneLine(f);
+        let f = &mut Shown(f);
         write!(f, "volume {}", self.volume)?;
         if let Some(seconds) = self.shortened {
             write!(f, " of the pod, its token from {EXTENDED} to {seconds} s")?;

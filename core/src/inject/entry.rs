@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::profile::{BadProfile, preset};
-use crate::rights::Pattern;
+use crate::reference::Pattern;
 
 /// A profile as the configuration writes it: whatever is left out comes from the preset, or is the default.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]

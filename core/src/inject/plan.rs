@@ -10,7 +10,7 @@ use super::{
     profile::Profile,
     select::{Asks, passes_over, unknown},
 };
-use crate::catalogue::{BadObject, parse};
+use crate::object::{BadObject, parse};
 
 /// How many names that are no profile are told of.
 const UNKNOWN: usize = 5;

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    catalogue::{BadObject, Volume, parse},
+    object::{BadObject, Volume, account, parse},
     reference::Text,
 };
 
@@ -156,12 +156,9 @@ fn text_of<'a>(texts: Option<&HashMap<Text<'a>, &'a RawValue>>, key: &str) -> Op
 }
 
 impl<'a> Spec<'a> {
-    /// The account that the pod runs as: `pkg/apis/core/v1/conversion.go`.
+    /// The account that the pod runs as.
     pub(super) fn account(&self) -> &str {
-        [&self.service_account_name, &self.service_account]
-            .into_iter()
-            .find(|name| !name.is_empty())
-            .map_or("default", |name| name)
+        account(&self.service_account_name, &self.service_account)
     }
 
     pub(super) fn volumes(&self) -> Result<Option<Vec<Volume<'a>>>, BadObject> {

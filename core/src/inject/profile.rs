@@ -5,17 +5,13 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use super::entry::{
     EnvEntry, FsGroupEntry, OnClash, OutOfRange, ProfileEntry, TokenEntry, VolumeEntry, When,
 };
-use crate::rights::Pattern;
+use crate::reference::{
+    Pattern, is_dns_label,
+    token::{EXTENDED, LIFETIME, LIFETIMES},
+};
 
-/// Seconds that a projected token must live at least and may live at most (`pkg/apis/core/validation`).
-const LIFETIMES: RangeInclusive<i64> = 600..=1 << 32;
 /// Bounds where a profile gives none: from the shortest lifetime that Kubernetes has to a day.
-const BOUNDS: (i64, i64) = (600, 86_400);
-/// Lifetime where a profile gives none: that of Kubernetes (`pkg/apis/core/v1/defaults.go`).
-const LIFETIME: i64 = 3600;
-/// The lifetime that makes of a token for the API server one that lives for a year (`pkg/serviceaccount`,
-/// `WarnOnlyBoundTokenExpirationPeriod`).
-pub(super) const EXTENDED: i64 = 3607;
+const BOUNDS: (i64, i64) = (*LIFETIMES.start(), 86_400);
 /// The group "nobody".
 const NOBODY: i64 = 65_534;
 /// Largest group (`k8s.io/apimachinery/pkg/util/validation.IsValidGroupID`).
@@ -194,7 +190,7 @@ impl TryFrom<ProfileEntry> for Profile {
     fn try_from(entry: ProfileEntry) -> Result<Self, BadProfile> {
         let entry = entry.complete()?;
         let name = entry.name.unwrap_or_default();
-        if !is_label(&name) {
+        if !is_dns_label(&name) {
             return Err(bad(
                 "a profile",
                 format_args!(
@@ -370,7 +366,7 @@ fn lives(who: &str, token: &Token, bounds: &RangeInclusive<i64>) -> Result<(), B
 
 fn volume(who: &str, profile: &str, entry: VolumeEntry) -> Result<Volume, BadProfile> {
     let name = entry.name.unwrap_or_else(|| profile.to_owned());
-    if !is_label(&name) {
+    if !is_dns_label(&name) {
         let what = format_args!("has a volume \"{name}\", which is no name of a volume");
         return Err(bad(who, what));
     }
@@ -459,15 +455,6 @@ fn fs_group(who: &str, entry: &FsGroupEntry) -> Result<FsGroup, BadProfile> {
         when: entry.when.unwrap_or_default(),
         value,
     })
-}
-
-/// `k8s.io/apimachinery/pkg/util/validation.IsDNS1123Label`.
-fn is_label(name: &str) -> bool {
-    let inner = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
-    (1..=63).contains(&name.len())
-        && name.bytes().all(inner)
-        && !name.starts_with('-')
-        && !name.ends_with('-')
 }
 
 /// Whether a path stays below where it starts (`pkg/apis/core/validation.validateLocalNonReservedPath`).

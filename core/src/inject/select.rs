@@ -5,7 +5,7 @@ use super::{
     pod::Head,
     profile::Profile,
 };
-use crate::rights::Pattern;
+use crate::reference::Pattern;
 
 /// The annotation by which a pod asks for profiles (`vault,aws-irsa`), declines one (`-vault`) or all (`false`).
 pub const ASKS: &str = "usher.dev/inject";

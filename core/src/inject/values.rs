@@ -4,8 +4,9 @@ use super::{
     account::Known,
     entry::OutOfRange,
     place::Maker,
-    profile::{EXTENDED, Profile, Token},
+    profile::{Profile, Token},
 };
+use crate::reference::token::EXTENDED;
 
 impl Maker<'_, '_> {
     /// The tokens with the values that hold for this pod: its own word, then that of its account, then the profile's.

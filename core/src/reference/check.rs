@@ -1,82 +1,113 @@
+//! The table of checks: one row each, from which everything else that is said or done about checks is made.
+
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One class of references, switched as a whole: a mode is chosen per check and namespace.
+/// What a finding leads to. Chosen per check and namespace, applied after the findings.
 #[derive(
     Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
 )]
-#[serde(rename_all = "camelCase")]
-pub enum Check {
-    /// Cloud identities that a custom resource names.
-    CloudIdentities,
-    /// Config maps that a custom resource names, which its controller reads.
-    ConfigMaps,
-    /// Objects of other namespaces, or of the whole cluster, that a custom resource names.
-    CrossNamespace,
-    /// The node that a pod is put on past the scheduler: `nodeName`.
-    Nodes,
-    /// What may name anything and is not read: templates, values, patches.
-    Opaque,
-    /// What the configuration says that every pod of a namespace must hold: profiles that are required.
-    Profiles,
-    /// The priority class of a pod.
-    PriorityClasses,
-    /// The runtime class of a pod. The tolerations that a class brings belong to [`Check::Tolerations`].
-    RuntimeClasses,
-    /// What an autoscaler scales.
-    ScaleTargets,
-    /// Secrets that a custom resource names, which its controller reads.
-    Secrets,
-    /// The account that a pod runs as.
-    ServiceAccounts,
-    /// The audiences and lifetimes of the tokens that a pod, a template or a TokenRequest asks for.
-    Tokens,
-    /// The taints that a pod tolerates.
-    Tolerations,
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// The check is not made.
+    Off,
+    /// The finding goes into the audit log of the API server and the metrics.
+    Audit,
+    /// The finding also goes to the requester, as a warning.
+    Warn,
+    /// The request is refused.
+    Enforce,
 }
 
-impl Check {
-    /// Every check, in the order in which findings are reported.
-    pub const ALL: [Self; 13] = [
-        Self::ServiceAccounts,
-        Self::Tolerations,
-        Self::Nodes,
-        Self::PriorityClasses,
-        Self::RuntimeClasses,
-        Self::Tokens,
-        Self::Profiles,
-        Self::CrossNamespace,
-        Self::CloudIdentities,
-        Self::ScaleTargets,
-        Self::Secrets,
-        Self::ConfigMaps,
-        Self::Opaque,
-    ];
-
-    /// The name that the configuration, reports and metrics use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::CloudIdentities => "cloudIdentities",
-            Self::ConfigMaps => "configMaps",
-            Self::CrossNamespace => "crossNamespace",
-            Self::Nodes => "nodes",
-            Self::Opaque => "opaque",
-            Self::Profiles => "profiles",
-            Self::PriorityClasses => "priorityClasses",
-            Self::RuntimeClasses => "runtimeClasses",
-            Self::ScaleTargets => "scaleTargets",
-            Self::Secrets => "secrets",
-            Self::ServiceAccounts => "serviceAccounts",
-            Self::Tokens => "tokens",
-            Self::Tolerations => "tolerations",
+/// Makes the type and what is known of each of its variants of one table: what it asks, its name, its mode without a
+/// configuration.
+macro_rules! checks {
+    ($($(#[doc = $asks:literal])+ $check:ident $name:literal $mode:ident)+) => {
+        /// One class of references, switched as a whole: a mode is chosen per check and namespace.
+        #[derive(
+            Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+        )]
+        pub enum Check {
+            $($(#[doc = $asks])+ #[serde(rename = $name)] $check,)+
         }
-    }
+
+        impl Check {
+            /// Every check, in the order in which findings are reported.
+            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$check),+];
+
+            /// The name that the configuration, reports and metrics use.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$check => $name,)+
+                }
+            }
+
+            /// Its mode where no configuration says otherwise.
+            pub const fn default_mode(self) -> Mode {
+                match self {
+                    $(Self::$check => Mode::$mode,)+
+                }
+            }
+
+            /// What it asks about, in a sentence.
+            pub fn asks(self) -> &'static str {
+                match self {
+                    $(Self::$check => concat!($($asks),+).trim_start(),)+
+                }
+            }
+        }
+    };
+}
+
+checks! {
+    /// The account that a pod runs as.
+    ServiceAccounts "serviceAccounts" Enforce
+    /// The taints that a pod tolerates.
+    Tolerations "tolerations" Enforce
+    /// The node that a pod is put on past the scheduler: `nodeName`.
+    Nodes "nodes" Enforce
+    /// The priority class of a pod.
+    PriorityClasses "priorityClasses" Audit
+    /// The runtime class of a pod. The tolerations that a class brings belong to the check `tolerations`.
+    RuntimeClasses "runtimeClasses" Audit
+    /// The audiences and lifetimes of the tokens that a pod, a template or a TokenRequest asks for. Nothing is asked where
+    /// the configuration limits none.
+    Tokens "tokens" Enforce
+    /// What the configuration says that every pod of a namespace must hold: profiles that are required.
+    Profiles "profiles" Enforce
+    /// Objects of other namespaces, or of the whole cluster, that a custom resource names.
+    CrossNamespace "crossNamespace" Enforce
+    /// Cloud identities that a custom resource names.
+    CloudIdentities "cloudIdentities" Enforce
+    /// What an autoscaler scales.
+    ScaleTargets "scaleTargets" Enforce
+    /// Secrets that a custom resource names, which its controller reads.
+    Secrets "secrets" Off
+    /// Config maps that a custom resource names, which its controller reads.
+    ConfigMaps "configMaps" Off
+    /// What may name anything and is not read: templates, values, patches.
+    Opaque "opaque" Warn
 }
 
 impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_is_one_name_everywhere() {
+        for check in Check::ALL {
+            let written = format!("\"{check}\"");
+            assert_eq!(serde_json::to_string(&check).unwrap(), written);
+            assert_eq!(serde_json::from_str::<Check>(&written).unwrap(), check);
+            assert!(check.asks().ends_with('.'), "{}", check.asks());
+        }
     }
 }

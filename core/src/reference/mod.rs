@@ -3,15 +3,26 @@
 //! This room knows nobody: no JSON documents, no configuration, no cluster.
 
 mod check;
+mod names;
+mod pattern;
+mod question;
 mod requester;
+mod resource;
+mod shown;
 mod target;
 mod text;
+pub mod token;
 mod toleration;
 
-pub use check::Check;
+pub use check::{Check, Mode};
+pub use names::{is_dns_label, is_object_name};
+pub use pattern::{BadPattern, Pattern};
+pub use question::Question;
 pub use requester::{Account, Requester};
-pub use target::{Question, Resource, Target, is_object_name};
-pub(crate) use text::OneLine;
+pub use resource::{Known, Names, Resource};
+pub(crate) use shown::Shown;
+pub use shown::shown;
+pub use target::Target;
 pub use text::Text;
 pub use toleration::{Malformed, Toleration};
 

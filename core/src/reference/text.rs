@@ -52,22 +52,6 @@ impl From<String> for Text<'_> {
     }
 }
 
-/// Writes on one line: a name of a request may hold line breaks and other control characters, which would let it
-/// speak in our place. Each becomes U+FFFD.
-pub(crate) struct OneLine<W>(pub(crate) W);
-
-impl<W: fmt::Write> fmt::Write for OneLine<W> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for (index, part) in text.split(char::is_control).enumerate() {
-            if index > 0 {
-                self.0.write_char(char::REPLACEMENT_CHARACTER)?;
-            }
-            self.0.write_str(part)?;
-        }
-        Ok(())
-    }
-}
-
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;

@@ -2,7 +2,10 @@ use std::{borrow::Cow, fmt};
 
 use serde::Deserialize;
 
-use super::Text;
+use super::{
+    Text,
+    names::{is_label_key, is_label_value},
+};
 
 /// A toleration as it stands in a pod spec. It describes a set of taints.
 ///
@@ -162,38 +165,6 @@ impl fmt::Display for Toleration<'_> {
         }
         Ok(())
     }
-}
-
-/// `k8s.io/apimachinery/pkg/util/validation.IsQualifiedName`: an optional DNS prefix and a name.
-fn is_label_key(key: &str) -> bool {
-    let (prefix, name) = key
-        .split_once('/')
-        .map_or((None, key), |(p, n)| (Some(p), n));
-    !name.is_empty() && is_label_value(name) && prefix.is_none_or(is_dns_subdomain)
-}
-
-/// `k8s.io/apimachinery/pkg/util/validation.IsValidLabelValue`: at most 63 characters; may be empty.
-fn is_label_value(value: &str) -> bool {
-    let ends = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
-    value.len() <= 63
-        && ends(value.chars().next())
-        && ends(value.chars().next_back())
-        && value
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-}
-
-/// `k8s.io/apimachinery/pkg/util/validation.IsDNS1123Subdomain`.
-fn is_dns_subdomain(name: &str) -> bool {
-    let alphanumeric = |c: Option<char>| c.is_some_and(|c| matches!(c, 'a'..='z' | '0'..='9'));
-    name.len() <= 253
-        && name.split('.').all(|part| {
-            alphanumeric(part.chars().next())
-                && alphanumeric(part.chars().next_back())
-                && part
-                    .chars()
-                    .all(|c| matches!(c, 'a'..='z' | '0'..='9' | '-'))
-        })
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@ use serde_json::value::RawValue;
 
 use super::{API_VERSION, KIND};
 use crate::{
-    catalogue::Strict,
     engine::{KindRef, Request},
+    object::Strict,
     reference::{Requester, Text},
 };
 

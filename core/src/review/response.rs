@@ -7,6 +7,7 @@ use super::{API_VERSION, KIND};
 use crate::{
     engine::{Finding, Mode, Mutation, Verdict},
     inject::Effect,
+    reference::shown,
 };
 
 /// Longest warning, in characters: what the API server's own documentation advises.
@@ -154,7 +155,7 @@ pub fn refuse(uid: &str, why: &str, code: u16) -> Vec<u8> {
         allowed: false,
         status: Some(Status {
             outcome: "Failure",
-            message: &cut(why.to_owned(), TEXT),
+            message: &cut(shown(why).into_owned(), TEXT),
             reason: match code {
                 400 => "BadRequest",
                 503 => "ServiceUnavailable",

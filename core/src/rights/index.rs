@@ -33,8 +33,8 @@ pub(super) struct Scope(HashMap<Subject, Held>);
 struct Held {
     /// What may be used by name.
     named: HashMap<Named, Arc<Source>>,
-    /// What may be used whatever its name, by place in [`Resource::ALL`].
-    every: [Option<Arc<Source>>; Resource::ALL.len()],
+    /// What may be used whatever its name, by place in [`Resource::ALL`]: few hold any of it.
+    every: Vec<(usize, Arc<Source>)>,
     /// What may be used of other resources: few hold any of it, and so it is gone through one by one.
     others: Vec<Other>,
 }
@@ -176,7 +176,10 @@ impl Scope {
                 name: name.as_ref(),
             })
         };
-        let every = || held.every.get(resource)?.as_ref();
+        let every = || {
+            let mut every = held.every.iter();
+            every.find_map(|(place, source)| (*place == resource).then_some(source))
+        };
         names.iter().find_map(by_name).or_else(every)
     }
 }
@@ -214,10 +217,8 @@ impl Held {
                 let named = self.named.entry(Named { resource, name });
                 named.or_insert_with(|| source.clone());
             }
-            if rule.names.is_empty()
-                && let Some(every) = self.every.get_mut(resource)
-            {
-                every.get_or_insert_with(|| source.clone());
+            if rule.names.is_empty() && self.every.iter().all(|(place, _)| *place != resource) {
+                self.every.push((resource, source.clone()));
             }
         }
     }

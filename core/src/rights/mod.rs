@@ -3,12 +3,10 @@
 
 mod grant;
 mod index;
-mod pattern;
 mod rbac;
 mod rule;
 
 pub use grant::{Grant, Source, Via};
 pub use index::Rights;
-pub use pattern::Pattern;
 pub use rbac::{Binding, Ignored, Rbac, RoleRef, Subject};
 pub use rule::{Resources, UseRule};

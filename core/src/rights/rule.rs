@@ -126,8 +126,13 @@ mod tests {
                 &["nodes", "tolerations"],
                 Some(vec![1, 2]),
             ),
-            ("use", &["*"], &["*"], Some((0..7).collect())),
-            ("use", &[""], &["*"], Some(vec![0, 2])),
+            (
+                "use",
+                &["*"],
+                &["*"],
+                Some((0..Resource::ALL.len()).collect()),
+            ),
+            ("use", &[""], &["*"], Some(vec![0, 2, 7, 8, 9, 10])),
             ("get", &[""], &["serviceaccounts"], None),
             // Nothing that every cluster has, but something that a catalogue may name.
             ("use", &["apps"], &["serviceaccounts"], Some(vec![])),

@@ -5,8 +5,9 @@ use serde_json::Value;
 use super::Failure;
 use crate::files;
 use usher_core::{
-    catalogue::{Catalogue, Content, Field, Kind, Step},
+    catalogue::{Catalogue, Content, Field, Kind},
     manifest::BadManifest,
+    object::Step,
 };
 
 /// Fields that name an account, or let a pod onto a node, wherever they stand.

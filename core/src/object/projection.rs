@@ -1,11 +1,9 @@
 use serde::Deserialize;
 
-use crate::reference::Text;
-
-/// Seconds that a token lives if nobody says how long (`pkg/apis/core/v1/defaults.go`).
-pub(super) const LIFETIME: i64 = 3600;
-/// Mode of a projected file if nobody says otherwise (`pkg/apis/core/v1/defaults.go`).
-const MODE: i64 = 0o644;
+use crate::reference::{
+    Text,
+    token::{FILE_MODE, LIFETIME},
+};
 
 /// A volume of a pod spec (`k8s.io/api/core/v1 Volume`). Of its many sorts only projections are looked into.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -166,7 +164,7 @@ impl<'a> Projected<'a> {
 
     /// The mode of its files that have none of their own.
     pub fn mode(&self) -> i64 {
-        self.default_mode.unwrap_or(MODE)
+        self.default_mode.unwrap_or(FILE_MODE)
     }
 
     /// Whether this is what the API server itself gives a pod
@@ -178,7 +176,7 @@ impl<'a> Projected<'a> {
         };
         let is_token =
             |token: &TokenSource<'_>| token.audience.is_empty() && *token.path == *"token";
-        self.mode() == MODE
+        self.mode() == FILE_MODE
             && token.service_account_token.as_ref().is_some_and(is_token)
             && certificate.is_root_certificate()
             && namespace.is_namespace()

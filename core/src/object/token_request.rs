@@ -1,7 +1,6 @@
 use serde::Deserialize;
 
-use super::projection::LIFETIME;
-use crate::reference::Text;
+use crate::reference::{Text, token::LIFETIME};
 
 /// What a request for a token asks for (`k8s.io/api/authentication/v1 TokenRequestSpec`).
 #[derive(Clone, Debug, Default, Deserialize)]

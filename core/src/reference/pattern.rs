@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error};
 /// A name, in which every `*` stands for any text, also none. Nothing else is special.
 ///
 /// ```
-/// use usher_core::rights::Pattern;
+/// use usher_core::reference::Pattern;
 /// assert!(Pattern::parse("team-*").unwrap().matches("team-a"));
 /// assert!(!Pattern::parse("team-*").unwrap().matches("my-team-a"));
 /// ```

@@ -2,13 +2,11 @@
 
 use serde_json::{Value, json, value::RawValue};
 
-use super::{
-    PodSpec,
-    field::text,
-    seek::parse,
-    sighting::{Looker, Sighting},
+use super::look::{Looker, Sighting};
+use crate::{
+    object::{FIELDS, PodField, PodSpec, parse, text},
+    reference::Path,
 };
-use crate::reference::{Check, Path};
 
 /// How deep a patch is looked into.
 const NESTED: usize = 32;
@@ -52,14 +50,19 @@ impl<'o> Looker<'_, 'o> {
             return;
         };
         let value = operation.get("value").cloned().unwrap_or_default();
-        match (op, target.rsplit_once("/tolerations/")) {
+        let mut lists = FIELDS.iter().filter(|field| field.is_list());
+        let in_list = lists.find_map(|list| {
+            let (_, below) = target.rsplit_once(&format!("/{}/", list.key))?;
+            Some((list.key, below))
+        });
+        match (op, in_list) {
             ("test", _) => {}
             ("copy" | "move", _) => self.opaque(path, "a patch that sets what stands elsewhere"),
             (_, Some((_, below))) if below.contains('/') => {
                 self.opaque(path, "a patch of a part of a toleration");
             }
             ("remove", Some(_)) => {}
-            (_, Some(_)) => self.merge(&json!({"tolerations": [value]}), path, NESTED),
+            (_, Some((list, _))) => self.merge(&json!({ list: [value] }), path, NESTED),
             (_, None) => {
                 let last = target.rsplit('/').next().unwrap_or_default();
                 self.merge(&json!({last: value}), path, NESTED);
@@ -74,7 +77,7 @@ impl<'o> Looker<'_, 'o> {
             Value::Object(map) => {
                 let set: serde_json::Map<String, Value> = map
                     .iter()
-                    .filter(|(key, _)| KEYS.contains(&key.as_str()))
+                    .filter(|(key, _)| PodField::of_key(key).is_some())
                     .map(|(key, value)| (key.clone(), value.clone()))
                     .collect();
                 if !set.is_empty() {
@@ -95,14 +98,16 @@ impl<'o> Looker<'_, 'o> {
 
     /// The references of fields of a pod spec that are not part of the object's text.
     fn set(&mut self, fields: &Value, path: &str) {
-        let names_account = ["serviceAccountName", "serviceAccount"]
-            .iter()
-            .any(|key| fields.get(*key).is_some());
+        // What a patch leaves out it does not set.
+        let sets = |check| {
+            PodField::of(check)
+                .is_some_and(|field| field.keys().any(|key| fields.get(key).is_some()))
+        };
         let spec = serde_json::value::to_raw_value(fields).unwrap_or_default();
         match parse::<PodSpec<'_>>(&spec) {
             Ok(spec) => {
                 for reference in spec.references(&path.to_owned().into()) {
-                    if reference.check != Check::ServiceAccounts || names_account {
+                    if sets(reference.check) {
                         let reference = reference.into_owned(path.to_owned());
                         self.push(Sighting::Reference(reference));
                     }
@@ -116,20 +121,11 @@ impl<'o> Looker<'_, 'o> {
     }
 }
 
-/// What a pod spec could hold that is asked about.
-const KEYS: [&str; 6] = [
-    "serviceAccountName",
-    "serviceAccount",
-    "tolerations",
-    "nodeName",
-    "priorityClassName",
-    "runtimeClassName",
-];
-
-/// Whether the text of a patch could set any of them. Most patches could not, and reading YAML takes time. A key is written
+/// Whether the text of a patch could set a field of a pod spec that is asked about. Most patches could not, and reading YAML takes time. A key is written
 /// as it is, but for escapes (`"\x6eodeName"`), tags (`!!binary`) and what is still to be filled in; what is copied or moved
 /// stands elsewhere.
 fn may_set(patch: &str) -> bool {
-    let mut words = ["{{", "<<", "copy", "move"].iter().chain(&KEYS);
+    let keys = FIELDS.iter().flat_map(PodField::keys);
+    let mut words = ["{{", "<<", "copy", "move"].into_iter().chain(keys);
     patch.contains(['\\', '!', '$']) || words.any(|word| patch.contains(word))
 }

@@ -1,15 +1,13 @@
 use serde_json::value::RawValue;
 
-use super::{
-    Catalogue, Content, Identity, PodSpec,
-    field::{
-        Absent, AccountField, ConfigMapKey, Field, Form, ObjectField, Of, Sort, Within,
-        is_something, key, text,
+use crate::{
+    catalogue::{
+        Absent, AccountField, Catalogue, ConfigMapKey, Content, Field, Form, Identity, ObjectField,
+        Of, Sort, Within,
     },
-    path::{FieldPath, Lost, Memo, Place},
-    seek::{at, parse},
+    object::{FieldPath, Lost, Memo, Place, PodSpec, at, is_something, key, parse, text},
+    reference::{Check, Path, Reference, Resource, Target, Text},
 };
-use crate::reference::{Check, Path, Reference, Resource, Target, Text};
 
 /// How deep objects may stand in objects.
 const DEPTH: usize = 4;
@@ -173,7 +171,7 @@ impl<'o> Looker<'_, 'o> {
             }
             (Sort::Identity(family), Some(value)) => {
                 let name = text(value).map(|value| format!("{family}:{value}"));
-                let resource = Resource::named("cloudidentities.usher.dev");
+                let resource = Resource::CLOUD_IDENTITIES;
                 self.named(
                     Check::CloudIdentities,
                     resource,
@@ -185,7 +183,7 @@ impl<'o> Looker<'_, 'o> {
             (Sort::Namespace, Some(value)) => {
                 let name = text(value);
                 if name.as_ref() != Some(&self.own) {
-                    let resource = Resource::named("namespaces");
+                    let resource = Resource::NAMESPACES;
                     let within = name.clone();
                     self.named(Check::CrossNamespace, resource, name, path(), within);
                 }
@@ -359,7 +357,7 @@ impl<'o> Looker<'_, 'o> {
                 check: target.check.unwrap_or(Check::CrossNamespace),
                 path,
                 target: Target::Object {
-                    resource: Resource::named("kinds.usher.dev"),
+                    resource: Resource::KINDS,
                     name: Text::default(),
                 },
                 namespace: None,
@@ -444,7 +442,7 @@ impl<'o> Looker<'_, 'o> {
         // Whoever writes an object of the whole cluster is at home in no namespace.
         if own != self.root && !self.root.is_empty() {
             let path = Path::new(format!("{path}.metadata.namespace"), "");
-            let resource = Resource::named("namespaces");
+            let resource = Resource::NAMESPACES;
             let (name, within) = (Some(own.clone()), Some(own.clone()));
             self.named(Check::CrossNamespace, resource, name, path, within);
         }

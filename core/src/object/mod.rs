@@ -1,0 +1,23 @@
+//! Strict, borrowed views of Kubernetes' JSON: what an object is, and which of its parts name something.
+//!
+//! Nothing is read before somebody asks about it, and whatever two readers would take differently is an error. The fields of a
+//! pod spec that name something stand in one table.
+
+mod field_path;
+mod pod;
+mod projection;
+mod seek;
+mod strict;
+mod token_request;
+mod value;
+
+pub use field_path::{BadPath, FieldPath, Lost, Memo, Place, Step};
+pub(crate) use pod::account;
+pub use pod::{FIELDS, PodField, PodSpec, TOLERATIONS, decides, is_containers};
+pub use projection::{
+    Credential, PodCertificateSource, Projected, Source, TokenSource, Volume, credentials,
+};
+pub use seek::{BadObject, at, fields, parse};
+pub(crate) use strict::Strict;
+pub use token_request::TokenRequest;
+pub(crate) use value::{is_something, key, text};

@@ -1,0 +1,72 @@
+//! What stands at one place of an object: whether it is anything, and whether it is text.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor},
+};
+use serde_json::value::RawValue;
+
+use super::seek::{BadObject, at};
+use crate::reference::Text;
+
+/// Whether a value is more than an empty one. Members without content count for nothing, as in an update.
+pub(crate) fn is_something(value: &RawValue) -> bool {
+    let text = value.get();
+    text != "false" && serde_json::from_str::<Hollow>(text).is_err()
+}
+
+/// `null`, an empty text or list, or a map that holds nothing else.
+struct Hollow;
+
+impl<'de> Deserialize<'de> for Hollow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Hollow {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nothing")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self, E> {
+        if text.is_empty() {
+            Ok(self)
+        } else {
+            Err(E::invalid_value(Unexpected::Str(text), &self))
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        match items.next_element::<IgnoredAny>()? {
+            None => Ok(self),
+            Some(_) => Err(A::Error::invalid_length(1, &self)),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
+        while members.next_entry::<IgnoredAny, Self>()?.is_some() {}
+        Ok(self)
+    }
+}
+
+/// A value as text, if it is text and not empty.
+pub(crate) fn text(value: &RawValue) -> Option<Text<'_>> {
+    let text: Text<'_> = serde_json::from_str(value.get()).ok()?;
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// The text at a key of an object; none if nothing stands there, or no character. An error if it is no text, or stands
+/// there twice, or if that is no object.
+pub(crate) fn key<'o>(object: &'o RawValue, key: &str) -> Result<Option<Text<'o>>, BadObject> {
+    let text: Option<Text<'o>> = at(object, &[key.into()])?;
+    Ok(text.filter(|text| !text.is_empty()))
+}
