@@ -16,6 +16,7 @@ mod named;
 mod page;
 mod registration;
 mod review;
+mod roles;
 mod serve;
 mod served;
 mod world;

@@ -12,6 +12,18 @@ use super::{Failure, yaml};
 /// The API group of roles.
 pub(super) const RBAC: &str = "rbac.authorization.k8s.io";
 
+/// Usher itself, as deploy/ installs it: its service account, its service and its registrations have this name.
+pub(super) const USHER: Installed = Installed {
+    namespace: "usher-system",
+    name: "usher",
+};
+
+/// Where something is installed.
+pub(super) struct Installed {
+    pub(super) namespace: &'static str,
+    pub(super) name: &'static str,
+}
+
 /// Some verbs on resources of a group: on the objects of these names, or on all where none is given.
 pub(super) fn rule(group: &str, resources: &[&str], names: &[&str], verbs: &[&str]) -> PolicyRule {
     let owned = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();

@@ -56,14 +56,34 @@ pub struct KindRef<'a> {
     pub kind: Text<'a>,
 }
 
+impl Operation<'_> {
+    /// Every operation that Kubernetes has (`k8s.io/api/admission/v1`, `Operation`).
+    const KNOWN: [Operation<'static>; 4] = [
+        Operation::Connect,
+        Operation::Create,
+        Operation::Delete,
+        Operation::Update,
+    ];
+    /// Those by which something comes to be used. The API server is told to ask about these, and others pass.
+    pub const JUDGED: [Operation<'static>; 2] = [Operation::Create, Operation::Update];
+
+    /// As Kubernetes writes it.
+    pub fn word(&self) -> &str {
+        match self {
+            Self::Connect => "CONNECT",
+            Self::Create => "CREATE",
+            Self::Delete => "DELETE",
+            Self::Update => "UPDATE",
+            Self::Unknown(word) => word,
+        }
+    }
+}
+
 impl<'a> From<Text<'a>> for Operation<'a> {
     fn from(text: Text<'a>) -> Self {
-        match &*text {
-            "CONNECT" => Self::Connect,
-            "CREATE" => Self::Create,
-            "DELETE" => Self::Delete,
-            "UPDATE" => Self::Update,
-            _ => Self::Unknown(text),
-        }
+        let mut known = Self::KNOWN.into_iter();
+        known
+            .find(|operation| operation.word() == &*text)
+            .unwrap_or(Self::Unknown(text))
     }
 }
