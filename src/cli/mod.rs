@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 mod can_i;
 mod catalogue;
 mod check;
+mod created;
 mod demo;
 mod generate;
 mod grant;

@@ -1,3 +1,5 @@
+//! What can be used, as the command line names it.
+
 use std::str::FromStr;
 
 use usher_core::reference::{Check, Known, Malformed, Names, Resource, Toleration, is_object_name};

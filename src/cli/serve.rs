@@ -1,3 +1,5 @@
+//! `usher serve`: the webhook itself.
+
 use std::{
     future, net::SocketAddr, path::PathBuf, sync::Arc, thread::available_parallelism,
     time::Duration,

@@ -1,6 +1,6 @@
 //! Objects as the YAML that people read and `kubectl apply -f -` takes.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, io};
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -8,14 +8,15 @@ use serde_saphyr::FlowSeq;
 
 use super::Failure;
 
-/// An object as one document; long texts stay whole.
+/// An object of ours as one document, with lists of words in one line.
 pub(super) fn document(object: &impl Serialize) -> Result<String, Failure> {
+    Ok(block(&Written(&serde_json::to_value(object)?))?)
+}
+
+/// Somebody's object as one document; long texts stay whole.
+pub(super) fn block(object: &impl Serialize) -> io::Result<String> {
     let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
-    let object = serde_json::to_value(object)?;
-    Ok(serde_saphyr::to_string_with_options(
-        &Written(&object),
-        options,
-    )?)
+    serde_saphyr::to_string_with_options(object, options).map_err(io::Error::other)
 }
 
 /// Lines as a comment, for the head of a document.

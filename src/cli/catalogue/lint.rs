@@ -1,3 +1,5 @@
+//! Entries of the catalogue held against definitions of custom resources.
+
 use std::path::PathBuf;
 
 use serde_json::Value;
