@@ -58,7 +58,8 @@ enum What {
     OwnerRole(OwnerRole),
     /// The service account of Usher, and what it may do in the cluster.
     Rights,
-    /// The ValidatingWebhookConfiguration, with rules for exactly the kinds that the configuration turns on.
+    /// The ValidatingWebhookConfiguration or the MutatingWebhookConfiguration, with rules for exactly the kinds that the
+    /// configuration turns on.
     WebhookConfig(WebhookConfig),
 }
 

@@ -13,26 +13,25 @@ use k8s_openapi::{
 
 use super::{
     Exit, Failure,
-    named::Named,
+    named::{Named, with_types},
     roles::{self, role_and_binding},
 };
 use usher_core::reference::{Account, Resource, is_dns_label, is_object_name};
 
 #[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("scope").required(true)), after_help = "Examples:
+#[command(group(clap::ArgGroup::new("scope").required(true)), after_help = with_types("Examples:
   usher grant serviceaccounts/deployer -n team-a --to group:team-a | kubectl apply -f -
   usher grant tolerations.usher.dev/gpu:NoSchedule --cluster --to serviceaccount:team-a/ci
 
-Types: serviceaccounts (sa), tolerations.usher.dev, nodes (no), priorityclasses (pc),
-runtimeclasses, tokenaudiences.usher.dev and signers.
+{TYPES}
 A toleration is named by its taints: key=value:Effect, key=value, key:Effect, key, *:Effect or *.
 A grant of the same name replaces the holders of the one before: give them all, or a --name.
-As a kubectl plugin: link usher as kubectl-usher into the PATH, then \"kubectl usher grant …\".")]
+As a kubectl plugin: link usher as kubectl-usher into the PATH, then \"kubectl usher grant …\"."))]
 pub(super) struct Args {
     /// What to use.
     #[arg(required = true, value_name = "TYPE[.GROUP]/NAME")]
     targets: Vec<Named>,
-    /// Who may use it: user:NAME, group:NAME or serviceaccount:NAMESPACE/NAME.
+    /// Who may use it: user:NAME, group:NAME or serviceaccount:NAMESPACE/NAME; may be given several times.
     #[arg(long, required = true, value_name = "HOLDER")]
     to: Vec<Holder>,
     /// The namespace in which the grant holds.

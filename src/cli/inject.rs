@@ -22,6 +22,7 @@ use usher_core::{
   usher inject web.yaml --config usher.yaml --objects accounts.yaml --diff
   kustomize build . | usher inject - --config usher.yaml -n team-a > patched.yaml
 
+Profiles stand in the configuration: without --config there is nothing to inject.
 Pods are patched as the webhook patches them; a workload is shown with its template patched, as
 the pods made of it will be. What Kubernetes adds by itself is not shown. Comments are lost.
 What comes of each profile and container goes to standard error. Exit status: 0 done, 1 a pod

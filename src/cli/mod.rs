@@ -49,7 +49,7 @@ enum Command {
     Check(check::Args),
     /// See Usher at work, without a cluster.
     Demo(demo::Args),
-    /// Write files that are made from the code: the default configuration, its schema, the registration.
+    /// Write files that are made from the code: the default configuration, schemas, registrations, roles.
     Generate(generate::Args),
     /// Print the Role and RoleBinding that grant `use` on something.
     Grant(grant::Args),
