@@ -758,19 +758,21 @@ impl Seer<'_> {
         self.say(check, path, target, "unknown", String::new());
     }
 
-    /// What cannot be read may name anything: where any of these checks refuses, so does this one.
+    /// What cannot be read may name anything: where any of these checks refuses, so does this one. Tokens are asked about only
+    /// where they are limited, profiles only of pods.
     fn lost(&mut self, path: &str) {
         let checks = [
             "serviceAccounts",
-            "crossNamespace",
-            "cloudIdentities",
-            "scaleTargets",
             "tolerations",
             "nodes",
             "priorityClasses",
             "runtimeClasses",
+            "crossNamespace",
+            "cloudIdentities",
+            "scaleTargets",
             "secrets",
             "configMaps",
+            "opaque",
         ];
         let of_mode = |mode: &&str| {
             checks

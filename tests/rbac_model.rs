@@ -31,9 +31,7 @@ pub(crate) fn allows(world: &World, asked: &Asked) -> bool {
 
 /// Whether a grant that was named is there, and says what was asked.
 pub(crate) fn is_real(world: &World, asked: &Asked, grant: &Grant) -> bool {
-    let Grant::Binding { source, via } = grant else {
-        return false;
-    };
+    let Grant { source, via } = grant;
     let Source {
         namespace,
         binding,

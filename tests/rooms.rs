@@ -1,9 +1,13 @@
-//! The rooms of `src` know each other in one direction only.
+//! Rooms and files know each other in one direction only, and nowhere in a circle.
 
-use std::{fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
-/// The rooms of both crates, from the nouns to the outside; each may know those before it. What is in the program may know
-/// all that decides: the compiler keeps the other way shut.
+/// A crate's rooms, from the nouns to the outside; each may know those before it. What is in the program may know all that
+/// decides: the compiler keeps the other way shut.
 const CRATES: [(&str, &[&str]); 2] = [
     (
         "core/src",
@@ -25,6 +29,19 @@ const CRATES: [(&str, &[&str]); 2] = [
         &["files", "cluster", "telemetry", "server", "report", "cli"],
     ),
 ];
+
+/// The files and folders of the engine, in ranks; each may know those of the ranks before its own.
+const ENGINE: [&[&str]; 8] = [
+    &["bounds", "request", "facts", "policy", "reason"],
+    &["unknown", "unchanged", "world", "token", "profiles"],
+    &["verdict"],
+    &["case"],
+    &["owner"],
+    &["answer"],
+    &["judge"],
+    &["mutate"],
+];
+
 /// What the crate that decides does not do, beyond what its dependencies rule out: no waiting, no input or output.
 const OUTSIDE: [&str; 11] = [
     "async ",
@@ -40,142 +57,271 @@ const OUTSIDE: [&str; 11] = [
     "std::thread",
 ];
 
+/// Every module of a crate, by its path, with its code.
+struct House(BTreeMap<String, String>);
+
+impl House {
+    fn open(source: &str) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
+        let mut modules = BTreeMap::new();
+        let mut folders = vec![root.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|ending| ending == "rs") {
+                    let way = path.strip_prefix(&root).unwrap().with_extension("");
+                    let way = way.to_str().unwrap().replace('/', "::");
+                    let way = way.strip_suffix("::mod").unwrap_or(&way);
+                    if !matches!(way, "lib" | "main") && !way.ends_with("::tests") {
+                        modules.insert(way.to_owned(), code(&fs::read_to_string(&path).unwrap()));
+                    }
+                }
+            }
+        }
+        assert!(!modules.is_empty(), "{source}");
+        Self(modules)
+    }
+
+    /// The modules that a module takes something from, each as far as it is one of its own.
+    fn known(&self, module: &str) -> BTreeSet<String> {
+        let taken = named(&self.0[module], module);
+        let taken = taken.into_iter().filter(|(_, gives)| !gives);
+        let homes = taken.filter_map(|(path, _)| self.home(&path));
+        homes.filter(|home| home != module).collect()
+    }
+
+    /// The module that holds what a path names; a name that a module only gives on is its source's.
+    fn home(&self, path: &str) -> Option<String> {
+        let mut parent = path;
+        while !self.0.contains_key(parent) {
+            parent = parent.rsplit_once("::")?.0;
+        }
+        let name = path.strip_prefix(parent)?.strip_prefix("::").unwrap_or("");
+        let name = name.split("::").next().unwrap_or_default();
+        let given = named(&self.0[parent], parent)
+            .into_iter()
+            .find(|(given, gives)| *gives && given.rsplit("::").next() == Some(name));
+        match given {
+            Some((source, _)) if source != path && !name.is_empty() => self.home(&source),
+            _ => Some(parent.to_owned()),
+        }
+    }
+}
+
+/// The text without comments and without the tests in it.
+fn code(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
+/// The paths of the own crate that the code of a module names, and whether it gives them on to others.
+fn named(code: &str, module: &str) -> Vec<(String, bool)> {
+    let mut found = Vec::new();
+    for (start, _) in code
+        .match_indices("crate::")
+        .chain(code.match_indices("super::"))
+    {
+        let (before, behind) = code.split_at(start);
+        // The end of a longer path, or how far a name can be seen.
+        if before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
+            || before.ends_with("(in ")
+        {
+            continue;
+        }
+        let statement = before.rsplit([';', '}']).next().unwrap_or_default();
+        let gives = statement.contains("pub") && statement.trim_end().ends_with("use");
+        for path in paths(behind) {
+            found.push((absolute(&path, module), gives));
+        }
+    }
+    // What a folder gives on of its own files.
+    for statement in code
+        .split(';')
+        .filter(|statement| statement.contains("pub"))
+    {
+        let Some((_, tree)) = statement.split_once("use ") else {
+            continue;
+        };
+        if !tree.starts_with("crate::") && !tree.starts_with("super::") {
+            found.extend(paths(tree).map(|path| (format!("{module}::{path}"), true)));
+        }
+    }
+    found
+}
+
+/// A path with `crate` and `super` followed.
+fn absolute(path: &str, module: &str) -> String {
+    if let Some(rest) = path.strip_prefix("crate::") {
+        return rest.to_owned();
+    }
+    let mut rest = path;
+    let mut at = module;
+    while let Some(after) = rest.strip_prefix("super::") {
+        at = at.rsplit_once("::").map_or("", |(parent, _)| parent);
+        rest = after;
+    }
+    if at.is_empty() {
+        rest.to_owned()
+    } else {
+        format!("{at}::{rest}")
+    }
+}
+
+/// The paths of a tree such as `a::{b, c::{self, D}}`, up to its end.
+fn paths(text: &str) -> impl Iterator<Item = String> {
+    let mut found = Vec::new();
+    let mut heads = vec![String::new()];
+    let mut path = String::new();
+    for c in text.chars() {
+        match c {
+            '{' => heads.push(std::mem::take(&mut path)),
+            ',' | '}' if heads.len() > 1 => {
+                if !path.is_empty() {
+                    found.push(heads.concat() + &std::mem::take(&mut path));
+                }
+                if c == '}' {
+                    heads.pop();
+                    if heads.len() == 1 {
+                        break;
+                    }
+                }
+            }
+            c if c.is_whitespace() && heads.len() > 1 => {}
+            c if c.is_alphanumeric() || c == '_' || c == ':' => path.push(c),
+            _ => break,
+        }
+    }
+    if heads.len() == 1 && !path.is_empty() {
+        found.push(path);
+    }
+    let plain = |path: String| {
+        path.trim_end_matches("self")
+            .trim_end_matches(':')
+            .to_owned()
+    };
+    found.into_iter().map(plain)
+}
+
 #[test]
 fn rooms_know_only_those_before_them() {
     let mut seen = 0;
     for (source, rooms) in CRATES {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
-        for (place, room) in rooms.iter().enumerate() {
-            for (file, text) in files(&source, room) {
-                seen += 1;
-                for name in known(&code(&text)) {
-                    let at = rooms.iter().position(|room| *room == name);
-                    assert!(
-                        at.is_some_and(|at| at <= place),
-                        "{file}: {room} must not know \"{name}\""
-                    );
-                }
+        let house = House::open(source);
+        let place = |module: &str| {
+            let room = module.split("::").next().unwrap();
+            let place = rooms.iter().position(|known| *known == room);
+            place.unwrap_or_else(|| panic!("{source}/{room} is not in the list of rooms"))
+        };
+        for module in house.0.keys() {
+            seen += 1;
+            for known in house.known(module) {
+                assert!(
+                    place(&known) <= place(module),
+                    "{source}: {module} must not know {known}"
+                );
             }
+        }
+        for room in rooms {
+            assert!(house.0.contains_key(*room), "{source}/{room}");
         }
     }
     assert!(seen > 100, "only {seen} files were read");
 }
 
 #[test]
-fn what_decides_touches_nothing() {
-    let (source, rooms) = CRATES[0];
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
-    // The files that a configuration names are still read beside it.
-    for room in rooms.iter().filter(|room| **room != "config") {
-        for (file, text) in files(&source, room) {
-            let code = code(&text);
-            let outside = OUTSIDE.iter().find(|word| code.contains(**word));
-            assert!(outside.is_none(), "{file}: it must not use {outside:?}");
-        }
-    }
-}
-
-/// The text without its comments.
-fn code(text: &str) -> String {
-    text.lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .flat_map(|line| [line, "\n"])
-        .collect()
-}
-
-#[test]
-fn every_room_is_in_the_list() {
-    for (library, (_, rooms)) in [
-        include_str!("../core/src/lib.rs"),
-        include_str!("../src/lib.rs"),
-    ]
-    .into_iter()
-    .zip(CRATES)
-    {
-        let listed: Vec<&str> = library
-            .lines()
-            .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
-            .collect();
-        for room in &listed {
-            assert!(rooms.contains(room), "{room}");
-        }
-        assert_eq!(rooms.len(), listed.len());
-    }
-}
-
-/// The rooms that a file names behind `crate::`, also in a list in braces.
-fn known(code: &str) -> Vec<&str> {
-    let word = |text: &str| {
-        text.find(|c: char| !c.is_alphanumeric() && c != '_')
-            .unwrap_or(text.len())
+fn files_of_the_engine_know_only_those_before_them() {
+    let house = House::open(CRATES[0].0);
+    let rank = |module: &str| {
+        let file = module.strip_prefix("engine::")?.split("::").next()?;
+        let rank = ENGINE.iter().position(|files| files.contains(&file));
+        Some((
+            file.to_owned(),
+            rank.unwrap_or_else(|| panic!("{file} has no rank")),
+        ))
     };
-    let mut names = Vec::new();
-    for mut rest in code.split("crate::").skip(1) {
-        let mut depth = 0;
-        loop {
-            if rest.starts_with(|c: char| c.is_alphabetic()) {
-                let (name, behind) = rest.split_at(word(rest));
-                if depth <= 1 {
-                    names.push(name);
-                }
-                // What follows the name inside the same entry belongs to the room.
-                let entry = behind.find([',', '{', '}']).unwrap_or(0);
-                rest = if depth == 0 {
-                    ""
-                } else {
-                    behind.split_at(entry).1
-                };
-                if depth == 1 && rest.starts_with('{') {
-                    let closed = rest.find('}').map_or(rest.len(), |at| at + 1);
-                    rest = rest.split_at(closed).1;
-                }
-            }
-            let Some(next) = rest.chars().next() else {
-                break;
+    let mut seen = 0;
+    for module in house.0.keys() {
+        let Some((file, own)) = rank(module) else {
+            continue;
+        };
+        for known in house.known(module) {
+            let Some((other, other_rank)) = rank(&known) else {
+                assert!(
+                    known != "engine",
+                    "{module} must name the file, not the room"
+                );
+                continue;
             };
-            rest = rest.split_at(next.len_utf8()).1;
-            match next {
-                '{' => depth += 1,
-                '}' => depth -= 1,
-                _ => {}
-            }
-            if depth == 0 {
-                break;
-            }
+            seen += 1;
+            assert!(
+                other == file || other_rank < own,
+                "{module} must not know {known}"
+            );
         }
     }
-    names
+    assert!(seen > 30, "only {seen} arrows were seen");
 }
 
 #[test]
-fn names_behind_crate_are_found() {
-    let code = "use crate::{\n    catalogue::{Kind, PodSpec},\n    engine::Policy,\n    rights,\n};\nlet x = crate::review::read();";
-    assert_eq!(known(code), ["catalogue", "engine", "rights", "review"]);
-}
-
-/// A room is a folder, or one file.
-fn files(source: &Path, room: &str) -> Vec<(String, String)> {
-    let read = |path: &Path| {
-        (
-            path.display().to_string(),
-            fs::read_to_string(path).unwrap(),
-        )
-    };
-    let single = source.join(format!("{room}.rs"));
-    if single.exists() {
-        return vec![read(&single)];
-    }
-    let mut found = Vec::new();
-    let mut folders = vec![source.join(room)];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "rs") {
-                found.push(read(&path));
+fn no_files_know_each_other_in_a_circle() {
+    for (source, _) in CRATES {
+        let house = House::open(source);
+        let mut known: BTreeMap<_, _> = house
+            .0
+            .keys()
+            .map(|module| (module.clone(), house.known(module)))
+            .collect();
+        assert!(known.values().map(BTreeSet::len).sum::<usize>() > 60);
+        // Whoever knows nobody that is left is in no circle.
+        while let Some(free) = known.iter().find(|(_, of)| of.is_empty()) {
+            let free = free.0.clone();
+            known.remove(&free);
+            for of in known.values_mut() {
+                of.remove(&free);
             }
         }
+        // Who is only on the way to a circle, or behind one, is not shown.
+        let mut circle = known.clone();
+        loop {
+            let named: BTreeSet<_> = circle.values().flatten().cloned().collect();
+            let before = circle.len();
+            circle.retain(|module, _| named.contains(module));
+            if circle.len() == before {
+                break;
+            }
+        }
+        assert!(circle.is_empty(), "{source}: {circle:#?}");
     }
-    found
+}
+
+#[test]
+fn what_decides_touches_nothing() {
+    let house = House::open(CRATES[0].0);
+    for (module, code) in &house.0 {
+        // The files that a configuration names are still read beside it.
+        if module.starts_with("config") {
+            continue;
+        }
+        let outside = OUTSIDE.iter().find(|word| code.contains(**word));
+        assert!(outside.is_none(), "{module}: it must not use {outside:?}");
+    }
+}
+
+#[test]
+fn paths_are_found() {
+    let code = "use super::{a::B, c::{self, D}};\nuse crate::{\n    x::Y,\n    z,\n};\nlet q = crate::r::s();\npub use t::U;\n";
+    let found: Vec<_> = named(code, "m::n");
+    let taken = |path: &str| (path.to_owned(), false);
+    for path in ["m::a::B", "m::c", "m::c::D", "x::Y", "z", "r::s"] {
+        assert!(found.contains(&taken(path)), "{path}: {found:?}");
+    }
+    assert!(
+        found.contains(&("m::n::t::U".to_owned(), true)),
+        "{found:?}"
+    );
 }

@@ -17,11 +17,9 @@ use super::{
 use crate::cluster::{self, Backend};
 use usher_core::{
     catalogue::Catalogue,
-    engine::{
-        self, Authorizer, KindRef, Mode, Modes, Operation, Outcome, Policy, Request, TokenLimit,
-    },
+    engine::{self, Authorizer, KindRef, Modes, Operation, Outcome, Policy, Request, TokenLimit},
     object::PodField,
-    reference::{Check, Pattern, Requester, Resource, shown},
+    reference::{Check, Mode, Pattern, Requester, Resource, shown},
 };
 
 /// How long the API server may take.
@@ -186,7 +184,8 @@ async fn answer(
         Some(Outcome::Allowed(grant)) => Ok(Answer::Yes(grant.to_string())),
         Some(Outcome::Denied { missing, .. }) => Ok(Answer::No(format!("needs {missing}"))),
         Some(Outcome::Forbidden(why)) => Ok(Answer::No(why.clone())),
-        Some(Outcome::Malformed(why) | Outcome::Unknown(why)) => Err(why.clone().into()),
+        Some(Outcome::Malformed(why)) => Err(why.clone().into()),
+        Some(Outcome::Unknown(why)) => Err(why.to_string().into()),
         None => Err(verdict.message().into()),
     }
 }
@@ -213,7 +212,7 @@ fn note(policy: &Policy, target: &Named, namespace: &str) {
     if policy.excludes(namespace) {
         eprintln!("note: objects in namespace \"{namespace}\" are not judged (excludedNamespaces)");
     } else if mode != Mode::Enforce {
-        let mode = format!("{mode:?}").to_lowercase();
+        let mode = mode.name();
         eprintln!(
             "note: the check {} is in mode {mode} in namespace \"{namespace}\": nothing is refused",
             target.check

@@ -301,8 +301,9 @@ fn rules<'c>(
         held.insert(resource.to_owned());
         held.extend(below.iter().map(|below| format!("{resource}/{below}")));
     }
+    let judged: Vec<Operation<'_>> = Operation::judged().collect();
     let rule = |((group, versions, cluster), resources): ((&str, Vec<&str>, bool), _)| {
-        rule(&Operation::JUDGED, group, &versions, cluster, resources)
+        rule(&judged, group, &versions, cluster, resources)
     };
     rules.into_iter().map(rule).collect()
 }

@@ -1,3 +1,5 @@
+//! One call of the API server.
+
 use std::{error::Error, fmt::Write, time::Duration};
 
 use axum::body::Bytes;

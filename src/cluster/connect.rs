@@ -1,3 +1,5 @@
+//! The way to a cluster.
+
 use std::{path::Path, time::Duration};
 
 use kube::{

@@ -1,3 +1,5 @@
+//! Events that tell what a pod should get and does not.
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},

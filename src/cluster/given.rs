@@ -1,3 +1,5 @@
+//! Facts from files.
+
 use std::collections::{HashMap, HashSet};
 
 use k8s_openapi::api::rbac::v1::{self, ClusterRole, PolicyRule};

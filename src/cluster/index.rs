@@ -1,3 +1,5 @@
+//! The index of rights as the watches keep it.
+
 use std::{
     collections::{HashMap, HashSet},
     fmt,
@@ -12,7 +14,7 @@ use prometheus_client::{
     metrics::gauge::ConstGauge,
 };
 
-use super::{NotReady, metrics::LiveMetrics, watch::Sort};
+use super::{NotReady, metrics::LiveMetrics, sort::Sort};
 use usher_core::rights::{Rbac, Rights};
 
 /// The rights that the watches have seen so far. Nothing is published before all four lists are complete; after that

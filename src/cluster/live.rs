@@ -1,3 +1,5 @@
+//! Rights and facts of a live cluster.
+
 use std::{convert::Infallible, sync::Arc, time::Instant};
 
 use futures_util::{

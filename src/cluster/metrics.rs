@@ -1,10 +1,12 @@
+//! What the watches count.
+
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 
-use super::watch::Sort;
+use super::sort::Sort;
 use usher_core::engine::FactError;
 
 /// What the live side counts.

@@ -10,6 +10,7 @@ mod metrics;
 mod object;
 mod offline;
 mod review;
+mod sort;
 mod stored;
 mod watch;
 

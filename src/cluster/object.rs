@@ -1,3 +1,5 @@
+//! Single objects, read when a request needs them.
+
 use std::fmt::Write;
 
 use axum::body::Bytes;

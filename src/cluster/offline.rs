@@ -1,3 +1,5 @@
+//! Rights and facts from files alone.
+
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use serde_json::value::RawValue;

@@ -1,3 +1,5 @@
+//! Access reviews, the same one asked once at a time.
+
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},

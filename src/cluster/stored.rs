@@ -1,3 +1,5 @@
+//! The objects that rights are made of, as the API server sends them.
+
 use std::{borrow::Cow, fmt::Debug};
 
 use k8s_openapi::{
@@ -9,7 +11,7 @@ use k8s_openapi::{
 use kube::Resource;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
-use super::watch::Sort;
+use super::sort::Sort;
 use usher_core::rights::{Ignored, Rbac};
 
 /// An RBAC object of which only the parts that count are read: labels, annotations and managed fields, mostly longer

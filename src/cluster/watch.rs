@@ -1,6 +1,7 @@
+//! Lists one sort of objects and watches it from there on.
+
 use std::{
     convert::Infallible,
-    fmt,
     pin::pin,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -16,6 +17,7 @@ use tokio::time::{sleep, timeout, timeout_at};
 use super::{
     call::{describe, quoted},
     index::{Index, Names},
+    sort::Sort,
     stored::{Lean, Stored},
 };
 use usher_core::rights::Rbac;
@@ -36,39 +38,6 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Shortest and longest pause after a failure.
 const SHORTEST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(30);
-
-/// The sorts of objects that rights are made of.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(super) enum Sort {
-    ClusterRoleBindings,
-    ClusterRoles,
-    RoleBindings,
-    Roles,
-}
-
-impl Sort {
-    pub(super) const ALL: [Self; 4] = [
-        Self::ClusterRoleBindings,
-        Self::ClusterRoles,
-        Self::RoleBindings,
-        Self::Roles,
-    ];
-
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::ClusterRoleBindings => "clusterrolebindings",
-            Self::ClusterRoles => "clusterroles",
-            Self::RoleBindings => "rolebindings",
-            Self::Roles => "roles",
-        }
-    }
-}
-
-impl fmt::Display for Sort {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// Keeps the index up to date with one sort of objects. Never ends.
 ///

@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::{Judged, Report, Style, Tally};
 use usher_core::{
-    engine::{Finding, Mode, Outcome},
+    engine::{Finding, Outcome},
     manifest::{BadManifest, Place, Position},
-    reference::{Question, Resource, Target},
+    reference::{Mode, Question, Resource, Target},
 };
 
 /// One JSON document with everything.

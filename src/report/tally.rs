@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use usher_core::engine::{Mode, Passed, Verdict};
+use usher_core::{
+    engine::{Passed, Verdict},
+    reference::Mode,
+};
 
 /// What came of it, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

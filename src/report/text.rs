@@ -9,9 +9,9 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::{Judged, Report, Style, Tally};
 use usher_core::{
-    engine::{Finding, Mode, Outcome},
+    engine::{Finding, Outcome},
     manifest::{BadManifest, Place, Position, Source},
-    reference::shown,
+    reference::{Mode, shown},
 };
 
 /// Columns of a screen.
@@ -66,11 +66,12 @@ impl Report for Text<'_> {
                 (Mode::Enforce, None) => (Level::ERROR, "refused".to_owned()),
             };
             let (place, written) = judged.place(finding);
-            let mut what = finding.to_string();
-            if written {
-                // The line below shows the field.
-                what = what.replacen(&format!(" ({})", finding.reference.path), "", 1);
-            }
+            // Where it is written, the line below shows the field.
+            let what = if written {
+                format!("{finding:#}")
+            } else {
+                finding.to_string()
+            };
             let entry = Entry {
                 place,
                 level,
@@ -152,7 +153,7 @@ struct Entry {
 fn remedy(finding: &Finding<'_>) -> Option<String> {
     match &finding.outcome {
         Outcome::Denied { missing, .. } => Some(format!("needs {missing}")),
-        Outcome::Unknown(why) if why.ends_with("is not among the given objects") => {
+        Outcome::Unknown(why) if why.is_not_given() => {
             Some("give its manifest with --objects".to_owned())
         }
         _ => None,

@@ -1,3 +1,5 @@
+//! Bodies of requests, within a bound of memory and time.
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},

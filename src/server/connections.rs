@@ -1,3 +1,5 @@
+//! The places for connections, and who has to give way.
+
 use std::{
     collections::HashMap,
     sync::{
@@ -9,7 +11,7 @@ use std::{
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use super::listener::Refused;
+use super::ended::Refused;
 
 /// How many connections a port holds, and how long each may take for what.
 #[derive(Clone, Copy, Debug)]

@@ -1,3 +1,5 @@
+//! The deadline of a request, as the API server writes it into the URL.
+
 use std::time::{Duration, Instant};
 
 /// What a request has if it does not say: the default `timeoutSeconds` of a webhook.

@@ -1,3 +1,5 @@
+//! When a certificate expires.
+
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 /// When a certificate (DER) expires; `None` if that cannot be read. For a metric only: nothing is decided by it.

@@ -1,3 +1,5 @@
+//! Takes a request, answers it, and counts how it ended.
+
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -21,7 +23,8 @@ use super::{
     app::App,
     body::{NoBody, collect},
     deadline::deadline,
-    metrics::{Ended, Hook},
+    ended::Ended,
+    hook::Hook,
 };
 use crate::cluster::{Backend, change, decide, today};
 use usher_core::{
@@ -45,14 +48,14 @@ pub fn router<B: Backend>(app: Arc<App<B>>, stall: Duration) -> Router {
         )
         .fallback(|| async { plain(StatusCode::METHOD_NOT_ALLOWED, "only POST is answered here") })
     };
-    Router::new()
-        .route("/mutate", on(Hook::Mutate))
-        .route("/validate", on(Hook::Validate))
-        .fallback(|| async {
-            plain(
-                StatusCode::NOT_FOUND,
-                "only /validate and /mutate are served",
-            )
+    let served = Hook::ALL.map(Hook::path).join(" and ");
+    Hook::ALL
+        .into_iter()
+        .fold(Router::new(), |router, hook| {
+            router.route(hook.path(), on(hook))
+        })
+        .fallback(move || async move {
+            plain(StatusCode::NOT_FOUND, &format!("only {served} are served"))
         })
         .with_state(app)
 }
@@ -103,7 +106,7 @@ async fn answer<B: Backend>(
     bytes: &Bytes,
     deadline: Instant,
 ) -> (Response, Ended) {
-    let judged = AssertUnwindSafe(judge(app, hook, bytes, deadline));
+    let judged = AssertUnwindSafe(read_and_judge(app, hook, bytes, deadline));
     if let Ok(answer) = judged.catch_unwind().await {
         return answer;
     }
@@ -121,7 +124,7 @@ async fn answer<B: Backend>(
     (response, Ended::Error)
 }
 
-async fn judge<B: Backend>(
+async fn read_and_judge<B: Backend>(
     app: &App<B>,
     hook: Hook,
     bytes: &[u8],
@@ -139,9 +142,17 @@ async fn judge<B: Backend>(
             return (response, Ended::Error);
         }
     };
-    if hook == Hook::Mutate {
-        return changed(app, &request, deadline).await;
+    match hook {
+        Hook::Mutate => changed(app, &request, deadline).await,
+        Hook::Validate => judged(app, &request, deadline).await,
     }
+}
+
+async fn judged<B: Backend>(
+    app: &App<B>,
+    request: &engine::Request<'_>,
+    deadline: Instant,
+) -> (Response, Ended) {
     let rights = match app.backend.rights() {
         Ok(rights) => rights,
         Err(why) => {
@@ -158,7 +169,7 @@ async fn judge<B: Backend>(
         rights: &rights,
         today: today(),
     };
-    let verdict = decide(&request, &world, &app.backend, deadline).await;
+    let verdict = decide(request, &world, &app.backend, deadline).await;
     app.metrics().verdict(&verdict);
     let ended = if verdict.allowed() {
         tracing::debug!("allowed: {}", Subject(verdict.request));

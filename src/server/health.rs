@@ -1,3 +1,5 @@
+//! The second port: liveness, readiness, metrics.
+
 use std::sync::Arc;
 
 use axum::{

@@ -1,3 +1,5 @@
+//! Accepts connections, shakes hands, serves and drains.
+
 use std::{
     io,
     net::SocketAddr,
@@ -25,6 +27,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     connections::{Connection, Connections, Limits, Place},
+    ended::Refused,
     metrics::Metrics,
     tls::Certificates,
 };
@@ -40,41 +43,6 @@ pub struct Listener {
     tls: Option<TlsAcceptor>,
     limits: Limits,
     metrics: Arc<Metrics>,
-}
-
-/// Why the server ended a connection.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Refused {
-    /// The limit was reached, and it had been idle for longest.
-    Evicted,
-    /// The TLS handshake failed, or took too long.
-    Handshake,
-    /// The header of a request took too long.
-    Header,
-    /// No request came for too long.
-    Idle,
-    /// It spoke plain HTTP where TLS is spoken.
-    Plain,
-}
-
-impl Refused {
-    pub(super) const ALL: [Self; 5] = [
-        Self::Evicted,
-        Self::Handshake,
-        Self::Header,
-        Self::Idle,
-        Self::Plain,
-    ];
-
-    pub(super) const fn word(self) -> &'static str {
-        match self {
-            Self::Evicted => "evicted",
-            Self::Handshake => "handshake",
-            Self::Header => "header",
-            Self::Idle => "idle",
-            Self::Plain => "plain",
-        }
-    }
 }
 
 impl Listener {

@@ -1,3 +1,5 @@
+//! What the process counts.
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use prometheus_client::{
@@ -6,11 +8,14 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::listener::Refused;
+use super::{
+    ended::{Ended, Refused},
+    hook::Hook,
+};
 use usher_core::{
-    engine::{Mode, Mutation, Verdict},
+    engine::{Mutation, Outcome, Verdict},
     inject::{Effect, Step},
-    reference::Check,
+    reference::{Check, Mode},
 };
 
 /// Upper bounds of the review durations, in seconds: from 10 µs (an answer from the index) to 10 s (one that waited
@@ -20,13 +25,12 @@ const DURATIONS: [f64; 19] = [
     0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
-/// What the process counts, and all that it shows at `/metrics`. Every counter that a request touches is looked up
-/// once, at the start.
+/// What the process counts, and all that it shows at `/metrics`. What can be counted stands there from the start, with 0.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Mutex<Registry>,
-    requests: [[Counter; 3]; 2],
-    findings: Vec<(Check, &'static str, Mode, Counter)>,
+    requests: Family<Request, Counter>,
+    findings: Family<Found, Counter>,
     injections: Family<Injection, Counter>,
     pub(super) seconds: Histogram,
     pub(super) panics: Counter,
@@ -39,26 +43,10 @@ pub struct Metrics {
     pub(super) expiry: Gauge,
 }
 
-/// Which of the two webhooks was called.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Hook {
-    Mutate,
-    Validate,
-}
-
-/// How a request ended.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Ended {
-    Allowed,
-    /// It could not be judged.
-    Error,
-    Refused,
-}
-
 /// How often a file was read anew.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reloaded {
-    family: Family<Outcome, Counter>,
+    family: Family<Loaded, Counter>,
     valid: Gauge,
 }
 
@@ -76,7 +64,7 @@ struct Found {
 }
 
 #[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct Outcome {
+struct Loaded {
     result: &'static str,
 }
 
@@ -92,36 +80,12 @@ struct Injection {
     result: &'static str,
 }
 
-const OUTCOMES: [&str; 5] = ["allowed", "denied", "forbidden", "malformed", "unknown"];
-const MODES: [(Mode, &str); 3] = [
-    (Mode::Audit, "audit"),
-    (Mode::Enforce, "enforce"),
-    (Mode::Warn, "warn"),
-];
-
 impl Default for Metrics {
     fn default() -> Self {
-        let requests = Family::<Request, Counter>::default();
-        let request = |path, verdict| requests.get_or_create_owned(&Request { path, verdict });
-        let verdicts = |path| ["allowed", "error", "refused"].map(|verdict| request(path, verdict));
-        let findings = Family::<Found, Counter>::default();
-        let known = Check::ALL
-            .into_iter()
-            .flat_map(|check| OUTCOMES.map(|outcome| (check, outcome)))
-            .flat_map(|(check, outcome)| MODES.map(|(mode, word)| (check, outcome, mode, word)))
-            .map(|(check, outcome, mode, word)| {
-                let labels = Found {
-                    check: check.name(),
-                    outcome,
-                    mode: word,
-                };
-                (check, outcome, mode, findings.get_or_create_owned(&labels))
-            })
-            .collect();
         let metrics = Self {
             registry: Mutex::new(Registry::with_prefix("usher")),
-            requests: [verdicts("mutate"), verdicts("validate")],
-            findings: known,
+            requests: Family::default(),
+            findings: Family::default(),
             injections: Family::default(),
             seconds: Histogram::new(DURATIONS),
             panics: Counter::default(),
@@ -133,11 +97,51 @@ impl Default for Metrics {
             certificate: Reloaded::new(),
             expiry: Gauge::default(),
         };
+        for (hook, ended) in pairs(Hook::ALL, Ended::ALL) {
+            metrics
+                .requests
+                .get_or_create_owned(&Request::of(hook, ended));
+        }
+        for (check, outcome) in pairs(Check::ALL, Outcome::WORDS) {
+            for mode in Mode::ALL.into_iter().filter(|mode| *mode != Mode::Off) {
+                let labels = Found::of(check, outcome, mode);
+                metrics.findings.get_or_create_owned(&labels);
+            }
+        }
         for reason in Refused::ALL {
             metrics.refused.get_or_create_owned(&reason.labels());
         }
-        metrics.register(|registry| metrics.fill(registry, requests, findings));
+        metrics.register(|registry| metrics.fill(registry));
         metrics
+    }
+}
+
+/// Each of the first with each of the second.
+fn pairs<A: Copy, B: Copy>(
+    first: impl IntoIterator<Item = A>,
+    second: impl IntoIterator<Item = B> + Clone,
+) -> impl Iterator<Item = (A, B)> {
+    first
+        .into_iter()
+        .flat_map(move |a| second.clone().into_iter().map(move |b| (a, b)))
+}
+
+impl Request {
+    fn of(hook: Hook, ended: Ended) -> Self {
+        Self {
+            path: hook.path().trim_start_matches('/'),
+            verdict: ended.word(),
+        }
+    }
+}
+
+impl Found {
+    fn of(check: Check, outcome: &'static str, mode: Mode) -> Self {
+        Self {
+            check: check.name(),
+            outcome,
+            mode: mode.name(),
+        }
     }
 }
 
@@ -161,27 +165,18 @@ impl Metrics {
     }
 
     pub(super) fn ended(&self, hook: Hook, ended: Ended) {
-        let [mutate, validate] = &self.requests;
-        let [allowed, error, refused] = match hook {
-            Hook::Mutate => mutate,
-            Hook::Validate => validate,
-        };
-        match ended {
-            Ended::Allowed => allowed.inc(),
-            Ended::Error => error.inc(),
-            Ended::Refused => refused.inc(),
-        };
+        let labels = Request::of(hook, ended);
+        self.requests.get_or_create_owned(&labels).inc();
     }
 
     pub(super) fn verdict(&self, verdict: &Verdict<'_>) {
         for finding in &verdict.findings {
-            let word = finding.outcome.word();
-            let known = self.findings.iter().find(|(check, outcome, mode, _)| {
-                *check == finding.reference.check && *mode == finding.mode && *outcome == word
-            });
-            if let Some((.., counter)) = known {
-                counter.inc();
-            }
+            let labels = Found::of(
+                finding.reference.check,
+                finding.outcome.word(),
+                finding.mode,
+            );
+            self.findings.get_or_create_owned(&labels).inc();
         }
     }
 
@@ -206,14 +201,13 @@ impl Metrics {
         self.refused.get_or_create_owned(&reason.labels()).inc();
     }
 
-    fn fill(
-        &self,
-        registry: &mut Registry,
-        requests: Family<Request, Counter>,
-        findings: Family<Found, Counter>,
-    ) {
-        registry.register("requests", "Requests, by verdict", requests);
-        registry.register("findings", "References that were asked about", findings);
+    fn fill(&self, registry: &mut Registry) {
+        registry.register("requests", "Requests, by verdict", self.requests.clone());
+        registry.register(
+            "findings",
+            "References that were asked about",
+            self.findings.clone(),
+        );
         registry.register(
             "injections",
             "Pods that a profile selects; missed: not injected, because its service account is not as it must be",
@@ -281,7 +275,7 @@ impl Reloaded {
     fn new() -> Self {
         let reloaded = Self::default();
         for result in ["failed", "loaded"] {
-            reloaded.family.get_or_create_owned(&Outcome { result });
+            reloaded.family.get_or_create_owned(&Loaded { result });
         }
         reloaded
     }
@@ -289,7 +283,7 @@ impl Reloaded {
     /// Notes that a file was read, and whether it is in force now.
     pub(super) fn note(&self, loaded: bool) {
         let result = if loaded { "loaded" } else { "failed" };
-        self.family.get_or_create_owned(&Outcome { result }).inc();
+        self.family.get_or_create_owned(&Loaded { result }).inc();
         self.valid.set(loaded.into());
     }
 }

@@ -1,3 +1,5 @@
+//! The log of refusals, within a rate.
+
 use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},

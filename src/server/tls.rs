@@ -1,3 +1,5 @@
+//! Certificates that are swapped without a restart.
+
 use std::{
     convert::Infallible,
     fs, io,
@@ -17,7 +19,7 @@ use rustls::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{expiry::expiry, metrics::Metrics, reload};
+use super::{expiry::expiry, follow::follow, metrics::Metrics};
 
 /// The certificate of the webhook, read from two files and read anew when they change.
 ///
@@ -111,7 +113,7 @@ impl Certificates {
             self.current.store(Arc::new(parsed));
             Ok(())
         };
-        reload::follow(every, &metrics.certificate, "certificate", read, take).await
+        follow(every, &metrics.certificate, "certificate", read, take).await
     }
 
     pub(super) fn acceptor(self: Arc<Self>) -> Result<TlsAcceptor, rustls::Error> {

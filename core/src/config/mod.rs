@@ -19,11 +19,11 @@ pub use document::{commented, schema};
 use crate::{
     catalogue::{Catalogue, Identity},
     engine::{
-        Authorizer, Baseline, DefaultAccount, Exemption, GrantEntry, Mode, Modes, NamespaceModes,
-        Policy, TokenLimit, legal_limits,
+        Authorizer, Baseline, DefaultAccount, Exemption, GrantEntry, Modes, NamespaceModes, Policy,
+        TokenLimit, legal_limits,
     },
     inject::{self, ProfileEntry},
-    reference::{Check, Pattern},
+    reference::{Check, Mode, Pattern},
 };
 
 /// Largest configuration that is read, in bytes. A ConfigMap cannot hold more than 1 MiB.

@@ -1,3 +1,5 @@
+//! What a request does not say and the engine has to know.
+
 use std::collections::HashMap;
 
 use serde_json::value::RawValue;
@@ -26,6 +28,28 @@ pub struct ObjectRef {
     pub namespace: Option<String>,
     /// Its name.
     pub name: String,
+}
+
+/// What a look at an object came to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Looked<'f> {
+    /// The object.
+    There(&'f RawValue),
+    /// There is none.
+    Absent,
+    /// Nobody knows.
+    Failed(&'f FactError),
+}
+
+/// What an access review came to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reviewed<'f> {
+    /// Yes, for this reason.
+    Yes(&'f str),
+    /// No.
+    No,
+    /// Nobody knows.
+    Failed(&'f FactError),
 }
 
 /// What has been found out for one request.
@@ -76,19 +100,21 @@ impl Facts {
     }
 
     /// What is known of an object; `None` if nobody has looked.
-    pub(super) fn of_object(
-        &self,
-        at: &ObjectRef,
-    ) -> Option<&Result<Option<Box<RawValue>>, FactError>> {
-        self.objects.get(at)
+    pub(super) fn of_object(&self, at: &ObjectRef) -> Option<Looked<'_>> {
+        Some(match self.objects.get(at)? {
+            Ok(Some(object)) => Looked::There(object),
+            Ok(None) => Looked::Absent,
+            Err(error) => Looked::Failed(error),
+        })
     }
 
-    /// What the access review answered; `None` if nobody has asked.
-    pub(super) fn of_review(
-        &self,
-        question: &Question<'static>,
-    ) -> Option<&Result<Option<String>, FactError>> {
-        self.reviews.get(question)
+    /// What the access review answered: yes with its reason, no, or an error; `None` if nobody has asked.
+    pub(super) fn of_review(&self, question: &Question<'static>) -> Option<Reviewed<'_>> {
+        Some(match self.reviews.get(question)? {
+            Ok(Some(reason)) => Reviewed::Yes(reason),
+            Ok(None) => Reviewed::No,
+            Err(error) => Reviewed::Failed(error),
+        })
     }
 
     /// How many facts are known.

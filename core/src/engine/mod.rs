@@ -1,32 +1,36 @@
 //! Judges one request: a pure function of the request, the world and the facts.
 //!
 //! [`judge`] knows no clock, no network and no other thread. What it cannot know it asks for ([`Need`]); the caller
-//! gathers the facts and calls again. Server and command line call the same function.
+//! gathers the facts and calls again. Server and command line call the same function. [`mutate`] works the same way.
 
-mod alike;
 mod answer;
-mod controllers;
-mod custom;
-mod defaults;
+mod bounds;
+mod case;
 mod facts;
 mod judge;
-mod limits;
 mod mutate;
+mod owner;
 mod policy;
+mod profiles;
+mod reason;
 mod request;
-mod shorten;
-mod tokens;
+mod token;
+mod unchanged;
+mod unknown;
 mod verdict;
+mod world;
 
-pub use defaults::DefaultAccount;
 pub use facts::{FactError, Facts, Need, ObjectRef};
-pub use judge::{Judgement, World, judge};
-pub(crate) use limits::legal as legal_limits;
-pub use limits::{Access, ExtendedApiToken, Kubelets, TokenLimit, TooLong};
+pub use judge::{Judgement, judge};
 pub use mutate::{Concerned, Mutating, Mutation, mutate, preview};
+pub(crate) use policy::legal_limits;
 pub use policy::{
-    Authorizer, Baseline, BoundedToleration, Exemption, ExemptionMatch, GrantEntry, GrantSubject,
-    GrantedNames, Mode, Modes, NamespaceModes, Policy,
+    Access, Authorizer, Baseline, BoundedToleration, DefaultAccount, Exemption, ExemptionMatch,
+    ExtendedApiToken, GrantEntry, GrantSubject, GrantedNames, Kubelets, Modes, NamespaceModes,
+    Policy, TokenLimit, TooLong,
 };
+pub use reason::Reason;
 pub use request::{KindRef, Operation, Request};
+pub use unknown::{Unknown, Unread};
 pub use verdict::{Finding, Outcome, Passed, Verdict};
+pub use world::World;

@@ -1,3 +1,5 @@
+//! What is asked of the API server, in the terms of the engine.
+
 use serde_json::value::RawValue;
 
 use crate::reference::{Requester, Text};
@@ -64,8 +66,19 @@ impl Operation<'_> {
         Operation::Delete,
         Operation::Update,
     ];
-    /// Those by which something comes to be used. The API server is told to ask about these, and others pass.
-    pub const JUDGED: [Operation<'static>; 2] = [Operation::Create, Operation::Update];
+
+    /// Those that are judged: the API server is told to ask about these.
+    pub fn judged() -> impl Iterator<Item = Operation<'static>> {
+        Self::KNOWN.into_iter().filter(Operation::is_judged)
+    }
+
+    /// Whether something can come to be used by it.
+    pub fn is_judged(&self) -> bool {
+        match self {
+            Self::Create | Self::Update | Self::Unknown(_) => true,
+            Self::Connect | Self::Delete => false,
+        }
+    }
 
     /// As Kubernetes writes it.
     pub fn word(&self) -> &str {

@@ -1,18 +1,13 @@
+//! What a request comes to: its findings, after modes and exemptions.
+
 use std::{
     borrow::Cow,
     collections::{BTreeSet, HashSet},
     fmt::{self, Write as _},
 };
 
-use super::{
-    judge::World,
-    policy::{Exemption, Mode},
-    request::Request,
-};
-use crate::{
-    reference::{Question, Reference, Shown, Target, Text},
-    rights::Grant,
-};
+use super::{policy::Exemption, reason::Reason, request::Request, unknown::Unknown, world::World};
+use crate::reference::{Mode, Question, Reference, Shown, Target, Text};
 
 /// How many missing grants a message lists.
 const LISTED: usize = 5;
@@ -69,8 +64,8 @@ pub struct Finding<'a> {
 /// The answer to a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Yes, by this grant.
-    Allowed(Grant),
+    /// Yes, for this reason.
+    Allowed(Reason),
     /// No.
     Denied {
         /// The narrowest grant that would allow it.
@@ -83,7 +78,7 @@ pub enum Outcome {
     /// The reference is none that Kubernetes could follow.
     Malformed(String),
     /// It could not be found out. For a guard that is a no.
-    Unknown(String),
+    Unknown(Unknown),
 }
 
 impl<'a> Verdict<'a> {
@@ -224,6 +219,9 @@ impl Outcome {
         matches!(self, Self::Allowed(_))
     }
 
+    /// The words of all answers.
+    pub const WORDS: [&'static str; 5] = ["allowed", "denied", "forbidden", "malformed", "unknown"];
+
     /// One word for it, as reports and metrics use it.
     pub fn word(&self) -> &'static str {
         match self {
@@ -263,7 +261,7 @@ impl fmt::Display for Passed {
     }
 }
 
-/// One line: who, what, where.
+/// One line: who, what, where; the alternate form leaves the path of the field out where the sentence can do without.
 impl fmt::Display for Finding<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -274,12 +272,17 @@ impl fmt::Display for Finding<'_> {
             ..
         } = self;
         let path = &reference.path;
+        let at = if f.alternate() {
+            String::new()
+        } else {
+            format!(" ({path})")
+        };
         let f = &mut Shown(f);
         let may = match outcome {
             Outcome::Allowed(_) => "may",
             Outcome::Denied { .. } => "may not",
             Outcome::Forbidden(why) | Outcome::Malformed(why) => {
-                return write!(f, "{why} ({path})");
+                return write!(f, "{why}{at}");
             }
             Outcome::Unknown(why) => {
                 return write!(
@@ -295,9 +298,9 @@ impl fmt::Display for Finding<'_> {
             Target::Taints(toleration) => write!(f, "{requester} {may} tolerate {toleration}")?,
         }
         if namespace.is_empty() {
-            write!(f, " in the whole cluster ({path})")?;
+            write!(f, " in the whole cluster{at}")?;
         } else {
-            write!(f, " in namespace {namespace} ({path})")?;
+            write!(f, " in namespace {namespace}{at}")?;
         }
         match outcome {
             Outcome::Denied {

@@ -1,9 +1,11 @@
-use std::collections::HashMap;
+//! What is known of the service account of a pod.
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{object::parse, reference::Text};
+use crate::{
+    object::{BadObject, Metadata, parse},
+    reference::Text,
+};
 
 /// What is known of the service account of a pod.
 #[derive(Clone, Debug)]
@@ -31,23 +33,18 @@ impl Known<'_> {
 }
 
 pub(super) fn annotations(account: Account<'_>) -> Annotations<'_> {
-    #[derive(Deserialize)]
-    struct Object<'a> {
-        #[serde(borrow, default)]
-        metadata: Metadata<'a>,
-    }
-    #[derive(Default, Deserialize)]
-    struct Metadata<'a> {
-        #[serde(borrow, default)]
-        annotations: Option<HashMap<Text<'a>, Text<'a>>>,
-    }
-
     match account {
         Account::Known(object) => {
-            let read = parse(object).map_err(|bad| format!("could not be read: {bad}"));
-            let object: Object<'_> = read?;
-            let held = object.metadata.annotations.unwrap_or_default();
-            Ok(Known(held.into_iter().collect()))
+            let read = || {
+                let metadata = Metadata::of(object)?.unwrap_or_default();
+                let held = metadata.annotations()?.unwrap_or_default();
+                let texts = held
+                    .into_iter()
+                    .map(|(key, value)| Ok((key, parse(value)?)));
+                texts.collect::<Result<_, BadObject>>()
+            };
+            let held = read().map_err(|bad| format!("could not be read: {bad}"))?;
+            Ok(Known(held))
         }
         Account::Missing => Err("was not found".to_owned()),
         Account::Failed(why) => Err(format!("could not be read: {why}")),

@@ -1,3 +1,5 @@
+//! What a volume holds, compared by content.
+
 use serde_json::{Map, Value, json};
 
 use super::profile::{Profile, Token};

@@ -1,3 +1,5 @@
+//! The patch as it grows.
+
 use std::collections::BTreeMap;
 
 use json_patch::{AddOperation, Patch, PatchOperation, ReplaceOperation, jsonptr::PointerBuf};

@@ -1,3 +1,5 @@
+//! What a profile comes to, in data and in words.
+
 use std::{
     borrow::Cow,
     fmt::{self, Write},

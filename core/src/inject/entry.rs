@@ -1,9 +1,10 @@
+//! A profile as the configuration writes it.
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
-use super::profile::{BadProfile, preset};
 use crate::reference::Pattern;
 
 /// A profile as the configuration writes it: whatever is left out comes from the preset, or is the default.
@@ -240,35 +241,13 @@ pub enum When {
     Never,
 }
 
-impl ProfileEntry {
-    /// The same with all that it takes from its preset: maps are merged, lists replaced (RFC 7386), variables merged by
-    /// name.
-    pub(super) fn complete(mut self) -> Result<Self, BadProfile> {
-        let Some(name) = &self.preset else {
-            return Ok(self);
-        };
-        let mut preset = preset(name)?;
-        let mut env = preset.env.take().unwrap_or_default();
-        let own = self.env.take().unwrap_or_default();
-        let known = env.len();
-        for variable in own {
-            let mut held = env.iter_mut().take(known);
-            match held.find(|held| held.name == variable.name) {
-                Some(held) => *held = merged(held, &variable)?,
-                None => env.push(variable),
-            }
-        }
-        let whole: Self = merged(&preset, &self)?;
-        Ok(Self {
-            env: Some(env),
-            ..whole
-        })
-    }
-}
+/// A profile cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BadProfile(pub(super) String);
 
-/// What is written over what was there.
-fn merged<T: DeserializeOwned + Serialize>(below: &T, above: &T) -> Result<T, BadProfile> {
-    let mut whole = serde_json::to_value(below)?;
-    json_patch::merge(&mut whole, &serde_json::to_value(above)?);
-    Ok(serde_json::from_value(whole)?)
+impl From<serde_json::Error> for BadProfile {
+    fn from(error: serde_json::Error) -> Self {
+        Self(error.to_string())
+    }
 }

@@ -1,3 +1,5 @@
+//! Puts a profile into a pod.
+
 use std::{borrow::Cow, collections::HashSet};
 
 use super::{
@@ -6,10 +8,10 @@ use super::{
     draft::{Draft, Seat},
     effect::{Effect, Given, Skipped, Touched},
     entry::{OnClash, When},
-    plan::Subject,
     pod::Head,
     profile::{EnvValue, Profile},
     select::{ASKS, Asks, Chosen},
+    subject::Subject,
 };
 
 /// Works out one profile for one pod.

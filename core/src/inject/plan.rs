@@ -1,5 +1,6 @@
+//! What the profiles come to for a pod.
+
 use json_patch::Patch;
-use serde_json::value::RawValue;
 
 use super::{
     account::{Account, annotations},
@@ -9,24 +10,12 @@ use super::{
     pod::Head,
     profile::Profile,
     select::{Asks, passes_over, unknown},
+    subject::Subject,
 };
-use crate::object::{BadObject, parse};
+use crate::object::BadObject;
 
 /// How many names that are no profile are told of.
 const UNKNOWN: usize = 5;
-
-/// A pod that may get something.
-#[derive(Clone, Copy, Debug)]
-pub struct Subject<'a> {
-    /// The pod, or the template of one: what holds `metadata` and `spec`.
-    pub pod: &'a RawValue,
-    /// Where it stands in its object; empty for a pod.
-    pub base: &'a [Box<str>],
-    /// Its namespace.
-    pub namespace: &'a str,
-    /// What the lifetime of a token is varied by: something that differs from pod to pod.
-    pub seed: &'a str,
-}
 
 /// What a pod gets, and why.
 #[derive(Debug)]
@@ -69,7 +58,7 @@ pub fn plan<'a, 'k>(
     if profiles.is_empty() {
         return Ok(plan);
     }
-    let head: Head<'a> = parse(subject.pod)?;
+    let head = Head::of(subject.pod)?;
     let asks = if head.is_mirror() {
         // Nobody could change it, whatever it says.
         Asks::default()

@@ -1,31 +1,23 @@
+//! A pod, as far as injection looks at it.
+
 use std::collections::HashMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    object::{BadObject, Volume, account, parse},
+    object::{BadObject, Metadata, Texts, Volume, account, parse, text},
     reference::Text,
 };
 
-/// Annotations or labels. A value that is no text (Kubernetes has none) counts as empty.
-type Texts<'a> = Option<HashMap<Text<'a>, &'a RawValue>>;
-
-/// What decides whether a pod gets anything: read of every pod, without a look into containers and volumes.
-#[derive(Debug, Default, Deserialize)]
+/// What decides whether a pod gets anything: read of every pod, without a look into containers and volumes. A value of an
+/// annotation or label that is no text (Kubernetes has none) counts as empty.
+#[derive(Debug)]
 pub(super) struct Head<'a> {
-    #[serde(borrow, default)]
-    metadata: Option<Metadata<'a>>,
-    #[serde(borrow, default)]
-    pub(super) spec: Spec<'a>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Metadata<'a> {
-    #[serde(borrow, default)]
     annotations: Texts<'a>,
-    #[serde(borrow, default)]
     labels: Texts<'a>,
+    labelled: Labelled,
+    pub(super) spec: Spec<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -111,48 +103,56 @@ pub(super) enum Labelled {
 }
 
 impl<'a> Head<'a> {
+    /// Reads it. An error if the pod is none.
+    pub(super) fn of(pod: &'a RawValue) -> Result<Self, BadObject> {
+        #[derive(Deserialize)]
+        struct Pod<'a> {
+            #[serde(borrow, default)]
+            metadata: Option<Metadata<'a>>,
+            #[serde(borrow, default)]
+            spec: Spec<'a>,
+        }
+
+        let Pod { metadata, spec } = parse(pod)?;
+        let has_metadata = metadata.is_some();
+        let metadata = metadata.unwrap_or_default();
+        let labels = metadata.labels()?;
+        Ok(Self {
+            annotations: metadata.annotations()?.unwrap_or_default(),
+            labelled: match labels {
+                _ if !has_metadata => Labelled::NoMetadata,
+                None => Labelled::No,
+                Some(_) => Labelled::Yes,
+            },
+            labels: labels.unwrap_or_default(),
+            spec,
+        })
+    }
+
     /// An annotation, if it is there and not empty.
     pub(super) fn annotation(&self, key: &str) -> Option<Text<'a>> {
-        text_of(self.annotations(), key)
+        text(self.annotations.get(key)?)
     }
 
     /// A label, if it is there and not empty.
     pub(super) fn label(&self, key: &str) -> Option<Text<'a>> {
-        text_of(self.labels(), key)
+        text(self.labels.get(key)?)
     }
 
     /// Whether the key is among the labels, with whatever value.
     pub(super) fn has_label(&self, key: &str) -> bool {
-        self.labels().is_some_and(|labels| labels.contains_key(key))
+        self.labels.contains_key(key)
     }
 
     /// Where labels would have to be added.
     pub(super) fn labelled(&self) -> Labelled {
-        match &self.metadata {
-            None => Labelled::NoMetadata,
-            Some(metadata) if metadata.labels.is_none() => Labelled::No,
-            Some(_) => Labelled::Yes,
-        }
+        self.labelled
     }
 
     /// Whether the pod only shows a static pod of a kubelet, which nobody can change.
     pub(super) fn is_mirror(&self) -> bool {
-        self.annotations()
-            .is_some_and(|held| held.contains_key("kubernetes.io/config.mirror"))
+        self.annotations.contains_key("kubernetes.io/config.mirror")
     }
-
-    fn annotations(&self) -> Option<&HashMap<Text<'a>, &'a RawValue>> {
-        self.metadata.as_ref()?.annotations.as_ref()
-    }
-
-    fn labels(&self) -> Option<&HashMap<Text<'a>, &'a RawValue>> {
-        self.metadata.as_ref()?.labels.as_ref()
-    }
-}
-
-fn text_of<'a>(texts: Option<&HashMap<Text<'a>, &'a RawValue>>, key: &str) -> Option<Text<'a>> {
-    let text: Text<'a> = serde_json::from_str(texts?.get(key)?.get()).ok()?;
-    Some(text).filter(|text| !text.is_empty())
 }
 
 impl<'a> Spec<'a> {

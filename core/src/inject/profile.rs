@@ -1,10 +1,14 @@
+//! A profile, ready to be given: every value legal, every default filled in.
+
 use std::{collections::BTreeMap, fmt, ops::RangeInclusive};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::entry::{
-    EnvEntry, FsGroupEntry, OnClash, OutOfRange, ProfileEntry, TokenEntry, VolumeEntry, When,
+    BadProfile, EnvEntry, FsGroupEntry, OnClash, OutOfRange, ProfileEntry, TokenEntry, VolumeEntry,
+    When,
 };
+use super::presets::complete;
 use crate::reference::{
     Pattern, is_dns_label,
     token::{EXTENDED, LIFETIME, LIFETIMES},
@@ -114,38 +118,6 @@ pub(super) struct Bounds {
     pub(super) out_of_range: OutOfRange,
 }
 
-/// A profile cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct BadProfile(String);
-
-impl From<serde_json::Error> for BadProfile {
-    fn from(error: serde_json::Error) -> Self {
-        Self(error.to_string())
-    }
-}
-
-/// The preset of this name.
-pub(super) fn preset(name: &str) -> Result<ProfileEntry, BadProfile> {
-    let presets = presets()?;
-    let names: Vec<String> = presets
-        .iter()
-        .filter_map(|known| known.name.clone())
-        .collect();
-    let mut presets = presets.into_iter();
-    presets
-        .find(|known| known.name.as_deref() == Some(name))
-        .ok_or_else(|| {
-            let known = names.join(", ");
-            BadProfile(format!("there is no preset \"{name}\"; there are {known}"))
-        })
-}
-
-/// The profiles that ship with Usher, ready to be named.
-pub(super) fn presets() -> Result<Vec<ProfileEntry>, BadProfile> {
-    serde_saphyr::from_str(include_str!("presets.yaml")).map_err(|e| BadProfile(e.to_string()))
-}
-
 /// The profiles that entries of the configuration stand for. Two of one name are an error.
 pub fn profiles(entries: &[ProfileEntry]) -> Result<Vec<Profile>, BadProfile> {
     let mut profiles: Vec<Profile> = Vec::with_capacity(entries.len());
@@ -188,7 +160,7 @@ impl TryFrom<ProfileEntry> for Profile {
     type Error = BadProfile;
 
     fn try_from(entry: ProfileEntry) -> Result<Self, BadProfile> {
-        let entry = entry.complete()?;
+        let entry = complete(entry)?;
         let name = entry.name.unwrap_or_default();
         if !is_dns_label(&name) {
             return Err(bad(

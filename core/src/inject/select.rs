@@ -1,3 +1,5 @@
+//! Which profiles a pod gets, and which of its containers.
+
 use std::collections::HashSet;
 
 use super::{

@@ -1,3 +1,5 @@
+//! The values of a profile for one pod: lifetimes, audiences, variables.
+
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::{

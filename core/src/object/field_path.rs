@@ -1,3 +1,5 @@
+//! Paths of the catalogue: with stars for the items of lists and the values of maps, and every place that they lead to.
+
 use std::{
     borrow::Cow,
     cell::RefCell,
@@ -9,7 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::seek::{BadObject, fields, parse};
-use crate::reference::Text;
+use crate::reference::{Text, Written, read, write_key};
 
 /// How many places one path of one object may lead to. Nobody writes so many; more would be work without bound.
 const PLACES: usize = 1000;
@@ -113,37 +115,30 @@ impl TryFrom<String> for FieldPath {
 }
 
 fn steps(text: &str) -> Option<Vec<Step>> {
-    let mut steps = Vec::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        if let Some(after) = rest.strip_prefix("[]") {
-            steps.push(Step::Items);
-            rest = after;
-        } else if let Some(quoted) = rest.strip_prefix("[\"") {
-            let (key, after) = quoted.split_once("\"]")?;
-            steps.push(Step::Key(key.into()));
-            rest = after;
-        } else {
-            rest = match rest.strip_prefix('.') {
-                Some(after) => after,
-                None if steps.is_empty() => rest,
-                None => return None,
-            };
-            let end = rest.find(['.', '[']).unwrap_or(rest.len());
-            let (key, after) = rest.split_at_checked(end)?;
-            match key {
-                "" => return None,
-                "*" => steps.push(Step::Values),
-                key if key.contains(['*', ']', '"', ' ']) => return None,
-                key => steps.push(Step::Key(key.into())),
-            }
-            rest = after;
-        }
-    }
+    let steps = read(text).map(|step| match step? {
+        Written::Index(_) => None,
+        Written::Items => Some(Step::Items),
+        Written::Key(key) => Some(Step::Key(key.into())),
+        Written::Values => Some(Step::Values),
+    });
+    let steps: Vec<Step> = steps.collect::<Option<_>>()?;
     (!steps.is_empty()).then_some(steps)
 }
 
 impl FieldPath {
+    /// Steps as they are written.
+    pub fn written(steps: &[Step]) -> String {
+        let mut text = String::new();
+        for step in steps {
+            match step {
+                Step::Items => text.push_str("[]"),
+                Step::Key(key) => write_key(&mut text, key),
+                Step::Values => text.push_str(".*"),
+            }
+        }
+        text
+    }
+
     /// As it is written.
     pub fn text(&self) -> &str {
         &self.text
@@ -312,18 +307,9 @@ impl<'o> Place<'o> {
     }
 }
 
-/// A path with one more key, quoted where it would otherwise read as several.
+/// A path with one more key.
 fn joined(mut path: String, key: &str) -> String {
-    if key.is_empty() || key.contains(['.', '[', ']', '/']) {
-        path.push_str("[\"");
-        path.push_str(key);
-        path.push_str("\"]");
-    } else {
-        if !path.is_empty() {
-            path.push('.');
-        }
-        path.push_str(key);
-    }
+    write_key(&mut path, key);
     path
 }
 

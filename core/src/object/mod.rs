@@ -4,6 +4,7 @@
 //! pod spec that name something stand in one table.
 
 mod field_path;
+mod meta;
 mod pod;
 mod projection;
 mod seek;
@@ -12,6 +13,7 @@ mod token_request;
 mod value;
 
 pub use field_path::{BadPath, FieldPath, Lost, Memo, Place, Step};
+pub use meta::{Metadata, Owner, Texts};
 pub(crate) use pod::account;
 pub use pod::{FIELDS, PodField, PodSpec, TOLERATIONS, decides, is_containers};
 pub use projection::{

@@ -21,6 +21,21 @@ pub enum Mode {
     Enforce,
 }
 
+impl Mode {
+    /// Every mode, from the mildest.
+    pub const ALL: [Self; 4] = [Self::Off, Self::Audit, Self::Warn, Self::Enforce];
+
+    /// The name that the configuration, reports and metrics use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Audit => "audit",
+            Self::Warn => "warn",
+            Self::Enforce => "enforce",
+        }
+    }
+}
+
 /// Makes the type and what is known of each of its variants of one table: what it asks, its name, its mode without a
 /// configuration.
 macro_rules! checks {

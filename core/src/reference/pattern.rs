@@ -23,6 +23,11 @@ impl Pattern {
         Ok(Self(text.into()))
     }
 
+    /// Whether the name fits one of these.
+    pub fn any(patterns: &[Self], name: &str) -> bool {
+        patterns.iter().any(|pattern| pattern.matches(name))
+    }
+
     /// Whether the whole name fits. Takes time in proportion to pattern times name at the worst.
     pub fn matches(&self, name: &str) -> bool {
         let Some((head, rest)) = self.0.split_once('*') else {

@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::{API_VERSION, KIND};
 use crate::{
-    engine::{Finding, Mode, Mutation, Verdict},
+    engine::{Finding, Mutation, Verdict},
     inject::Effect,
-    reference::shown,
+    reference::{Mode, shown},
 };
 
 /// Longest warning, in characters: what the API server's own documentation advises.

@@ -1,10 +1,12 @@
+//! The index: who may `use` what, found in a few look-ups.
+
 use std::{hash::BuildHasher, sync::Arc};
 
 use hashbrown::{DefaultHashBuilder, Equivalent, HashMap};
 
 use super::{
+    binding::{Binding, Subject},
     grant::{Grant, Source, Via},
-    rbac::{Binding, Subject},
     rule::{Others, UseRule},
 };
 use crate::reference::{Question, Requester, Resource};
@@ -86,7 +88,7 @@ impl Rights {
         };
         let namespace = self.shard(&question.namespace).get(&*question.namespace);
         let scopes = [namespace, self.cluster.as_ref()];
-        let grant = |source: &Arc<Source>, via| Grant::Binding {
+        let grant = |source: &Arc<Source>, via| Grant {
             source: source.clone(),
             via,
         };

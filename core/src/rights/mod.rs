@@ -1,6 +1,7 @@
 //! Answers questions: may this requester `use` that target? By RBAC, or by what the configuration adds to it.
 //! A yes always names the grant that gives it.
 
+mod binding;
 mod grant;
 mod index;
 mod rbac;
@@ -8,5 +9,4 @@ mod rule;
 
 pub use grant::{Grant, Source, Via};
 pub use index::Rights;
-pub use rbac::{Binding, Ignored, Rbac, RoleRef, Subject};
-pub use rule::{Resources, UseRule};
+pub use rbac::{Ignored, Rbac};

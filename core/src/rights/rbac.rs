@@ -1,3 +1,5 @@
+//! The RBAC objects of a cluster, object by object, and what they compile to.
+
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -6,6 +8,7 @@ use std::{
 use k8s_openapi::api::rbac::v1;
 
 use super::{
+    binding::{Binding, RoleRef},
     index::{Rights, Scope},
     rule::UseRule,
 };
@@ -27,33 +30,6 @@ pub struct Rbac {
 }
 
 type RoleKey = (Option<Arc<str>>, Arc<str>);
-
-/// Which role a binding binds.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct RoleRef {
-    /// Whether it is a ClusterRole.
-    pub cluster: bool,
-    /// Its name.
-    pub name: Arc<str>,
-}
-
-/// A binding: a role, and who holds it.
-#[derive(Debug, Eq, PartialEq)]
-pub struct Binding {
-    /// The role.
-    pub role: RoleRef,
-    /// The holders.
-    pub subjects: Box<[Subject]>,
-}
-
-/// A holder of a binding. A service account is a user with its user name, as RBAC compares it.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Subject {
-    /// Whether it is a group.
-    pub group: bool,
-    /// The group or user name.
-    pub name: Box<str>,
-}
 
 /// An object that RBAC itself would not act on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -252,47 +228,5 @@ impl Rbac {
             self.dirty.insert(scope);
         }
         Ok(())
-    }
-}
-
-impl Binding {
-    /// Reads what the evaluation of a binding looks at (`pkg/registry/rbac/validation/rule.go`: `appliesToUser`,
-    /// `GetRoleReferenceRules`); `None` if it binds no role.
-    fn read(
-        namespace: Option<&str>,
-        role: &v1::RoleRef,
-        subjects: Option<&[v1::Subject]>,
-    ) -> Option<Self> {
-        let cluster = match &*role.kind {
-            "ClusterRole" => true,
-            "Role" => false,
-            _ => return None,
-        };
-        let subject = |subject: &v1::Subject| {
-            let name = match &*subject.kind {
-                "Group" | "User" => subject.name.as_str().into(),
-                "ServiceAccount" => {
-                    let own = subject.namespace.as_deref().filter(|own| !own.is_empty());
-                    let home = own.or(namespace)?;
-                    format!("system:serviceaccount:{home}:{}", subject.name).into()
-                }
-                _ => return None,
-            };
-            Some(Subject {
-                group: subject.kind == "Group",
-                name,
-            })
-        };
-        Some(Self {
-            role: RoleRef {
-                cluster,
-                name: role.name.as_str().into(),
-            },
-            subjects: subjects
-                .unwrap_or_default()
-                .iter()
-                .filter_map(subject)
-                .collect(),
-        })
     }
 }

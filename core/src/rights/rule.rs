@@ -1,3 +1,5 @@
+//! The rules of a role that can ever answer a question.
+
 use std::sync::Arc;
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
@@ -6,13 +8,13 @@ use crate::reference::Resource;
 
 /// One rule of a role that holds the verb `use`, or `*`, for something that questions are about.
 #[derive(Debug, Eq, PartialEq)]
-pub struct UseRule {
+pub(super) struct UseRule {
     /// What it is about, of what every cluster has.
-    pub resources: Resources,
+    pub(super) resources: Resources,
     /// What it is about otherwise.
-    pub others: Option<Others>,
+    pub(super) others: Option<Others>,
     /// Names; none means every name.
-    pub names: Box<[Arc<str>]>,
+    pub(super) names: Box<[Arc<str>]>,
 }
 
 impl UseRule {
@@ -38,7 +40,7 @@ impl UseRule {
 
 /// A set of resources, each known by its place in [`Resource::ALL`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Resources(u32);
+pub(super) struct Resources(u32);
 
 impl Resources {
     /// `pkg/apis/rbac/v1/evaluation_helpers.go`: `APIGroupMatches`, `ResourceMatches`. A target of ours has no
@@ -64,7 +66,7 @@ impl Resources {
 
 /// Groups and resources of a rule, where it may match something that is not in [`Resource::ALL`].
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Others {
+pub(super) struct Others {
     groups: Box<[Arc<str>]>,
     resources: Box<[Arc<str>]>,
 }

@@ -9,7 +9,7 @@ use crate::files;
 use usher_core::{
     catalogue::{Catalogue, Content, Field, Kind},
     manifest::BadManifest,
-    object::{PodField, Step},
+    object::{FieldPath, PodField, Step},
 };
 
 /// Whether a field of this key looks like a reference, wherever it stands: as one of a pod spec, or as what many projects call
@@ -168,13 +168,13 @@ fn unlisted(
     let is_pod = properties
         .is_some_and(|held| held.contains_key("containers") && held.contains_key("tolerations"));
     if is_pod && !covered(at) {
-        found.push(written(at));
+        found.push(FieldPath::written(at));
         return;
     }
     for (key, below) in properties.into_iter().flatten() {
         at.push(Step::Key(key.as_str().into()));
         if looks_like_one(key) && !covered(at) {
-            found.push(written(at));
+            found.push(FieldPath::written(at));
         } else {
             unlisted(below, at, fields, found, depth - 1);
         }
@@ -196,21 +196,4 @@ fn unlisted(
 fn leads(steps: &[Step], at: &[Step]) -> bool {
     let mut pairs = steps.iter().zip(at);
     pairs.all(|(step, at)| step == at || matches!((step, at), (Step::Values, Step::Key(_))))
-}
-
-fn written(steps: &[Step]) -> String {
-    let mut text = String::new();
-    for step in steps {
-        match step {
-            Step::Items => text.push_str("[]"),
-            Step::Values => text.push_str(".*"),
-            Step::Key(key) => {
-                if !text.is_empty() {
-                    text.push('.');
-                }
-                text.push_str(key);
-            }
-        }
-    }
-    text
 }

@@ -24,7 +24,7 @@ use crate::{
 use usher_core::{
     catalogue::Catalogue,
     config,
-    engine::{self, Authorizer, Facts, Outcome, Policy, Request, Verdict, World},
+    engine::{self, Authorizer, Facts, Outcome, Policy, Reason, Request, Verdict, World},
     inject::Effect,
     manifest::{BadManifest, Content, Object, Source, contents},
     review,
@@ -253,10 +253,10 @@ fn why(verdict: &Verdict<'_>) -> String {
         .find(|finding| !finding.outcome.is_allowed());
     match (
         refused,
-        grants.max_by_key(|grant| !matches!(grant, Grant::Baseline)),
+        grants.max_by_key(|grant| !matches!(grant, Reason::Baseline)),
     ) {
         (Some(finding), _) => finding.reference.path.to_string(),
-        (None, Some(Grant::Binding { source, .. })) => {
+        (None, Some(Reason::Granted(Grant { source, .. }))) => {
             let binding = source.to_string();
             binding.split(',').next().unwrap_or_default().to_owned()
         }

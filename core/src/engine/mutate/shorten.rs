@@ -1,20 +1,24 @@
-use super::{
-    limits::TokenLimit,
-    policy::{Mode, Policy},
-    request::{Operation, Request},
-    tokens::{TOKENS, given, is_bound_to_pod, words},
-};
+//! Lifetimes of tokens that the mutating side shortens.
+
+use json_patch::jsonptr::PointerBuf;
+
 use crate::{
     catalogue::{Catalogue, Content, Kind},
+    engine::{
+        bounds::TOKENS,
+        policy::{Policy, TokenLimit},
+        request::{Operation, Request},
+        token::{is_bound_to_pod, is_mounted_by_kubernetes, words},
+    },
     object::{BadObject, PodSpec, TokenRequest, at, credentials},
-    reference::{Check, Text},
+    reference::{Check, Mode, Text},
 };
 
 /// A lifetime that the mutating side is to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shortened {
-    /// Where it stands in the object (JSON Pointer, RFC 6901). The field itself may be absent, what holds it is there.
-    pub(super) pointer: String,
+    /// Where it stands in the object. The field itself may be absent, what holds it is there.
+    pub(super) path: PointerBuf,
     /// The lifetime in seconds.
     pub(super) seconds: i64,
     /// What happens, as a sentence for whoever asked for more.
@@ -52,14 +56,7 @@ pub(super) fn shortened(
         Content::PodSpec(route) if entry.is_pod() && requester.node().is_none() => {
             match at::<PodSpec<'_>>(object, &route.keys)? {
                 None => Ok(Vec::new()),
-                Some(spec) => of_pod(
-                    request,
-                    policy,
-                    by_profile,
-                    entry,
-                    &spec,
-                    &pointer(&route.keys),
-                ),
+                Some(spec) => of_pod(request, policy, by_profile, entry, &spec, &route.keys),
             }
         }
         Content::PodSpec(_) | Content::Fields(_) => Ok(Vec::new()),
@@ -73,9 +70,8 @@ pub(super) fn shortened(
                 } else {
                     limit.corrected(asked, bound)
                 };
-                let base = pointer(&route.keys);
                 Some(Shortened {
-                    pointer: format!("{base}/expirationSeconds"),
+                    path: pointer(&route.keys, &["expirationSeconds"]),
                     seconds: seconds?,
                     why: why(asked, token.audiences(), seconds?, index),
                 })
@@ -91,7 +87,7 @@ fn of_pod(
     by_profile: &[String],
     kind: &Kind,
     spec: &PodSpec<'_>,
-    base: &str,
+    base: &[Box<str>],
 ) -> Result<Vec<Shortened>, BadObject> {
     let limit: Option<(usize, &TokenLimit)> = policy.limit(&request.namespace, &spec.account().1);
     let Some((index, limit)) = limit else {
@@ -100,16 +96,30 @@ fn of_pod(
     let volumes = spec.volumes()?;
     let written = credentials(&volumes).take(TOKENS).filter_map(|credential| {
         let token = credential.source.service_account_token.as_ref()?;
-        let held = by_profile.iter().any(|volume| **volume == *credential.volume.name);
-        if held || given(kind, spec, &credential, token).is_some() {
+        let held = by_profile
+            .iter()
+            .any(|volume| **volume == *credential.volume.name);
+        if held || is_mounted_by_kubernetes(kind, spec, &credential, token) {
             return None;
         }
         let seconds = limit.corrected(token.seconds(), true)?;
-        let (volume, source) = (credential.volume_index, credential.source_index);
+        let (volume, source) = (
+            credential.volume_index.to_string(),
+            credential.source_index.to_string(),
+        );
         let audience = std::slice::from_ref(&token.audience);
         Some(Shortened {
-            pointer: format!(
-                "{base}/volumes/{volume}/projected/sources/{source}/serviceAccountToken/expirationSeconds"
+            path: pointer(
+                base,
+                &[
+                    "volumes",
+                    &volume,
+                    "projected",
+                    "sources",
+                    &source,
+                    "serviceAccountToken",
+                    "expirationSeconds",
+                ],
             ),
             seconds,
             why: why(token.seconds(), audience, seconds, index),
@@ -118,9 +128,10 @@ fn of_pod(
     Ok(written.collect())
 }
 
-/// A path of keys of the catalogue, none of which JSON Pointer would have escaped.
-fn pointer(keys: &[Box<str>]) -> String {
-    keys.iter().flat_map(|key| ["/", key]).collect()
+/// What stands below a path of keys.
+fn pointer(base: &[Box<str>], below: &[&str]) -> PointerBuf {
+    let base = base.iter().map(|key| &**key);
+    PointerBuf::from_tokens(base.chain(below.iter().copied()))
 }
 
 fn why(asked: i64, audiences: &[Text<'_>], seconds: i64, index: usize) -> String {

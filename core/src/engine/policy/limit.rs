@@ -1,9 +1,10 @@
+//! Limits on the tokens of service accounts.
+
 use std::ops::RangeInclusive;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-use super::policy::{Policy, any};
 use crate::reference::{
     Pattern,
     token::{EXTENDED, LIFETIME, LIFETIMES},
@@ -111,7 +112,7 @@ pub enum Kubelets {
 
 /// What is wrong with a lifetime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(in crate::engine) enum Fault {
     /// The API server would make it a year.
     Extended,
     TooLong,
@@ -141,7 +142,7 @@ impl TokenLimit {
     }
 
     /// What is wrong with this lifetime. `bound` says whether the token is bound to a pod: only such a one is extended.
-    pub(super) fn fault(&self, seconds: i64, bound: bool) -> Option<Fault> {
+    pub(in crate::engine) fn fault(&self, seconds: i64, bound: bool) -> Option<Fault> {
         if bound && seconds == EXTENDED && self.extended_api_token != ExtendedApiToken::Allow {
             return Some(Fault::Extended);
         }
@@ -156,7 +157,7 @@ impl TokenLimit {
     }
 
     /// Whether the mutating side takes away what is wrong.
-    pub(super) fn corrects(&self, fault: Fault) -> bool {
+    pub(in crate::engine) fn corrects(&self, fault: Fault) -> bool {
         match fault {
             Fault::Extended => self.extended_api_token == ExtendedApiToken::Rewrite,
             Fault::TooLong => self.too_long == TooLong::Shorten,
@@ -165,13 +166,17 @@ impl TokenLimit {
     }
 
     /// What the mutating side writes in place of this lifetime, if anything.
-    pub(super) fn corrected(&self, seconds: i64, bound: bool) -> Option<i64> {
+    pub(in crate::engine) fn corrected(&self, seconds: i64, bound: bool) -> Option<i64> {
         let fault = self.fault(seconds, bound)?;
         self.corrects(fault).then(|| self.nearest(seconds))
     }
 
     /// What the mutating side writes in place of the lifetime that a kubelet asks for, if anything.
-    pub(super) fn corrected_for_kubelet(&self, seconds: i64, bound: bool) -> Option<i64> {
+    pub(in crate::engine) fn corrected_for_kubelet(
+        &self,
+        seconds: i64,
+        bound: bool,
+    ) -> Option<i64> {
         let fault = self.fault(seconds, bound);
         (self.kubelets == Kubelets::Shorten
             && matches!(fault, Some(Fault::Extended | Fault::TooLong)))
@@ -187,7 +192,7 @@ impl TokenLimit {
     }
 
     /// The lifetimes that are allowed, in words.
-    pub(super) fn allowed(&self) -> String {
+    pub(in crate::engine) fn allowed(&self) -> String {
         let range = self.range();
         format!("{} to {} s", range.start(), range.end())
     }
@@ -195,21 +200,6 @@ impl TokenLimit {
     fn range(&self) -> RangeInclusive<i64> {
         self.min_seconds.unwrap_or(*LIFETIMES.start())
             ..=self.max_seconds.unwrap_or(*LIFETIMES.end())
-    }
-}
-
-impl Policy {
-    /// The entry of `tokens` that limits the tokens of this account, and its place.
-    pub(super) fn limit(&self, namespace: &str, account: &str) -> Option<(usize, &TokenLimit)> {
-        let limits = self.tokens.iter().enumerate();
-        limits.into_iter().find(|(_, limit)| {
-            any(&limit.namespaces, namespace) && any(&limit.service_accounts, account)
-        })
-    }
-
-    /// Whether the API server itself accepts tokens for this audience.
-    pub(super) fn is_for_the_api(&self, audience: &str) -> bool {
-        audience.is_empty() || any(&self.api_audiences, audience)
     }
 }
 

@@ -1,21 +1,24 @@
-use json_patch::{AddOperation, Patch, PatchOperation, jsonptr::PointerBuf};
-use serde::Deserialize;
+//! What is to be changed in an object: what its pod gets by profile, lifetimes, accounts that it left open.
+
+mod accounts;
+mod shorten;
+
+use json_patch::{AddOperation, Patch, PatchOperation};
 use serde_json::{Value, value::RawValue};
 
 use super::{
-    controllers::OwnerReference,
-    defaults,
-    facts::{Facts, Need, ObjectRef},
+    facts::{Facts, Need},
     policy::Policy,
+    profiles::{Unplanned, plan, subject},
     request::{Operation, Request},
-    shorten::{Shortened, shortened},
 };
 use crate::{
     catalogue::{Catalogue, Kind},
-    inject::{self, Account, Effect, NoPlan, Plan, Profile, Step, Subject},
-    object::{PodSpec, at, parse},
+    inject::{Effect, Plan, Profile, Step, Subject},
+    object::{Metadata, PodSpec, at},
     reference::{Text, shown},
 };
+use shorten::{Shortened, shortened};
 
 /// What [`mutate`] came to.
 #[derive(Debug)]
@@ -71,7 +74,7 @@ pub fn mutate<'a>(
             Err(bad) => mutation = Mutation::broken(request, bad.to_string()),
         }
     }
-    match defaults::accounts(request, catalogue, policy) {
+    match accounts::unnamed_accounts(request, catalogue, policy) {
         Ok(written) => {
             mutation.patch.0.extend(written.operations);
             mutation.warnings.extend(written.warnings);
@@ -129,58 +132,11 @@ pub fn preview<'a>(
         base,
         ..subject(request, pod)
     };
-    match with_account(&policy.profiles, &subject, facts) {
+    match plan(&policy.profiles, &subject, facts) {
         Ok(plan) => Mutating::Done(Mutation::of(request, plan)),
-        Err(Stop::Bad(why)) => broken(why),
-        Err(Stop::Needs(need)) => Mutating::Needs(vec![need]),
+        Err(Unplanned::Bad(why)) => broken(why),
+        Err(Unplanned::Needs(need)) => Mutating::Needs(vec![need]),
     }
-}
-
-/// Why there is no plan.
-pub(super) enum Stop {
-    Bad(String),
-    Needs(Need),
-}
-
-/// The pod of a request, as injection takes it.
-pub(super) fn subject<'a>(request: &'a Request<'a>, pod: &'a RawValue) -> Subject<'a> {
-    Subject {
-        pod,
-        base: &[],
-        namespace: &request.namespace,
-        // Of the pods of one workload only the uid of the request differs.
-        seed: if request.uid.is_empty() {
-            &request.name
-        } else {
-            &request.uid
-        },
-    }
-}
-
-/// The plan for a pod, with what the facts say about its account.
-pub(super) fn with_account<'a>(
-    profiles: &'a [Profile],
-    subject: &Subject<'a>,
-    facts: &Facts,
-) -> Result<Plan<'a>, Stop> {
-    let at = |name: &str| ObjectRef {
-        api_version: "v1".to_owned(),
-        kind: "ServiceAccount".to_owned(),
-        resource: "serviceaccounts".to_owned(),
-        namespace: Some(subject.namespace.to_owned()),
-        name: name.to_owned(),
-    };
-    let account = |name: &str| {
-        Some(match facts.of_object(&at(name))? {
-            Ok(Some(object)) => Account::Known(object),
-            Ok(None) => Account::Missing,
-            Err(error) => Account::Failed(error.to_string()),
-        })
-    };
-    inject::plan(profiles, subject, account).map_err(|no| match no {
-        NoPlan::Bad(bad) => Stop::Bad(bad.to_string()),
-        NoPlan::NeedsAccount(name) => Stop::Needs(Need::Object(at(&name))),
-    })
 }
 
 impl<'a> Mutation<'a> {
@@ -231,15 +187,9 @@ impl<'a> Mutation<'a> {
 
     /// Writes lifetimes that are not written already.
     fn shorten(&mut self, shortened: Vec<Shortened>) {
-        for Shortened {
-            pointer,
-            seconds,
-            why,
-        } in shortened
-        {
-            let written = |operation: &PatchOperation| operation.path().as_str() == pointer;
-            let path = PointerBuf::parse(pointer.clone());
-            if let (Ok(path), false) = (path, self.patch.0.iter().any(written)) {
+        for Shortened { path, seconds, why } in shortened {
+            let written = |operation: &PatchOperation| *operation.path() == *path;
+            if !self.patch.0.iter().any(written) {
                 // Adding a field that is there replaces it (RFC 6902, 4.1).
                 let value = seconds.into();
                 self.patch
@@ -275,13 +225,10 @@ impl<'a> Mutation<'a> {
     /// The object that a message about this pod is best shown at: what made it, the pod itself, or, while it has no
     /// name, its account.
     pub fn concerned(&self) -> Concerned<'_> {
-        let object = self.request.object.map(parse::<Object<'_>>);
-        let metadata = object.and_then(Result::ok).unwrap_or_default().metadata;
-        let owners = metadata.owner_references.unwrap_or_default();
-        let mut makers = owners
-            .into_iter()
-            .filter(|owner| owner.controller == Some(true));
-        if let Some(owner) = makers.next() {
+        let metadata = self.request.object.map(Metadata::of);
+        let metadata = metadata.and_then(Result::ok).flatten().unwrap_or_default();
+        let owners = metadata.controllers().unwrap_or_default();
+        if let Some(owner) = owners.into_iter().next() {
             return Concerned {
                 api_version: owner.api_version,
                 kind: owner.kind,
@@ -327,19 +274,4 @@ pub struct Concerned<'a> {
     pub name: Text<'a>,
     /// Its uid; empty where it has none yet.
     pub uid: Text<'a>,
-}
-
-#[derive(Default, Deserialize)]
-struct Object<'a> {
-    #[serde(borrow, default)]
-    metadata: Metadata<'a>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata<'a> {
-    #[serde(borrow, default)]
-    name: Text<'a>,
-    #[serde(borrow, default)]
-    owner_references: Option<Vec<OwnerReference<'a>>>,
 }

@@ -1,34 +1,19 @@
+//! Accounts that custom resources leave open, written where the configuration names one.
+
 use json_patch::{AddOperation, PatchOperation, jsonptr::PointerBuf};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
-use super::{
-    judge::as_before,
-    policy::{Policy, any, legal},
-    request::{Operation, Request},
-};
 use crate::{
     catalogue::{Catalogue, Content},
+    engine::{
+        policy::{DefaultAccount, Policy},
+        request::{Operation, Request},
+        unchanged::as_before,
+    },
     object::{Lost, at},
     reference::Pattern,
     sight::unnamed,
 };
-
-/// An account that is written into custom resources which name none.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct DefaultAccount {
-    /// The namespaces of the objects.
-    #[serde(deserialize_with = "legal::some")]
-    pub namespaces: Vec<Pattern>,
-    /// The controllers that carry them out, by their names in the catalogue.
-    #[serde(deserialize_with = "legal::some")]
-    pub controllers: Vec<String>,
-    /// The account, in the namespace of the object.
-    #[serde(deserialize_with = "legal::object_name")]
-    pub service_account: String,
-}
 
 /// What the mutating side is to write.
 #[derive(Default)]
@@ -43,7 +28,7 @@ pub(super) struct Written {
 /// and names the controller. Of an update that changes nothing that is judged, none: it was admitted as it is.
 ///
 /// An error if the object cannot be read.
-pub(super) fn accounts(
+pub(super) fn unnamed_accounts(
     request: &Request<'_>,
     catalogue: &Catalogue,
     policy: &Policy,
@@ -54,7 +39,7 @@ pub(super) fn accounts(
     let matching: Vec<&DefaultAccount> = policy
         .default_accounts
         .iter()
-        .filter(|entry| any(&entry.namespaces, namespace))
+        .filter(|entry| Pattern::any(&entry.namespaces, namespace))
         .collect();
     if matching.is_empty() || !request.subresource.is_empty() || policy.excludes(namespace) {
         return Ok(Written::default());

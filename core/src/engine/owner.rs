@@ -1,19 +1,20 @@
-use std::{cell::OnceCell, collections::HashMap};
+//! Who made the object: a person, or a controller that carries out what an owner's author was asked about.
 
-use serde::Deserialize;
+use std::cell::OnceCell;
+
 use serde_json::value::RawValue;
 
 use super::{
-    answer::Asker,
-    custom::{identity, opaque},
-    facts::{Need, ObjectRef},
-    judge::{TOLERATIONS, World},
+    bounds::TOKENS,
+    case::{Case, Known, Pod},
+    facts::{Looked, ObjectRef},
     request::{Operation, Request},
-    tokens::TOKENS,
+    unknown::{Unknown, Unread},
+    world::World,
 };
 use crate::{
     catalogue::{Content, Controller, Kind},
-    object::{BadObject, PodSpec, Volume, at, credentials, parse},
+    object::{BadObject, Metadata, Owner, PodField, PodSpec, Volume, at, credentials},
     reference::{Check, Reference, Resource, Target, Text, Toleration},
     sight::{Sighting, sightings},
 };
@@ -31,10 +32,8 @@ pub(super) enum Maker<'f> {
     },
     /// A person, or somebody who only looks like a controller; the text says why.
     Nobody(Option<String>),
-    /// The owner is not known yet.
-    Pending,
     /// The owner could not be read.
-    Unknown(String),
+    Unknown(Unknown),
 }
 
 /// What an owner names.
@@ -60,102 +59,42 @@ pub(super) enum CarriedOut {
     /// It is not, or there is no such owner; the text says why.
     No(Option<String>),
     /// It cannot be known.
-    Unknown(String),
+    Unknown(Unknown),
     /// It is; the text names the owner.
     Yes(String),
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Object<'a> {
-    #[serde(borrow, default)]
-    metadata: Metadata<'a>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata<'a> {
-    #[serde(borrow, default)]
-    uid: Text<'a>,
-    #[serde(borrow, default)]
-    deletion_timestamp: Text<'a>,
-    #[serde(borrow, default)]
-    annotations: Option<HashMap<Text<'a>, &'a RawValue>>,
-    #[serde(borrow, default)]
-    owner_references: Option<Vec<OwnerReference<'a>>>,
-}
-
-/// An owner, as an object names it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct OwnerReference<'a> {
-    #[serde(borrow, default)]
-    pub(super) api_version: Text<'a>,
-    #[serde(borrow, default)]
-    pub(super) kind: Text<'a>,
-    #[serde(borrow, default)]
-    pub(super) name: Text<'a>,
-    #[serde(borrow, default)]
-    pub(super) uid: Text<'a>,
-    #[serde(default)]
-    pub(super) controller: Option<bool>,
-}
-
-/// The node whose kubelet shows one of its static pods with this request. Annotation, identity and node must agree,
-/// and a static pod runs as no account (`plugin/pkg/admission/serviceaccount`).
-pub(super) fn mirror<'a>(
-    request: &'a Request<'a>,
-    kind: &Kind,
-    spec: &PodSpec<'a>,
-) -> Option<&'a str> {
-    let node = request.requester.node()?;
-    let placed = kind.is_pod() && **spec.node() == *node;
-    if request.operation != Operation::Create || !placed || !spec.names_no_account() {
-        return None;
-    }
-    let object: Object<'_> = parse(request.object?).ok()?;
-    let annotations = object.metadata.annotations?;
-    annotations
-        .contains_key("kubernetes.io/config.mirror")
-        .then_some(node)
-}
-
 impl<'f> Maker<'f> {
     /// Finds out who made the object.
-    pub(super) fn find<'a: 'f>(asker: &mut Asker<'a, 'f>) -> Self {
-        let request = asker.request;
-        let catalogue = asker.world.catalogue;
-        let world = asker.world;
+    pub(super) fn find<'a: 'f>(case: &Case<'a, 'f>) -> Known<Self> {
+        let Case { request, world, .. } = case;
+        let catalogue = world.catalogue;
         let may_be = catalogue
-            .makers(asker.kind)
-            .any(|maker| acts(&world, request, maker));
+            .makers(case.kind)
+            .any(|maker| acts(world, request, maker));
         let writes = matches!(request.operation, Operation::Create | Operation::Update);
         if !writes || !may_be {
-            return Self::Nobody(None);
+            return Ok(Self::Nobody(None));
         }
-        let stranger = |why: &str| Self::Nobody(Some(why.to_owned()));
-        let references = match request.object.map(parse::<Object<'_>>) {
-            Some(Ok(object)) => object.metadata.owner_references.unwrap_or_default(),
-            _ => return stranger("its metadata cannot be read"),
+        let stranger = |why: &str| Ok(Self::Nobody(Some(why.to_owned())));
+        let Some(Ok(owners)) = request.object.map(controllers) else {
+            return stranger("its metadata cannot be read");
         };
-        let mut owners = references
-            .iter()
-            .filter(|owner| owner.controller == Some(true));
-        let (Some(owner), None) = (owners.next(), owners.next()) else {
+        let [owner] = &*owners else {
             return stranger("it does not have exactly one controller as its owner");
         };
         let (group, version) = owner
             .api_version
             .split_once('/')
             .unwrap_or(("", &*owner.api_version));
-        let entries = catalogue.makers_for(asker.kind, group, &owner.kind);
+        let entries = catalogue.makers_for(case.kind, group, &owner.kind);
         let known = catalogue.version(group, &owner.kind, version);
         let kind = known.or_else(|| catalogue.find(group, &owner.kind));
         let Some(kind) = kind.filter(|_| !entries.is_empty()) else {
             return stranger("its owner is of a kind that no controller makes it for");
         };
         let mut entries = entries.into_iter();
-        let Some(controller) = entries.find(|maker| acts(&world, request, maker)) else {
+        let Some(controller) = entries.find(|maker| acts(world, request, maker)) else {
             return stranger("its owner belongs to another controller");
         };
         let wanted = ObjectRef {
@@ -169,49 +108,52 @@ impl<'f> Maker<'f> {
             name: owner.name.to_string(),
         };
         let who = format!("{} {}", wanted.kind, wanted.name);
-        let found = match asker.facts.of_object(&wanted) {
-            None => {
-                asker.need(Need::Object(wanted));
-                return Self::Pending;
+        let found = match case.object(&wanted)? {
+            Looked::There(found) => found,
+            Looked::Absent => return stranger(&format!("{who} was not found")),
+            Looked::Failed(error) => {
+                let why = Unread::Failed(error.clone());
+                return Ok(Self::Unknown(Unknown::Owner(who, why)));
             }
-            Some(Err(error)) => {
-                return Self::Unknown(format!("{who} could not be read: {error}"));
-            }
-            Some(Ok(None)) => return stranger(&format!("{who} was not found")),
-            Some(Ok(Some(found))) => found,
         };
-        match parse::<Object<'_>>(found) {
-            Ok(live) if live.metadata.uid != owner.uid || owner.uid.is_empty() => {
-                return Self::Nobody(Some(format!("{who} has another uid")));
-            }
-            Ok(live) if !live.metadata.deletion_timestamp.is_empty() => {
-                return Self::Nobody(Some(format!("{who} is being deleted")));
-            }
-            Ok(_) => {}
-            Err(error) => return Self::Unknown(format!("{who}: {error}")),
+        let unread = |who, bad: &BadObject| {
+            Ok(Self::Unknown(Unknown::Owner(
+                who,
+                Unread::Bad(bad.to_string()),
+            )))
+        };
+        let live = match Metadata::of(found) {
+            Ok(live) => live.unwrap_or_default(),
+            Err(bad) => return unread(who, &bad),
+        };
+        if live.uid != owner.uid || owner.uid.is_empty() {
+            return stranger(&format!("{who} has another uid"));
         }
-        match Said::by(asker, kind, found) {
-            Ok(Some(said)) => Self::Controller {
+        if !live.deletion_timestamp.is_empty() {
+            return stranger(&format!("{who} is being deleted"));
+        }
+        match Said::by(case, kind, found) {
+            Ok(Some(said)) => Ok(Self::Controller {
                 owner: who,
                 controller,
                 said,
-            },
-            Ok(None) => Self::Nobody(Some(format!("{who} has no pod template"))),
-            Err(error) => Self::Unknown(format!("{who}: {error}")),
+            }),
+            Ok(None) => stranger(&format!("{who} has no pod template")),
+            Err(bad) => unread(who, &bad),
         }
     }
 
-    /// Whether the owner says the same, or Kubernetes itself adds it; `None` while facts are missing.
-    pub(super) fn carries_out<'a: 'f>(
+    /// Whether the owner says the same, or Kubernetes itself adds it.
+    pub(super) fn carries_out(
         &self,
-        asker: &mut Asker<'a, 'f>,
+        case: &Case<'_, '_>,
+        pod: &Pod<'_, '_>,
         reference: &Reference<'_>,
         seconds: Option<i64>,
-    ) -> Option<CarriedOut> {
+    ) -> Known<CarriedOut> {
         let (owner, controller, said) = match self {
-            Self::Pending => return None,
-            Self::Nobody(note) => return Some(CarriedOut::No(note.clone())),
-            Self::Unknown(error) => return Some(CarriedOut::Unknown(error.clone())),
+            Self::Nobody(note) => return Ok(CarriedOut::No(note.clone())),
+            Self::Unknown(unknown) => return Ok(CarriedOut::Unknown(unknown.clone())),
             Self::Controller {
                 owner,
                 controller,
@@ -219,16 +161,14 @@ impl<'f> Maker<'f> {
             } => (owner, controller, said),
         };
         let mut same = match &reference.target {
-            Target::Taints(toleration) if asker.kind.is_pod() => {
-                added(asker, controller, toleration)
-            }
-            _ => false,
+            Target::Taints(toleration) if case.kind.is_pod() => added(pod, controller, toleration),
+            Target::Taints(_) | Target::Object { .. } => false,
         };
-        same = same || said.names(asker, reference);
+        same = same || said.names(pod, reference);
         for template in &said.templates {
-            same = same || template.says(asker, reference, seconds)?;
+            same = same || template.says(case, pod, reference, seconds)?;
         }
-        Some(if same {
+        Ok(if same {
             CarriedOut::Yes(owner.clone())
         } else {
             CarriedOut::No(Some(format!("{owner} does not say so")))
@@ -239,16 +179,16 @@ impl<'f> Maker<'f> {
 impl<'f> Said<'f> {
     /// Everything that an owner of this kind names; none if it has no pod template and can name nothing else.
     fn by<'a: 'f>(
-        asker: &Asker<'a, 'f>,
+        case: &Case<'a, 'f>,
         kind: &'f Kind,
         owner: &'f RawValue,
     ) -> Result<Option<Self>, BadObject> {
-        let world = asker.world;
+        let world = case.world;
         // The author of an object of the whole cluster was asked in no namespace, which stands for every one.
         let namespace = if kind.cluster {
             Text::default()
         } else {
-            asker.request.namespace.clone()
+            case.request.namespace.clone()
         };
         let mut said = Self::default();
         match &kind.content {
@@ -258,7 +198,7 @@ impl<'f> Said<'f> {
             },
             Content::TokenRequest(_) => return Ok(None),
             Content::Fields(fields) => {
-                let controller = |name: &str| identity(&world, name);
+                let controller = |name: &str| world.identity(name);
                 let seen = sightings(
                     world.catalogue,
                     fields,
@@ -274,7 +214,7 @@ impl<'f> Said<'f> {
                         }
                         Sighting::Opaque(path, what) => said.references.push(Reference {
                             namespace: Some(namespace.clone()),
-                            ..opaque(path, what)
+                            ..Reference::opaque(path, what)
                         }),
                         Sighting::PodSpec {
                             spec,
@@ -294,7 +234,7 @@ impl<'f> Said<'f> {
     }
 
     /// Whether a field of the owner, other than those of pod specs, names the same.
-    fn names(&self, asker: &Asker<'_, '_>, wanted: &Reference<'_>) -> bool {
+    fn names(&self, pod: &Pod<'_, '_>, wanted: &Reference<'_>) -> bool {
         self.references.iter().any(|held| {
             let same = match (&held.target, &wanted.target) {
                 (Target::Taints(held), Target::Taints(wanted)) => held.same(wanted),
@@ -308,7 +248,7 @@ impl<'f> Said<'f> {
                 _ => false,
             };
             let namespace = held.namespace.as_deref().unwrap_or_default();
-            same && held.check == wanted.check && is_there(asker, namespace, wanted)
+            same && held.check == wanted.check && is_there(pod, namespace, wanted)
         })
     }
 }
@@ -323,60 +263,73 @@ impl<'f> Template<'f> {
         }
     }
 
-    /// Whether this pod spec says the same; `None` while facts are missing.
-    fn says<'a: 'f>(
+    /// Whether this pod spec says the same.
+    fn says(
         &self,
-        asker: &mut Asker<'a, 'f>,
+        case: &Case<'_, '_>,
+        pod: &Pod<'_, '_>,
         reference: &Reference<'_>,
         seconds: Option<i64>,
-    ) -> Option<bool> {
+    ) -> Known<bool> {
         let spec = &self.spec;
-        if !is_there(asker, &self.namespace, reference) {
-            return Some(false);
+        if !is_there(pod, &self.namespace, reference) {
+            return Ok(false);
         }
-        Some(match (&reference.target, reference.check) {
-            (Target::Taints(toleration), _) => {
-                let mut held = spec.tolerations().iter().take(TOLERATIONS);
-                held.any(|held| held.same(toleration)) || by_class(asker, spec, toleration)?
+        if let Some(field) = PodField::of(reference.check) {
+            let names = self.account || field.check != Check::ServiceAccounts;
+            return Ok(names && field.says(spec, &reference.target)
+                || match &reference.target {
+                    Target::Taints(toleration) => by_class(case, pod, spec, toleration)?,
+                    Target::Object { .. } => false,
+                });
+        }
+        // Of what no field of the table names, a pod spec holds only tokens.
+        Ok(match &reference.target {
+            Target::Object { resource, name } if reference.check == Check::Tokens => {
+                self.projects(pod, *resource, name, seconds)
             }
-            (Target::Object { name, .. }, Check::ServiceAccounts) => {
-                self.account && *name == spec.account().1
-            }
-            (Target::Object { name, .. }, Check::Nodes) => name == spec.node(),
-            (Target::Object { name, .. }, Check::PriorityClasses) => name == spec.priority_class(),
-            (Target::Object { name, .. }, Check::RuntimeClasses) => name == spec.runtime_class(),
-            (Target::Object { resource, name }, Check::Tokens) => {
-                // What cannot be read says nothing.
-                let volumes = self
-                    .volumes
-                    .get_or_init(|| spec.volumes().unwrap_or_default());
-                let mut held = credentials(volumes).take(TOKENS);
-                // The account decides what its tokens are limited to.
-                spec.account().1 == asker.spec.account().1
-                    && held.any(|held| {
-                        let (token, certificate) = (
-                            &held.source.service_account_token,
-                            &held.source.pod_certificate,
-                        );
-                        if *resource == Resource::SIGNERS {
-                            certificate.as_ref().is_some_and(|c| c.signer_name == *name)
-                        } else {
-                            token.as_ref().is_some_and(|token| {
-                                token.audience == *name
-                                    && seconds.is_none_or(|seconds| token.seconds() == seconds)
-                            })
-                        }
-                    })
-            }
-            (Target::Object { .. }, _) => false,
+            Target::Object { .. } | Target::Taints(_) => false,
         })
+    }
+
+    /// Whether it projects the same token or certificate.
+    fn projects(
+        &self,
+        pod: &Pod<'_, '_>,
+        resource: Resource,
+        name: &Text<'_>,
+        seconds: Option<i64>,
+    ) -> bool {
+        // What cannot be read says nothing.
+        let volumes = self
+            .volumes
+            .get_or_init(|| self.spec.volumes().unwrap_or_default());
+        let mut held = credentials(volumes).take(TOKENS);
+        // The account decides what its tokens are limited to.
+        self.spec.account().1 == pod.spec.account().1
+            && held.any(|held| {
+                if resource == Resource::SIGNERS {
+                    let certificate = held.source.pod_certificate.as_ref();
+                    return certificate.is_some_and(|held| held.signer_name == *name);
+                }
+                let token = held.source.service_account_token.as_ref();
+                token.is_some_and(|token| {
+                    token.audience == *name
+                        && seconds.is_none_or(|seconds| token.seconds() == seconds)
+                })
+            })
     }
 }
 
 /// Whether what is asked about is in this namespace; the empty one stands for all.
-fn is_there(asker: &Asker<'_, '_>, namespace: &str, wanted: &Reference<'_>) -> bool {
-    let wanted = wanted.namespace.as_ref().unwrap_or(&asker.namespace);
+fn is_there(pod: &Pod<'_, '_>, namespace: &str, wanted: &Reference<'_>) -> bool {
+    let wanted = wanted.namespace.as_ref().unwrap_or(&pod.namespace);
     namespace.is_empty() || **wanted == *namespace
+}
+
+/// The owners of an object that are its controllers.
+fn controllers(object: &RawValue) -> Result<Vec<Owner<'_>>, BadObject> {
+    Metadata::of(object)?.unwrap_or_default().controllers()
 }
 
 /// Whether the requester is this controller: of Kubernetes, by its account in kube-system or by the one user that all of
@@ -396,7 +349,8 @@ fn acts(world: &World<'_>, request: &Request<'_>, controller: &Controller) -> bo
         }
         Some(name) => {
             world.policy.controllers.contains_key(&**name)
-                && identity(world, name)
+                && world
+                    .identity(name)
                     .is_some_and(|known| is(&known.namespace, &known.service_account))
         }
     }
@@ -404,7 +358,7 @@ fn acts(world: &World<'_>, request: &Request<'_>, controller: &Controller) -> bo
 
 /// Whether Kubernetes itself adds this toleration to a pod of such an owner
 /// (`plugin/pkg/admission/{podtolerationrestriction,extendedresourcetoleration}`).
-fn added(asker: &mut Asker<'_, '_>, controller: &Controller, toleration: &Toleration<'_>) -> bool {
+fn added(pod: &Pod<'_, '_>, controller: &Controller, toleration: &Toleration<'_>) -> bool {
     let names = toleration.names().unwrap_or_default();
     let by_controller = names.iter().any(|name| {
         *name == "node.kubernetes.io/memory-pressure:NoSchedule"
@@ -413,20 +367,21 @@ fn added(asker: &mut Asker<'_, '_>, controller: &Controller, toleration: &Tolera
     let for_resource = *toleration.operator == *"Exists"
         && *toleration.effect == *"NoSchedule"
         && toleration.seconds.is_none();
-    by_controller || for_resource && asker.requests(&toleration.key)
+    by_controller || for_resource && pod.requests(&toleration.key)
 }
 
 /// Whether the toleration comes with the runtime class that the template names
-/// (`plugin/pkg/admission/runtimeclass`); `None` while the class is not known.
-fn by_class<'a: 'f, 'f>(
-    asker: &mut Asker<'a, 'f>,
+/// (`plugin/pkg/admission/runtimeclass`).
+fn by_class(
+    case: &Case<'_, '_>,
+    pod: &Pod<'_, '_>,
     template: &PodSpec<'_>,
     toleration: &Toleration<'_>,
-) -> Option<bool> {
-    let class = asker.spec.runtime_class();
+) -> Known<bool> {
+    let class = pod.spec.runtime_class();
     if class.is_empty() || class != template.runtime_class() {
-        return Some(false);
+        return Ok(false);
     }
-    let brought = asker.brought(class)?;
-    Some(brought.is_ok_and(|brought| brought.iter().any(|held| held.same(toleration))))
+    let brought = case.brought(class)?;
+    Ok(brought.is_ok_and(|brought| brought.iter().any(|held| held.same(toleration))))
 }

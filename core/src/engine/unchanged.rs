@@ -1,12 +1,31 @@
+//! Whether an update changes anything that decides.
+
 use serde_json::{Value, value::RawValue};
 
-use crate::object::Step;
+use crate::{
+    catalogue::Kind,
+    object::{Step, at},
+};
+
+/// Whether the governed parts say what they said. What cannot be read does not. Of kinds of Kubernetes the API server writes
+/// both from the same types, so that equal parts are equal text.
+pub(super) fn as_before(kind: &Kind, new: &RawValue, old: &RawValue) -> bool {
+    kind.governed().iter().all(|part| {
+        let read = |object| at::<&RawValue>(object, part);
+        match (read(new), read(old)) {
+            (Ok(Some(new)), Ok(Some(old))) if new.get() == old.get() => true,
+            _ if kind.is_exact() => false,
+            (Ok(new), Ok(old)) => alike(new, old, &kind.free(part)),
+            _ => false,
+        }
+    })
+}
 
 /// Whether two parts of an object say the same, but for what is free to change in them. A client that decodes an object into
 /// its types writes members without content that nobody wrote before: KEDA's operator adds `resources: {}` to the containers
 /// of a template when it adds a finalizer, and Argo's `name: ""`. So such members do not count. What cannot be read is like
 /// nothing.
-pub(super) fn alike(new: Option<&RawValue>, old: Option<&RawValue>, free: &[&[Step]]) -> bool {
+fn alike(new: Option<&RawValue>, old: Option<&RawValue>, free: &[&[Step]]) -> bool {
     if new.map(RawValue::get) == old.map(RawValue::get) {
         return true;
     }

@@ -1,0 +1,252 @@
+//! One request, with what is known of it and what is still needed.
+
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::HashSet,
+};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    facts::{FactError, Facts, Looked, Need, ObjectRef, Reviewed},
+    profiles::{Unplanned, plan, subject},
+    request::{Operation, Request},
+    unknown::Unread,
+    verdict::{Finding, Outcome},
+    world::World,
+};
+use crate::{
+    catalogue::Kind,
+    inject::{Plan, Profile},
+    object::{Metadata, PodSpec, parse},
+    reference::{Check, Mode, Question, Reference, Text, Toleration},
+};
+
+/// A fact is missing. What it is stands in the [`Case`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pending;
+
+/// What can only be said once all facts are there.
+pub(super) type Known<T> = Result<T, Pending>;
+
+/// One request, with what is known of it and what is still needed.
+pub(super) struct Case<'a, 'f> {
+    pub(super) request: &'a Request<'a>,
+    pub(super) world: World<'a>,
+    pub(super) kind: &'a Kind,
+    facts: &'f Facts,
+    needs: RefCell<Vec<Need>>,
+}
+
+/// The pod that references belong to: one that is made now, or one of those that a template describes. Of references that
+/// belong to none, its pod spec is empty.
+pub(super) struct Pod<'a, 's> {
+    pub(super) spec: &'s PodSpec<'a>,
+    /// Where it will be.
+    pub(super) namespace: Text<'a>,
+    /// Whether the account is one of the fields of the pod spec.
+    pub(super) names_account: bool,
+    /// The node whose kubelet shows it, if the request only does that.
+    pub(super) mirror: Option<&'a str>,
+    extended: OnceCell<HashSet<Text<'a>>>,
+}
+
+impl<'a, 'f> Case<'a, 'f> {
+    pub(super) fn new(
+        request: &'a Request<'a>,
+        world: &World<'a>,
+        facts: &'f Facts,
+        kind: &'a Kind,
+    ) -> Self {
+        Self {
+            request,
+            world: *world,
+            kind,
+            facts,
+            needs: RefCell::default(),
+        }
+    }
+
+    /// What is still to be found out, each once.
+    pub(super) fn needs(self) -> Vec<Need> {
+        let mut needs = self.needs.into_inner();
+        needs.sort_unstable();
+        needs.dedup();
+        needs
+    }
+
+    /// The mode of a check in the namespace of the request.
+    pub(super) fn mode(&self, check: Check) -> Mode {
+        self.world.policy.modes.of(check, &self.request.namespace)
+    }
+
+    /// Whether a check is not made.
+    pub(super) fn is_off(&self, check: Check) -> bool {
+        self.mode(check) == Mode::Off
+    }
+
+    /// A reference of a pod and its answer, with what they lead to.
+    pub(super) fn finding(
+        &self,
+        pod: &Pod<'a, '_>,
+        mut reference: Reference<'a>,
+        outcome: Outcome,
+    ) -> Finding<'a> {
+        let mode = self.mode(reference.check);
+        if reference.namespace.is_none() && pod.namespace != self.request.namespace {
+            reference.namespace = Some(pod.namespace.clone());
+        }
+        Finding::new(self.request, &self.world, reference, outcome, mode)
+    }
+
+    /// An object of the cluster.
+    pub(super) fn object(&self, at: &ObjectRef) -> Known<Looked<'f>> {
+        self.facts
+            .of_object(at)
+            .ok_or_else(|| self.need(Need::Object(at.clone())))
+    }
+
+    /// What the API server's access reviews say of several names: yes, with its reason, if any of them is granted; an error
+    /// if none is and one could not be asked.
+    pub(super) fn reviewed<N: AsRef<str>>(
+        &self,
+        question: &Question<'_>,
+        names: &[N],
+    ) -> Known<Result<Option<String>, FactError>> {
+        let (mut answer, mut pending) = (Ok(None), None);
+        for name in names {
+            let question =
+                Question::new(question.resource, &*question.namespace, name.as_ref()).into_owned();
+            match self.facts.of_review(&question) {
+                None => pending = Some(self.need(Need::Review(question))),
+                Some(Reviewed::Yes(reason)) => return Ok(Ok(Some(reason.to_owned()))),
+                Some(Reviewed::No) => {}
+                Some(Reviewed::Failed(error)) => answer = Err(error.clone()),
+            }
+        }
+        pending.map_or(Ok(answer), Err)
+    }
+
+    /// The tolerations that a runtime class brings (`plugin/pkg/admission/runtimeclass`).
+    pub(super) fn brought(&self, class: &str) -> Known<Result<Vec<Toleration<'static>>, Unread>> {
+        #[derive(Deserialize)]
+        struct Class<'a> {
+            #[serde(borrow, default)]
+            scheduling: Option<Scheduling<'a>>,
+        }
+        #[derive(Deserialize)]
+        struct Scheduling<'a> {
+            #[serde(borrow, default)]
+            tolerations: Option<Vec<Toleration<'a>>>,
+        }
+
+        let at = ObjectRef {
+            api_version: "node.k8s.io/v1".to_owned(),
+            kind: "RuntimeClass".to_owned(),
+            resource: "runtimeclasses".to_owned(),
+            namespace: None,
+            name: class.to_owned(),
+        };
+        Ok(match self.object(&at)? {
+            Looked::There(object) => match parse::<Class<'_>>(object) {
+                Ok(class) => {
+                    let held = class.scheduling.and_then(|held| held.tolerations);
+                    let held = held.unwrap_or_default().into_iter();
+                    Ok(held.map(Toleration::into_owned).collect())
+                }
+                Err(bad) => Err(Unread::Bad(bad.to_string())),
+            },
+            Looked::Absent => Err(Unread::Absent),
+            Looked::Failed(error) => Err(Unread::Failed(error.clone())),
+        })
+    }
+
+    /// Whether this priority class is the one that the API server gives to every pod that names none
+    /// (`plugin/pkg/admission/priority`). What cannot be known is no.
+    pub(super) fn is_default_priority(&self, class: &str) -> Known<bool> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Class {
+            #[serde(default)]
+            global_default: bool,
+        }
+
+        let at = ObjectRef {
+            api_version: "scheduling.k8s.io/v1".to_owned(),
+            kind: "PriorityClass".to_owned(),
+            resource: "priorityclasses".to_owned(),
+            namespace: None,
+            name: class.to_owned(),
+        };
+        Ok(match self.object(&at)? {
+            Looked::There(object) => parse(object).is_ok_and(|class: Class| class.global_default),
+            Looked::Absent | Looked::Failed(_) => false,
+        })
+    }
+
+    /// What the pod of the request gets by these profiles; an error if it cannot be read.
+    pub(super) fn plan(
+        &self,
+        profiles: &'a [Profile],
+        pod: &'a RawValue,
+    ) -> Known<Result<Plan<'a>, String>> {
+        match plan(profiles, &subject(self.request, pod), self.facts) {
+            Ok(plan) => Ok(Ok(plan)),
+            Err(Unplanned::Bad(why)) => Ok(Err(why)),
+            Err(Unplanned::Needs(need)) => Err(self.need(need)),
+        }
+    }
+
+    fn need(&self, need: Need) -> Pending {
+        self.needs.borrow_mut().push(need);
+        Pending
+    }
+}
+
+impl<'a, 's> Pod<'a, 's> {
+    /// The pod of the object itself.
+    pub(super) fn of(case: &Case<'a, '_>, spec: &'s PodSpec<'a>) -> Self {
+        Self {
+            mirror: mirror(case.request, case.kind, spec),
+            ..Self::described(spec, case.request.namespace.clone(), true)
+        }
+    }
+
+    /// A pod that a part of the object describes.
+    pub(super) fn described(
+        spec: &'s PodSpec<'a>,
+        namespace: Text<'a>,
+        names_account: bool,
+    ) -> Self {
+        Self {
+            spec,
+            namespace,
+            names_account,
+            mirror: None,
+            extended: OnceCell::new(),
+        }
+    }
+
+    /// Whether a container requests this extended resource. What cannot be read requests none.
+    pub(super) fn requests(&self, resource: &str) -> bool {
+        self.extended
+            .get_or_init(|| self.spec.extended_resources().unwrap_or_default())
+            .contains(resource)
+    }
+}
+
+/// The node whose kubelet shows one of its static pods with this request. Annotation, identity and node must agree,
+/// and a static pod runs as no account (`plugin/pkg/admission/serviceaccount`).
+fn mirror<'a>(request: &'a Request<'a>, kind: &Kind, spec: &PodSpec<'a>) -> Option<&'a str> {
+    let node = request.requester.node()?;
+    let placed = kind.is_pod() && **spec.node() == *node;
+    if request.operation != Operation::Create || !placed || !spec.names_no_account() {
+        return None;
+    }
+    let metadata = Metadata::of(request.object?).ok()??;
+    let annotations = metadata.annotations().ok()??;
+    annotations
+        .contains_key("kubernetes.io/config.mirror")
+        .then_some(node)
+}

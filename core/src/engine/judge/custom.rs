@@ -1,0 +1,227 @@
+//! What the fields of a custom resource lead to.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::pod;
+use crate::{
+    catalogue::{Content, Field, Sort},
+    engine::{
+        answer::Answers,
+        case::{Case, Known, Pod},
+        facts::{Looked, ObjectRef},
+        owner::CarriedOut,
+        reason::Reason,
+        unknown::{Unknown, Unread},
+        verdict::{Finding, Outcome},
+    },
+    object::{PodSpec, at},
+    reference::{Check, Path, Reference, Resource, Target},
+    sight::{Sighting, sightings},
+};
+
+/// The findings about a custom resource. What has to wait for a fact is left out: the case notes the fact.
+pub(super) fn of_fields<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    fields: &[Field],
+    object: &'a RawValue,
+) -> Vec<Finding<'a>> {
+    let case = &answers.case;
+    let world = case.world;
+    let controller = |name: &str| world.identity(name);
+    let namespace = case.request.namespace.clone();
+    let no_pod = PodSpec::default();
+    let itself = Pod::described(&no_pod, namespace.clone(), true);
+    let mut findings = Vec::new();
+    for sighting in sightings(world.catalogue, fields, object, namespace, &controller) {
+        match sighting {
+            Sighting::Reference(reference) => {
+                if !case.is_off(reference.check) {
+                    findings.extend(answers.finding(&itself, reference));
+                }
+            }
+            Sighting::PodSpec {
+                base,
+                spec,
+                account,
+                namespace,
+            } => {
+                let pod = Pod::described(&spec, namespace, account);
+                findings.extend(pod::findings(answers, &pod, &Cow::Owned(base), None));
+            }
+            Sighting::ConfigMap {
+                path,
+                namespace,
+                name,
+                key,
+                otherwise,
+            } => {
+                let map = ObjectRef {
+                    api_version: "v1".to_owned(),
+                    kind: "ConfigMap".to_owned(),
+                    resource: "configmaps".to_owned(),
+                    namespace: Some(namespace.to_string()),
+                    name: name.to_string(),
+                };
+                if !case.is_off(Check::ServiceAccounts) {
+                    let of_map = of_config_map(answers, &itself, path, map, &key, otherwise);
+                    findings.extend(of_map.unwrap_or_default());
+                }
+            }
+            Sighting::Malformed(reference, why) => {
+                if !case.is_off(reference.check) {
+                    findings.push(case.finding(&itself, reference, Outcome::Malformed(why)));
+                }
+            }
+            Sighting::Lost(path, why) => {
+                findings.extend(unknown(case, &itself, path, Unknown::Lost(why)));
+            }
+            Sighting::Opaque(path, what) => {
+                if !case.is_off(Check::Opaque) {
+                    findings.extend(of_opaque(answers, &itself, path, what));
+                }
+            }
+        }
+    }
+    findings
+}
+
+/// That an object of a kind of the catalogue has a version whose fields are not known.
+pub(super) fn of_unknown_version<'a: 'f, 'f>(answers: &Answers<'a, 'f>) -> Vec<Finding<'a>> {
+    let case = &answers.case;
+    let no_pod = PodSpec::default();
+    let itself = Pod::described(&no_pod, case.request.namespace.clone(), true);
+    let (version, kind) = (case.request.kind.version.to_string(), &case.kind.kind);
+    let why = Unknown::Version(version, kind.to_string());
+    let path = Path::new("", "apiVersion");
+    unknown(case, &itself, path, why).into_iter().collect()
+}
+
+/// That it cannot be known what stands at a path. It may name anything, so that the check that is taken most seriously
+/// decides, of all that could have asked, and among equals the first.
+fn unknown<'a>(
+    case: &Case<'a, '_>,
+    itself: &Pod<'a, '_>,
+    path: Path<'a>,
+    why: Unknown,
+) -> Option<Finding<'a>> {
+    let asking = Check::ALL
+        .into_iter()
+        .filter(|check| could_ask(case, *check));
+    // Of equals, max_by_key takes the last.
+    let check = asking.rev().max_by_key(|check| case.mode(*check))?;
+    let reference = Reference {
+        check,
+        ..account(path, String::new())
+    };
+    (!case.is_off(check)).then(|| case.finding(itself, reference, Outcome::Unknown(why)))
+}
+
+/// Whether a check could have asked about a part of a custom resource, had it been readable. A check that is not named here
+/// could have.
+fn could_ask(case: &Case<'_, '_>, check: Check) -> bool {
+    match check {
+        // Asked of pods when they are made, never of what describes them.
+        Check::Profiles => false,
+        // Asked where a limit says so.
+        Check::Tokens => {
+            let Content::Fields(fields) = &case.kind.content else {
+                return false;
+            };
+            let elsewhere = |field: &Field| match &field.sort {
+                Sort::Manifest => true,
+                Sort::PodSpec(pod) => pod.within.is_some(),
+                _ => false,
+            };
+            let everywhere = case.kind.cluster || fields.iter().any(elsewhere);
+            let policy = case.world.policy;
+            everywhere && !policy.tokens.is_empty()
+                || policy.limits_tokens_in(&case.request.namespace)
+        }
+        _ => true,
+    }
+}
+
+/// The account that a config map names, as it is now, or what is asked about `otherwise`. While that cannot be known, only
+/// who may use every account may use whichever it will name.
+fn of_config_map<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    itself: &Pod<'a, '_>,
+    path: Path<'a>,
+    map: ObjectRef,
+    key: &str,
+    otherwise: Option<Reference<'a>>,
+) -> Known<Vec<Finding<'a>>> {
+    let case = &answers.case;
+    let asked = match named_by(case, &map, key)? {
+        Ok(Some(named)) => vec![account(path, named)],
+        Ok(None) => Vec::from_iter(otherwise),
+        Err(why) => {
+            let every = account(path.clone(), "*".to_owned());
+            let asked: Vec<_> = std::iter::once(every).chain(otherwise).collect();
+            // All are asked, so that their facts are gathered together.
+            let outcomes: Vec<_> = asked
+                .iter()
+                .map(|held| answers.outcome(itself, held))
+                .collect();
+            let mut known = outcomes.iter().flatten();
+            if known.any(|outcome| !outcome.is_allowed()) {
+                let reference = account(path, String::new());
+                let outcome = Outcome::Unknown(Unknown::ConfigMap(map, why));
+                return Ok(vec![case.finding(itself, reference, outcome)]);
+            }
+            asked
+        }
+    };
+    let asked = asked.into_iter();
+    let found = asked.filter_map(|reference| answers.finding(itself, reference).ok());
+    Ok(found.collect())
+}
+
+/// What a key of a config map says, if anything.
+fn named_by(
+    case: &Case<'_, '_>,
+    map: &ObjectRef,
+    key: &str,
+) -> Known<Result<Option<String>, Unread>> {
+    // Nobody learns here what stands elsewhere.
+    if map.namespace.as_deref() != Some(&*case.request.namespace) {
+        return Ok(Err(Unread::Elsewhere));
+    }
+    Ok(match case.object(map)? {
+        Looked::There(held) => match at::<String>(held, &["data".into(), key.into()]) {
+            Ok(named) => Ok(named.filter(|named| !named.is_empty())),
+            Err(bad) => Err(Unread::Bad(bad.to_string())),
+        },
+        Looked::Absent => Err(Unread::Absent),
+        Looked::Failed(error) => Err(Unread::Failed(error.clone())),
+    })
+}
+
+/// Something that is not looked into: only a controller that carries out what the owner says may set it.
+fn of_opaque<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    itself: &Pod<'a, '_>,
+    path: Path<'a>,
+    what: String,
+) -> Known<Finding<'a>> {
+    let reference = Reference::opaque(path, what.clone());
+    let outcome = match answers.carried_out(itself, &reference, None)? {
+        CarriedOut::Yes(owner) => Outcome::Allowed(Reason::Controller(owner)),
+        CarriedOut::No(_) | CarriedOut::Unknown(_) => Outcome::Unknown(Unknown::Opaque(what)),
+    };
+    Ok(answers.case.finding(itself, reference, outcome))
+}
+
+fn account(path: Path<'_>, name: String) -> Reference<'_> {
+    Reference {
+        check: Check::ServiceAccounts,
+        path,
+        target: Target::Object {
+            resource: Resource::SERVICE_ACCOUNTS,
+            name: name.into(),
+        },
+        namespace: None,
+    }
+}

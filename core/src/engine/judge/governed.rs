@@ -1,0 +1,196 @@
+//! The part of an object that decides, and every reason for which there is nothing to ask.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use crate::{
+    catalogue::{Content, Field, Kind, Route},
+    engine::{
+        bounds::GROUPS,
+        request::{Operation, Request},
+        unchanged::as_before,
+        verdict::Passed,
+        world::World,
+    },
+    object::{BadObject, PodSpec, TokenRequest, at},
+};
+
+/// Why there are no questions.
+pub(super) enum Stop {
+    /// The request cannot be judged: it is refused.
+    Broken(String),
+    /// There is nothing to ask.
+    Passed(Passed),
+}
+
+impl From<BadObject> for Stop {
+    fn from(bad: BadObject) -> Self {
+        Self::Broken(bad.to_string())
+    }
+}
+
+/// The part of the object that decides.
+pub(super) struct Governed<'a> {
+    pub(super) kind: &'a Kind,
+    /// Where the part stands.
+    pub(super) base: Cow<'a, str>,
+    pub(super) part: Part<'a>,
+}
+
+/// What decides, by what the catalogue says of the kind.
+pub(super) enum Part<'a> {
+    /// A pod spec, and what it was before an update.
+    PodSpec(PodSpec<'a>, Option<Box<PodSpec<'a>>>),
+    /// What a TokenRequest asks for.
+    TokenRequest(TokenRequest<'a>),
+    /// A custom resource, of which these fields are known.
+    Fields(&'a [Field], &'a RawValue),
+    /// A custom resource of another version than those whose fields are known.
+    UnknownVersion,
+}
+
+/// Finds the part that decides. The order counts: what is not judged passes before anything is missed in it.
+pub(super) fn governed<'a>(
+    request: &'a Request<'a>,
+    world: &World<'a>,
+) -> Result<Governed<'a>, Stop> {
+    may_use(&request.operation)?;
+    let (kind, is_known) = entry(request, world)?;
+    is_whole(request)?;
+    let object = request.object.ok_or_else(|| missing("object"))?;
+    if !is_known {
+        return Ok(Governed {
+            kind,
+            base: Cow::Borrowed(""),
+            part: Part::UnknownVersion,
+        });
+    }
+    let (base, part) = match &kind.content {
+        Content::PodSpec(route) => (&*route.dotted, pod_spec(request, kind, route, object)?),
+        Content::TokenRequest(route) => {
+            let token = at(object, &route.keys)?;
+            (&*route.dotted, token_request(request, token)?)
+        }
+        Content::Fields(fields) => {
+            before(request, kind, object)?;
+            ("", Part::Fields(fields, object))
+        }
+    };
+    Ok(Governed {
+        kind,
+        base: Cow::Borrowed(base),
+        part,
+    })
+}
+
+/// Whether the operation is one that can use something.
+fn may_use(operation: &Operation<'_>) -> Result<(), Stop> {
+    match operation {
+        Operation::Unknown(operation) => Err(Stop::Broken(format!(
+            "\"{operation}\" is no operation that can be judged"
+        ))),
+        known if known.is_judged() => Ok(()),
+        _ => Err(Stop::Passed(Passed::Operation)),
+    }
+}
+
+/// The catalogue's entry for the kind, and whether it knows the version.
+fn entry<'a>(request: &Request<'_>, world: &World<'a>) -> Result<(&'a Kind, bool), Stop> {
+    let asked = &request.kind;
+    if asked.kind.is_empty() {
+        return Err(Stop::Broken("the request names no kind".to_owned()));
+    }
+    let any = world.catalogue.find(&asked.group, &asked.kind);
+    let any = any.ok_or(Stop::Passed(Passed::Kind))?;
+    let known = world
+        .catalogue
+        .version(&asked.group, &asked.kind, &asked.version);
+    let kind = known.unwrap_or(any);
+    if !kind.governs(&request.subresource) {
+        return Err(Stop::Passed(Passed::Subresource));
+    }
+    if request.namespace.is_empty() && !any.cluster {
+        return Err(Stop::Broken("the request names no namespace".to_owned()));
+    }
+    if world.policy.excludes(&request.namespace) {
+        return Err(Stop::Passed(Passed::Namespace));
+    }
+    if known.is_none() && !matches!(any.content, Content::Fields(_)) {
+        return Err(Stop::Broken(format!(
+            "version \"{}\" of {} is not known, only {}",
+            asked.version,
+            any.kind,
+            any.versions.join(", ")
+        )));
+    }
+    Ok((kind, known.is_some()))
+}
+
+/// Whether the request says who asks, within bounds.
+fn is_whole(request: &Request<'_>) -> Result<(), Stop> {
+    if request.requester.username.is_empty() {
+        return Err(Stop::Broken("the request names no user".to_owned()));
+    }
+    if request.requester.groups.len() > GROUPS {
+        return Err(Stop::Broken(format!(
+            "the requester is in more than {GROUPS} groups"
+        )));
+    }
+    Ok(())
+}
+
+fn missing(what: &str) -> Stop {
+    Stop::Broken(format!("the request has no {what}"))
+}
+
+/// The object before an update; none of a new one. Stops where nothing that decides has changed.
+fn before<'a>(
+    request: &Request<'a>,
+    kind: &Kind,
+    object: &RawValue,
+) -> Result<Option<&'a RawValue>, Stop> {
+    if request.operation != Operation::Update {
+        return Ok(None);
+    }
+    let old = request.old.ok_or_else(|| missing("oldObject"))?;
+    if as_before(kind, object, old) {
+        return Err(Stop::Passed(Passed::Unchanged));
+    }
+    Ok(Some(old))
+}
+
+fn pod_spec<'a>(
+    request: &Request<'a>,
+    kind: &Kind,
+    route: &Route,
+    object: &'a RawValue,
+) -> Result<Part<'a>, Stop> {
+    let old = before(request, kind, object)?;
+    let spec = at(object, &route.keys)?.ok_or(Stop::Passed(Passed::NoPodSpec))?;
+    let old = match old {
+        Some(old) => at(old, &route.keys)?.map(Box::new),
+        None => None,
+    };
+    Ok(Part::PodSpec(spec, old))
+}
+
+/// A TokenRequest is only ever created. That of a kubelet is judged by the API server, which knows the pods of the node
+/// (`plugin/pkg/admission/noderestriction`); without its tokens no pod starts.
+fn token_request<'a>(
+    request: &Request<'_>,
+    token: Option<TokenRequest<'a>>,
+) -> Result<Part<'a>, Stop> {
+    if request.operation != Operation::Create {
+        return Err(Stop::Broken("a TokenRequest is never updated".to_owned()));
+    }
+    if request.requester.node().is_some() {
+        return Err(Stop::Passed(Passed::Kubelet));
+    }
+    if request.name.is_empty() {
+        return Err(Stop::Broken(
+            "the request names no service account".to_owned(),
+        ));
+    }
+    Ok(Part::TokenRequest(token.unwrap_or_default()))
+}

@@ -1,0 +1,63 @@
+//! Judges one request: the part that decides, the questions that it raises, the verdict.
+
+mod custom;
+mod governed;
+mod pod;
+mod tokens;
+
+use super::{
+    answer::Answers,
+    case::{Case, Pod},
+    facts::{Facts, Need},
+    request::Request,
+    verdict::{Finding, Verdict},
+    world::World,
+};
+use crate::object::PodSpec;
+use governed::{Governed, Part, Stop, governed};
+
+/// What [`judge`] came to.
+#[derive(Debug)]
+pub enum Judgement<'a> {
+    /// Facts are missing, each named once. Gather them and judge again; one that cannot be had is an error among
+    /// the facts.
+    Needs(Vec<Need>),
+    /// All is said.
+    Verdict(Verdict<'a>),
+}
+
+/// Judges a request.
+///
+/// Never fails: what cannot be read, or cannot be known, is a refusal with its reason.
+pub fn judge<'a>(request: &'a Request<'a>, world: &World<'a>, facts: &Facts) -> Judgement<'a> {
+    let Governed { kind, base, part } = match governed(request, world) {
+        Ok(governed) => governed,
+        Err(Stop::Passed(why)) => return Judgement::Verdict(Verdict::passed(request, why)),
+        Err(Stop::Broken(why)) => return Judgement::Verdict(Verdict::broken(request, why)),
+    };
+    let answers = Answers::new(Case::new(request, world, facts, kind));
+    let findings: Vec<Finding<'a>> = match &part {
+        Part::PodSpec(spec, old) => {
+            let pod = Pod::of(&answers.case, spec);
+            pod::findings(&answers, &pod, &base, old.as_deref())
+        }
+        Part::TokenRequest(token) => {
+            let no_pod = PodSpec::default();
+            let pod = Pod::of(&answers.case, &no_pod);
+            tokens::requested(&answers, &pod, &base, token)
+        }
+        Part::Fields(fields, object) => custom::of_fields(&answers, fields, object),
+        Part::UnknownVersion => custom::of_unknown_version(&answers),
+    };
+    let needs = answers.case.needs();
+    if needs.is_empty() {
+        Judgement::Verdict(Verdict {
+            request,
+            passed: None,
+            broken: None,
+            findings,
+        })
+    } else {
+        Judgement::Needs(needs)
+    }
+}

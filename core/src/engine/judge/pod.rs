@@ -1,0 +1,181 @@
+//! What a pod spec leads to.
+
+use std::borrow::Cow;
+
+use super::tokens;
+use crate::{
+    catalogue::Kind,
+    engine::{
+        answer::Answers,
+        bounds::TOLERATIONS,
+        case::{Known, Pod},
+        reason::Reason,
+        unknown::Unknown,
+        verdict::{Finding, Outcome},
+        world::World,
+    },
+    inject::{Effect, Step},
+    object::{PodField, PodSpec},
+    reference::{Check, Path, Reference, Resource, Target, Toleration},
+};
+
+/// The findings about a pod spec, which stands at `base`. `old` is what a live pod or a template was before. What has to wait
+/// for a fact is left out: the case notes the fact.
+pub(super) fn findings<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    pod: &Pod<'a, '_>,
+    base: &Cow<'a, str>,
+    old: Option<&PodSpec<'a>>,
+) -> Vec<Finding<'a>> {
+    let case = &answers.case;
+    let (kind, spec) = (case.kind, pod.spec);
+    let mut findings = Vec::new();
+    let mut class_refused = false;
+    for reference in spec.references(base) {
+        let check = reference.check;
+        let no_account = check == Check::ServiceAccounts && !pod.names_account;
+        if no_account
+            || case.is_off(check)
+            || old.is_some_and(|old| held_before(&case.world, kind, &reference, old))
+        {
+            continue;
+        }
+        let finding = match reference.path.index() {
+            Some(index) if index > TOLERATIONS => continue,
+            Some(TOLERATIONS) => {
+                let why = Unknown::TooMany(TOLERATIONS, "tolerations");
+                Ok(case.finding(pod, reference, Outcome::Unknown(why)))
+            }
+            _ => answers.finding(pod, reference),
+        };
+        class_refused |=
+            check == Check::RuntimeClasses && finding.as_ref().map_or(true, Finding::refuses);
+        findings.extend(finding);
+    }
+    // Nothing is said about a class that may not be used.
+    if !spec.runtime_class().is_empty() && !case.is_off(Check::Tolerations) && !class_refused {
+        findings.extend(of_class(answers, pod, base));
+    }
+    if kind.is_pod() && old.is_none() && !case.is_off(Check::Profiles) && pod.mirror.is_none() {
+        findings.extend(of_profiles(answers, pod, base).unwrap_or_default());
+    }
+    if !case.is_off(Check::Tokens) {
+        let live = kind.is_pod() && old.is_some();
+        findings.extend(tokens::projected(answers, pod, base, live));
+    }
+    findings
+}
+
+/// Whether a live pod held this before the update, and got it from Kubernetes: its node from the scheduler, which no
+/// update can change, and tolerations of the state of a node from the controller of a DaemonSet.
+fn held_before(
+    world: &World<'_>,
+    kind: &Kind,
+    reference: &Reference<'_>,
+    old: &PodSpec<'_>,
+) -> bool {
+    let kept = PodField::of(reference.check).filter(|field| field.kept);
+    kind.is_pod()
+        && kept.is_some_and(|field| field.says(old, &reference.target))
+        && match &reference.target {
+            Target::Object { .. } => true,
+            Target::Taints(toleration) => world.catalogue.is_added(kind, toleration),
+        }
+}
+
+/// The tolerations that the runtime class brings, as references of their own. Those that the pod already holds were asked
+/// there.
+fn of_class<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    pod: &Pod<'a, '_>,
+    base: &Cow<'a, str>,
+) -> Vec<Finding<'a>> {
+    let case = &answers.case;
+    let path = Path::new(base.clone(), "runtimeClassName");
+    let reference = |toleration| Reference {
+        check: Check::Tolerations,
+        path: path.clone(),
+        target: Target::Taints(toleration),
+        namespace: None,
+    };
+    if pod.mirror.is_some() {
+        return Vec::new();
+    }
+    let class = pod.spec.runtime_class();
+    let brought = match case.brought(class) {
+        Err(_) => return Vec::new(),
+        Ok(Ok(brought)) => brought,
+        Ok(Err(why)) => {
+            // Who may tolerate every taint may tolerate whatever the class brings.
+            let every = reference(Toleration::default());
+            let outcome = match answers.outcome(pod, &every) {
+                Err(_) => return Vec::new(),
+                Ok(allowed @ Outcome::Allowed(_)) => allowed,
+                Ok(_) => Outcome::Unknown(Unknown::Class(class.to_string(), why)),
+            };
+            return vec![case.finding(pod, every, outcome)];
+        }
+    };
+    brought
+        .into_iter()
+        .filter(|brought| {
+            let mut held = pod.spec.tolerations().iter();
+            !held.any(|held| held.same(brought))
+        })
+        .filter_map(|brought| answers.finding(pod, reference(brought)).ok())
+        .collect()
+}
+
+/// Every profile that this pod must hold, as a reference of its own.
+fn of_profiles<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    pod: &Pod<'a, '_>,
+    base: &Cow<'a, str>,
+) -> Known<Vec<Finding<'a>>> {
+    let case = &answers.case;
+    let Some(object) = case.request.object else {
+        return Ok(Vec::new());
+    };
+    let required = case.world.policy.profiles.iter();
+    let mut findings = Vec::new();
+    for profile in required.filter(|profile| profile.required) {
+        let name = &profile.name;
+        let mut add = |outcome| {
+            let reference = Reference {
+                check: Check::Profiles,
+                path: Path::new(base.clone(), "volumes"),
+                target: Target::Object {
+                    resource: Resource::PROFILES,
+                    name: (&**name).into(),
+                },
+                namespace: None,
+            };
+            findings.push(case.finding(pod, reference, outcome));
+        };
+        let lacks = |why: &str| {
+            Outcome::Forbidden(format!(
+                "every pod that profile \"{name}\" selects must hold it, and this one does not: {why}"
+            ))
+        };
+        let plan = match case.plan(std::slice::from_ref(profile), object)? {
+            Ok(plan) => plan,
+            Err(why) => {
+                add(lacks(&why));
+                continue;
+            }
+        };
+        for Step { effect, .. } in plan.steps {
+            match effect {
+                Effect::Passed(_) => {}
+                Effect::Given(given) if !given.changed => {
+                    add(Outcome::Allowed(Reason::Profile(name.to_string())));
+                }
+                Effect::Given(_) => add(lacks("the mutating webhook did not add it")),
+                Effect::Declined(why) | Effect::Missed(why) | Effect::Refused(why) => {
+                    add(lacks(&why));
+                }
+            }
+        }
+    }
+    Ok(findings)
+}

@@ -1,0 +1,292 @@
+//! Limits on tokens: those that a pod spec projects, and those that a TokenRequest asks for.
+
+use std::borrow::Cow;
+
+use crate::{
+    engine::{
+        answer::Answers,
+        bounds::TOKENS,
+        case::{Known, Pod},
+        owner::CarriedOut,
+        policy::{Access, Fault, TokenLimit},
+        reason::Reason,
+        request::Request,
+        token::{is_bound_to_pod, is_mounted_by_kubernetes, words},
+        unknown::Unknown,
+        verdict::{Finding, Outcome},
+    },
+    object::{TokenRequest, credentials},
+    reference::{Check, Path, Pattern, Reference, Resource, Target, Text},
+};
+
+/// The entry of `tokens` that limits an account, with its place.
+type Limit<'p> = (usize, &'p TokenLimit);
+
+/// Puts questions about tokens for one pod or one TokenRequest, and keeps what they come to. What has to wait for a fact is
+/// left out: the case notes the fact.
+struct Limited<'c, 'a, 'f> {
+    answers: &'c Answers<'a, 'f>,
+    pod: &'c Pod<'a, 'c>,
+    limit: Limit<'a>,
+    findings: Vec<Finding<'a>>,
+}
+
+/// The findings about the tokens and certificates that the pod spec at `base` projects. `live` says that the pod was there
+/// before: its lifetimes were judged when it was made, and cannot change.
+pub(super) fn projected<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    pod: &Pod<'a, '_>,
+    base: &Cow<'a, str>,
+    live: bool,
+) -> Vec<Finding<'a>> {
+    let case = &answers.case;
+    let (kind, spec) = (case.kind, pod.spec);
+    let limit = case.world.policy.limit(&pod.namespace, &spec.account().1);
+    let Some(limit) = limit.filter(|_| pod.mirror.is_none()) else {
+        return Vec::new();
+    };
+    let mut limited = Limited {
+        answers,
+        pod,
+        limit,
+        findings: Vec::new(),
+    };
+    let path = Path::new(base.clone(), "volumes");
+    let volumes = match spec.volumes() {
+        Ok(volumes) => volumes,
+        Err(bad) => {
+            limited.unknown(path, Unknown::Lost(bad.to_string()));
+            return limited.findings;
+        }
+    };
+    for (count, credential) in credentials(&volumes).enumerate() {
+        let volume = path.at(credential.volume_index);
+        let source = volume.then("projected.sources").at(credential.source_index);
+        if count == TOKENS {
+            limited.unknown(source, Unknown::TooMany(TOKENS, "projected tokens"));
+            break;
+        }
+        if let Some(token) = &credential.source.service_account_token {
+            let name = &token.audience;
+            let reference = audience(name.clone(), source.then("serviceAccountToken.audience"));
+            let reason = if is_mounted_by_kubernetes(kind, spec, &credential, token) {
+                Ok(Some(Reason::System("Kubernetes itself mounts it")))
+            } else {
+                answers.by_profile(&credential.volume.name, name)
+            };
+            match reason {
+                Ok(None) => {}
+                Ok(Some(reason)) => {
+                    limited.add(reference, Outcome::Allowed(reason));
+                    continue;
+                }
+                Err(_) => continue,
+            }
+            limited.audience(reference);
+            let lifetime = source.then("serviceAccountToken.expirationSeconds");
+            let asked = Lifetime {
+                seconds: token.seconds(),
+                audiences: std::slice::from_ref(name),
+                bound: true,
+                // The pods of a template are corrected when they are made.
+                corrected_later: !kind.is_pod(),
+            };
+            if !live {
+                limited.lifetime(lifetime, &asked);
+            }
+        }
+        if let Some(certificate) = &credential.source.pod_certificate {
+            let reference = Reference {
+                check: Check::Tokens,
+                path: source.then("podCertificate.signerName"),
+                target: Target::Object {
+                    resource: Resource::SIGNERS,
+                    name: certificate.signer_name.clone(),
+                },
+                namespace: None,
+            };
+            limited.listed(limit.1.signers.as_deref(), reference);
+        }
+    }
+    limited.findings
+}
+
+/// The findings about a TokenRequest, whose content stands at `base`: its account, and what is asked for.
+pub(super) fn requested<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    pod: &Pod<'a, '_>,
+    base: &Cow<'a, str>,
+    token: &TokenRequest<'a>,
+) -> Vec<Finding<'a>> {
+    let case = &answers.case;
+    let Request {
+        namespace, name, ..
+    } = case.request;
+    let of_account = |check, path| Reference {
+        check,
+        path,
+        target: Target::Object {
+            resource: Resource::SERVICE_ACCOUNTS,
+            name: name.clone(),
+        },
+        namespace: None,
+    };
+    let mut findings = Vec::new();
+    if !case.is_off(Check::ServiceAccounts) {
+        let account = of_account(Check::ServiceAccounts, Path::new("metadata", "name"));
+        findings.extend(answers.finding(pod, account));
+    }
+    if case.is_off(Check::Tokens) {
+        return findings;
+    }
+    let Some(limit) = case.world.policy.limit(namespace, name) else {
+        return findings;
+    };
+    let mut limited = Limited {
+        answers,
+        pod,
+        limit,
+        findings,
+    };
+    let path = Path::new(base.clone(), "audiences");
+    if token.audiences().is_empty() {
+        limited.audience(audience("", path.clone()));
+    }
+    for (index, name) in token.audiences().iter().enumerate() {
+        let path = path.at(index);
+        if index == TOKENS {
+            limited.unknown(path, Unknown::TooMany(TOKENS, "audiences"));
+            break;
+        }
+        limited.audience(audience(name.clone(), path));
+    }
+    let asked = Lifetime {
+        seconds: token.seconds(),
+        audiences: token.audiences(),
+        bound: is_bound_to_pod(token),
+        corrected_later: false,
+    };
+    limited.lifetime(Path::new(base.clone(), "expirationSeconds"), &asked);
+    let (index, limit) = limit;
+    if limit.unbound == Access::Refuse && token.bound_to().is_none() {
+        let reference = of_account(Check::Tokens, Path::new(base.clone(), "boundObjectRef"));
+        let why = format!(
+            "a token that is bound to no object is asked for; tokens[{index}] of the configuration refuses those"
+        );
+        limited.add(reference, Outcome::Forbidden(why));
+    }
+    limited.findings
+}
+
+/// A lifetime that is asked for.
+struct Lifetime<'t, 'a> {
+    seconds: i64,
+    audiences: &'t [Text<'a>],
+    /// Whether the token is bound to a pod.
+    bound: bool,
+    /// Whether what the mutating side corrects comes past it only later.
+    corrected_later: bool,
+}
+
+fn audience<'a>(name: impl Into<Text<'a>>, path: Path<'a>) -> Reference<'a> {
+    Reference {
+        check: Check::Tokens,
+        path,
+        target: Target::Object {
+            resource: Resource::TOKEN_AUDIENCES,
+            name: name.into(),
+        },
+        namespace: None,
+    }
+}
+
+impl<'a: 'f, 'f> Limited<'_, 'a, 'f> {
+    fn add(&mut self, reference: Reference<'a>, outcome: Outcome) {
+        let finding = self.answers.case.finding(self.pod, reference, outcome);
+        self.findings.push(finding);
+    }
+
+    fn unknown(&mut self, path: Path<'a>, why: Unknown) {
+        self.add(audience("", path), Outcome::Unknown(why));
+    }
+
+    fn audience(&mut self, reference: Reference<'a>) {
+        let (index, limit) = self.limit;
+        let for_the_api = match &reference.target {
+            Target::Object { name, .. } => self.answers.case.world.policy.is_for_the_api(name),
+            Target::Taints(_) => false,
+        };
+        match limit.api_tokens {
+            _ if !for_the_api => self.listed(limit.audiences.as_deref(), reference),
+            Access::Allow => self.add(reference, Outcome::Allowed(Reason::Limit(index))),
+            Access::Refuse => {
+                let why = format!(
+                    "a token for the API server is asked for; tokens[{index}] of the configuration refuses those"
+                );
+                self.forbid(reference, None, why);
+            }
+        }
+    }
+
+    /// A name that everybody may use if it is in the list.
+    fn listed(&mut self, listed: Option<&[Pattern]>, reference: Reference<'a>) {
+        let everybodys = match &reference.target {
+            Target::Object { name, .. } => listed.is_none_or(|held| Pattern::any(held, name)),
+            Target::Taints(_) => false,
+        };
+        let outcome = if everybodys {
+            Ok(Outcome::Allowed(Reason::Limit(self.limit.0)))
+        } else {
+            self.answers.outcome(self.pod, &reference)
+        };
+        if let Ok(outcome) = outcome {
+            self.add(reference, outcome);
+        }
+    }
+
+    /// A lifetime, if there is anything wrong with it.
+    fn lifetime(&mut self, path: Path<'a>, asked: &Lifetime<'_, 'a>) {
+        let (index, limit) = self.limit;
+        let Some(fault) = limit.fault(asked.seconds, asked.bound) else {
+            return;
+        };
+        let corrects = limit.corrects(fault);
+        if corrects && asked.corrected_later {
+            return;
+        }
+        let name = asked.audiences.first().cloned().unwrap_or_default();
+        let reference = audience(name, path);
+        let wanted = words(asked.seconds, asked.audiences);
+        let mut why = match fault {
+            Fault::Extended => format!(
+                "{wanted} is asked for, which the API server may extend to a year; tokens[{index}] of the configuration does not allow that"
+            ),
+            Fault::TooLong | Fault::TooShort => {
+                let range = limit.allowed();
+                format!(
+                    "{wanted} is asked for; tokens[{index}] of the configuration allows {range}"
+                )
+            }
+        };
+        if corrects {
+            // Its template was let through because this was to happen, so that no template excuses it.
+            why.push_str(", and nothing has corrected it");
+            return self.add(reference, Outcome::Forbidden(why));
+        }
+        self.forbid(reference, Some(asked.seconds), why);
+    }
+
+    /// A no whoever asks, unless a controller only carries out what the owner's template says.
+    fn forbid(&mut self, reference: Reference<'a>, seconds: Option<i64>, why: String) {
+        let carried_out: Known<CarriedOut> =
+            self.answers.carried_out(self.pod, &reference, seconds);
+        let outcome = match carried_out {
+            Err(_) => return,
+            Ok(CarriedOut::Yes(owner)) => Outcome::Allowed(Reason::Controller(owner)),
+            Ok(CarriedOut::No(None)) => Outcome::Forbidden(why),
+            Ok(CarriedOut::No(Some(note))) => Outcome::Forbidden(format!("{why}; {note}")),
+            Ok(CarriedOut::Unknown(error)) => Outcome::Unknown(error),
+        };
+        self.add(reference, outcome);
+    }
+}

@@ -1,0 +1,133 @@
+//! What the configuration says, ready to judge by.
+
+mod baseline;
+mod default_account;
+mod exemption;
+mod grants;
+mod legal;
+mod limit;
+mod modes;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+pub use baseline::{Baseline, BoundedToleration};
+pub use default_account::DefaultAccount;
+pub use exemption::{Exemption, ExemptionMatch};
+pub use grants::{GrantEntry, GrantSubject, GrantedNames};
+pub(super) use limit::Fault;
+pub(crate) use limit::legal as legal_limits;
+pub use limit::{Access, ExtendedApiToken, Kubelets, TokenLimit, TooLong};
+pub use modes::{Authorizer, Modes, NamespaceModes};
+
+use crate::{
+    catalogue::{Catalogue, Identity},
+    inject::Profile,
+    reference::{Pattern, Requester, Resource},
+};
+
+/// What the configuration says, ready to judge by.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Who answers questions.
+    pub authorizer: Authorizer,
+    /// Modes per check and namespace.
+    pub modes: Modes,
+    /// Namespaces whose objects are not judged.
+    pub excluded_namespaces: Vec<Pattern>,
+    /// What everybody may use.
+    pub baseline: Baseline,
+    /// Grants added to RBAC.
+    pub grants: Vec<GrantEntry>,
+    /// Limits on tokens, the first that matches counts.
+    pub tokens: Vec<TokenLimit>,
+    /// The audiences for which the API server itself accepts tokens.
+    pub api_audiences: Vec<Pattern>,
+    /// Waivers.
+    pub exemptions: Vec<Exemption>,
+    /// The one user that all controllers of Kubernetes share, where they do; otherwise each has its own account.
+    pub controller_manager: Option<String>,
+    /// What pods get.
+    pub profiles: Vec<Profile>,
+    /// Controllers that act for custom resources, by name, where they are not as their projects install them.
+    pub controllers: BTreeMap<String, Identity>,
+    /// Accounts that are written into custom resources which name none; the first that matches counts.
+    pub default_accounts: Vec<DefaultAccount>,
+    /// The catalogue, where it holds more than the kinds of Kubernetes itself.
+    pub catalogue: Option<Arc<Catalogue>>,
+}
+
+impl Default for Policy {
+    /// What holds without a configuration file.
+    fn default() -> Self {
+        Self {
+            authorizer: Authorizer::default(),
+            modes: Modes::default(),
+            excluded_namespaces: ["kube-system", "usher-system"]
+                .into_iter()
+                .filter_map(|name| Pattern::parse(name).ok())
+                .collect(),
+            baseline: Baseline::default(),
+            grants: Vec::new(),
+            tokens: Vec::new(),
+            // What most clusters accept; the second is also the usual issuer.
+            api_audiences: [
+                "https://kubernetes.default.svc",
+                "https://kubernetes.default.svc.cluster.local",
+            ]
+            .into_iter()
+            .filter_map(|name| Pattern::parse(name).ok())
+            .collect(),
+            exemptions: Vec::new(),
+            controller_manager: None,
+            profiles: Vec::new(),
+            controllers: BTreeMap::new(),
+            default_accounts: Vec::new(),
+            catalogue: None,
+        }
+    }
+}
+
+impl Policy {
+    /// The entry of `tokens` that limits the tokens of this account, and its place.
+    pub(super) fn limit(&self, namespace: &str, account: &str) -> Option<(usize, &TokenLimit)> {
+        let mut limits = self.tokens.iter().enumerate();
+        limits.find(|(_, limit)| {
+            Pattern::any(&limit.namespaces, namespace)
+                && Pattern::any(&limit.service_accounts, account)
+        })
+    }
+
+    /// Whether the tokens of any account of this namespace are limited.
+    pub(super) fn limits_tokens_in(&self, namespace: &str) -> bool {
+        let mut limits = self.tokens.iter();
+        limits.any(|limit| Pattern::any(&limit.namespaces, namespace))
+    }
+
+    /// Whether the API server itself accepts tokens for this audience.
+    pub(super) fn is_for_the_api(&self, audience: &str) -> bool {
+        audience.is_empty() || Pattern::any(&self.api_audiences, audience)
+    }
+
+    /// The catalogue to judge by: its own, or the kinds of Kubernetes itself.
+    pub fn catalogue<'c>(&'c self, core: &'c Catalogue) -> &'c Catalogue {
+        self.catalogue.as_deref().unwrap_or(core)
+    }
+
+    /// Whether objects of this namespace are not judged.
+    pub fn excludes(&self, namespace: &str) -> bool {
+        Pattern::any(&self.excluded_namespaces, namespace)
+    }
+
+    /// The first entry of `grants` that lets the requester use one of these names.
+    pub(super) fn granted<N: AsRef<str>>(
+        &self,
+        requester: &Requester<'_>,
+        namespace: &str,
+        resource: Resource,
+        names: &[N],
+    ) -> Option<usize> {
+        self.grants
+            .iter()
+            .position(|grant| grant.gives(requester, namespace, resource, names))
+    }
+}

@@ -1,0 +1,30 @@
+//! What a request is judged by.
+
+use jiff::civil::Date;
+
+use super::policy::Policy;
+use crate::{
+    catalogue::{Catalogue, Identity},
+    rights::Rights,
+};
+
+/// What a request is judged by: one snapshot, the same for the whole request.
+#[derive(Clone, Copy, Debug)]
+pub struct World<'a> {
+    /// Which fields are references.
+    pub catalogue: &'a Catalogue,
+    /// The configuration.
+    pub policy: &'a Policy,
+    /// Who may use what.
+    pub rights: &'a Rights,
+    /// The day (UTC) by which exemptions expire.
+    pub today: Date,
+}
+
+impl<'a> World<'a> {
+    /// Who a controller is: as the configuration says, or as its project installs it.
+    pub(super) fn identity(&self, controller: &str) -> Option<&'a Identity> {
+        let configured = self.policy.controllers.get(controller);
+        configured.or_else(|| self.catalogue.identity(controller))
+    }
+}

@@ -1,0 +1,141 @@
+//! The metadata of an object: who it is, who owns it, and what is written on it.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::seek::{BadObject, parse};
+use crate::reference::Text;
+
+/// Annotations or labels. A value that is no text (Kubernetes has none) is kept as it is.
+pub type Texts<'a> = HashMap<Text<'a>, &'a RawValue>;
+
+/// The metadata of an object (`k8s.io/apimachinery/pkg/apis/meta/v1 ObjectMeta`). A text that is absent is empty. Owners,
+/// annotations and labels are read when somebody asks for them.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Metadata<'a> {
+    /// Its name; empty while the API server is to make one.
+    #[serde(borrow, default)]
+    pub name: Text<'a>,
+    /// Its uid; empty while it is not stored.
+    #[serde(borrow, default)]
+    pub uid: Text<'a>,
+    /// Since when it is being deleted; empty if it is not.
+    #[serde(borrow, default)]
+    pub deletion_timestamp: Text<'a>,
+    #[serde(borrow, default)]
+    annotations: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    labels: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    owner_references: Option<&'a RawValue>,
+}
+
+/// An owner, as an object names it (`OwnerReference`).
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Owner<'a> {
+    /// Its group and version.
+    #[serde(borrow, default)]
+    pub api_version: Text<'a>,
+    /// Its kind.
+    #[serde(borrow, default)]
+    pub kind: Text<'a>,
+    /// Its name.
+    #[serde(borrow, default)]
+    pub name: Text<'a>,
+    /// Its uid.
+    #[serde(borrow, default)]
+    pub uid: Text<'a>,
+    #[serde(default)]
+    controller: Option<bool>,
+}
+
+impl<'a> Metadata<'a> {
+    /// The metadata of an object; none if there is none. An error if the object is no map, or its metadata is none.
+    pub fn of(object: &'a RawValue) -> Result<Option<Self>, BadObject> {
+        #[derive(Deserialize)]
+        struct Object<'a> {
+            #[serde(borrow, default)]
+            metadata: Option<Metadata<'a>>,
+        }
+
+        parse::<Object<'a>>(object).map(|object| object.metadata)
+    }
+
+    /// The annotations; none if nothing stands there.
+    pub fn annotations(&self) -> Result<Option<Texts<'a>>, BadObject> {
+        self.annotations.map(parse).transpose()
+    }
+
+    /// The labels; none if nothing stands there.
+    pub fn labels(&self) -> Result<Option<Texts<'a>>, BadObject> {
+        self.labels.map(parse).transpose()
+    }
+
+    /// The owners that are its controllers: at most one, if the API server has seen the object.
+    pub fn controllers(&self) -> Result<Vec<Owner<'a>>, BadObject> {
+        let mut owners: Vec<Owner<'a>> = self
+            .owner_references
+            .map_or_else(|| Ok(Vec::new()), parse)?;
+        owners.retain(|owner| owner.controller == Some(true));
+        Ok(owners)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(json: &str) -> &RawValue {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn what_is_not_there_is_empty() {
+        for json in ["{}", r#"{"metadata":null}"#] {
+            assert!(Metadata::of(object(json)).unwrap().is_none(), "{json}");
+        }
+        let nothing = r#"{"metadata":{"name":null,"annotations":null,"ownerReferences":null}}"#;
+        for json in [r#"{"metadata":{}}"#, nothing] {
+            let metadata = Metadata::of(object(json)).unwrap().unwrap();
+            assert!(
+                metadata.name.is_empty() && metadata.deletion_timestamp.is_empty(),
+                "{json}"
+            );
+            assert!(metadata.annotations().unwrap().is_none(), "{json}");
+            assert!(metadata.labels().unwrap().is_none(), "{json}");
+            assert!(metadata.controllers().unwrap().is_empty(), "{json}");
+        }
+    }
+
+    #[test]
+    fn only_controllers_count_as_owners() {
+        let json = r#"{"metadata":{"uid":"u","labels":{"a":"b"},"ownerReferences":[
+            {"apiVersion":"v1","kind":"A","name":"a","uid":"1"},{"kind":"B","name":"b","controller":false},
+            {"apiVersion":"apps/v1","kind":"C","name":"c","uid":"3","controller":true}]}}"#;
+        let metadata = Metadata::of(object(json)).unwrap().unwrap();
+        let owners = metadata.controllers().unwrap();
+        let names: Vec<&str> = owners.iter().map(|owner| &*owner.name).collect();
+        assert_eq!((names, &*metadata.uid), (vec!["c"], "u"));
+        assert_eq!(metadata.labels().unwrap().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error() {
+        for json in [
+            "[]",
+            r#"{"metadata":[]}"#,
+            r#"{"metadata":{},"metadata":{}}"#,
+            r#"{"metadata":{"uid":1}}"#,
+        ] {
+            assert!(Metadata::of(object(json)).is_err(), "{json}");
+        }
+        let metadata = r#"{"metadata":{"annotations":[],"labels":1,"ownerReferences":{}}}"#;
+        let metadata = Metadata::of(object(metadata)).unwrap().unwrap();
+        assert!(metadata.annotations().is_err() && metadata.labels().is_err());
+        assert!(metadata.controllers().is_err());
+    }
+}
