@@ -10,7 +10,11 @@ use std::{
 
 use futures_util::FutureExt as _;
 
-use super::{Exit, Failure, named::Named, world};
+use super::{
+    Exit, Failure,
+    named::{Named, with_types},
+    world,
+};
 use crate::facts::{self, FactSource};
 use usher_core::{
     engine::{self, Authorizer, KindRef, Operation, Outcome, Policy, Request},
@@ -21,15 +25,14 @@ use usher_core::{
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(after_help = with_types("Examples:
   usher can-i use serviceaccounts/deployer -n team-a --as jane --as-group team-a
   usher can-i use tolerations.usher.dev/nvidia.com/gpu:NoSchedule --as jane --rbac platform/rbac
 
-Types: serviceaccounts (sa), tolerations.usher.dev, nodes (no), priorityclasses (pc),
-runtimeclasses, tokenaudiences.usher.dev and signers. As in the webhook, what everybody may use
-(the baseline), an account's use of itself, and a wider grant of a toleration count. Exit status:
-0 yes, 1 no, 2 an error.
-As a kubectl plugin: link usher as kubectl-usher into the PATH, then \"kubectl usher can-i …\".")]
+{TYPES}
+As in the webhook, what everybody may use (the baseline), an account's use of itself, and a wider
+grant of a toleration count. Exit status: 0 yes, 1 no, 2 an error.
+As a kubectl plugin: link usher as kubectl-usher into the PATH, then \"kubectl usher can-i …\"."))]
 pub(super) struct Args {
     /// The verb: use. For others there is kubectl auth can-i.
     #[arg(value_parser = ["use"])]

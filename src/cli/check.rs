@@ -1,19 +1,21 @@
+//! `usher check`: manifests, judged as if they were created now.
+
 use std::{
-    io::{self, BufWriter, IsTerminal as _, Write},
+    io::{self, BufWriter, IsTerminal as _},
     path::PathBuf,
     time::Instant,
 };
 
-use clap::ValueEnum;
+use clap::{ValueEnum, builder::PossibleValue};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{Exit, Failure, world};
+use super::{Exit, Failure, created::created, roles::RBAC, world};
 use crate::{
-    files,
-    report::{Json, Judged, Tally, Text},
+    files::{self, Input},
+    report::{FORMATS, Format, Judged, Report, Style, Tally},
 };
 use usher_core::{
-    engine::{self, KindRef, Mutation, Operation, Request, Verdict},
+    engine::{self, Mutation, Request, Verdict},
     manifest::{self, BadManifest, Object, Source},
     reference::{Requester, shown},
 };
@@ -39,7 +41,7 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "NS", default_value = "default")]
     namespace: String,
     /// How to print the findings.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_enum, default_value = "text")]
     format: Format,
     /// Print also findings that have no effect: audited and exempted ones.
     #[arg(short, long)]
@@ -48,10 +50,14 @@ pub(super) struct Args {
     world: world::WorldArgs,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    Json,
-    Text,
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        FORMATS
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name))
+    }
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -62,43 +68,47 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let inputs = files::inputs(&args.paths)?;
     let out = io::stdout();
     let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
-    let to = BufWriter::new(out.lock());
-    let printer = match args.format {
-        Format::Json => Printer::Json(Json::new(to)?),
-        Format::Text => {
-            let text = Text {
-                colour,
-                verbose: args.verbose,
-            };
-            Printer::Text(text, to, false)
-        }
+    let style = Style {
+        colour,
+        verbose: args.verbose,
     };
+    let report = (args.format.open)(Box::new(BufWriter::new(out.lock())), style)?;
     let groups = args.groups.iter().map(String::as_str);
     let mut check = Check {
         namespace: &args.namespace,
         requester: Requester::named(&args.user, groups),
         world: &world,
         tally: Tally::default(),
-        printer,
+        report,
     };
     let mut progress = Progress::new();
     for (index, input) in inputs.iter().enumerate() {
         progress.at(index, inputs.len());
-        let found = files::read(input, |source, object| check.object(source, object));
+        let mut roles = 0;
+        let found = files::read(input, |source, object| {
+            roles += usize::from(object.group() == RBAC);
+            check.object(source, object)
+        });
         check.tally.files += 1;
         match found {
-            Ok(found) => check.tally.skipped += usize::from(found.objects == 0),
+            Ok(found) => {
+                check.tally.skipped += usize::from(found.objects == 0);
+                if found.objects > 0 && found.objects == roles {
+                    note(input, &args.world.rbac);
+                }
+            }
             Err(Stop::Bad(bad)) => {
                 progress.clear();
                 check.tally.errors += 1;
-                check.printer.error(&bad)?;
+                check.report.error(&bad)?;
+                eprintln!("error: {}", shown(&bad.to_string()));
             }
             Err(Stop::Write(error)) => return Err(error.into()),
         }
     }
     progress.clear();
     let tally = check.tally;
-    check.printer.finish(&tally)?;
+    check.report.finish(&tally)?;
     if tally.errors > 0 {
         return Ok(Exit::Unread);
     }
@@ -108,15 +118,28 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::of(!tally.is_refused()))
 }
 
-struct Check<'a, W> {
+/// A named file of roles and bindings alone is hardly meant to be judged, unless it is also what is judged by.
+fn note(input: &Input, rbac: &[PathBuf]) {
+    if let Input::File(path) = input
+        && !rbac.iter().any(|given| path.starts_with(given))
+    {
+        let name = path.display().to_string();
+        let name = shown(&name);
+        eprintln!(
+            "note: {name} holds roles and bindings alone, which are not judged: is --rbac {name} meant?"
+        );
+    }
+}
+
+struct Check<'a> {
     namespace: &'a str,
     requester: Requester<'a>,
     world: &'a world::World,
     tally: Tally,
-    printer: Printer<W>,
+    report: Box<dyn Report + 'a>,
 }
 
-impl<W: Write> Check<'_, W> {
+impl Check<'_> {
     /// Judges an object as if it were created now.
     fn object(&mut self, source: &Source, object: &Object<'_, '_>) -> Result<(), Stop> {
         let catalogue = &self.world.catalogue;
@@ -130,22 +153,7 @@ impl<W: Write> Check<'_, W> {
             "" => self.namespace,
             namespace => namespace,
         };
-        let request = Request {
-            uid: "".into(),
-            operation: Operation::Create,
-            kind: KindRef {
-                group: object.group().into(),
-                version: object.version().into(),
-                kind: object.kind.into(),
-            },
-            subresource: "".into(),
-            namespace: namespace.into(),
-            name: object.name.into(),
-            requester: self.requester.clone(),
-            object: Some(&json),
-            old: None,
-            dry_run: true,
-        };
+        let request = created(object, &json, namespace, self.requester.clone());
         // The API server lets the mutating webhook change a pod before it asks for the verdict.
         let mutation = self.world.change(&request, engine::mutate);
         let changed = changed(&json, &mutation)?;
@@ -176,11 +184,9 @@ impl<W: Write> Check<'_, W> {
             object,
             namespace,
             verdict: &verdict,
+            catalogue,
         };
-        match &mut self.printer {
-            Printer::Json(json) => json.object(&judged, catalogue)?,
-            Printer::Text(text, to, spoke) => *spoke |= text.object(to, &judged, catalogue)?,
-        }
+        self.report.object(&judged)?;
         Ok(())
     }
 }
@@ -209,37 +215,6 @@ impl From<BadManifest> for Stop {
 impl From<io::Error> for Stop {
     fn from(error: io::Error) -> Self {
         Self::Write(error)
-    }
-}
-
-enum Printer<W> {
-    Json(Json<W>),
-    /// The last part: whether anything was said.
-    Text(Text, W, bool),
-}
-
-impl<W: Write> Printer<W> {
-    fn error(&mut self, bad: &BadManifest) -> io::Result<()> {
-        match self {
-            Self::Json(json) => json.error(bad),
-            // What was found before comes before the error, also where both go to one terminal.
-            Self::Text(_, to, _) => to.flush()?,
-        }
-        eprintln!("error: {}", shown(&bad.to_string()));
-        Ok(())
-    }
-
-    fn finish(self, tally: &Tally) -> io::Result<()> {
-        match self {
-            Self::Json(json) => json.finish(tally),
-            Self::Text(_, mut to, spoke) => {
-                if spoke {
-                    writeln!(to)?;
-                }
-                writeln!(to, "{tally}")?;
-                to.flush()
-            }
-        }
     }
 }
 

@@ -1,23 +1,31 @@
+//! `usher generate`: files that are made from the code.
+
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use clap::Subcommand;
+use k8s_openapi::{
+    api::{core::v1::ServiceAccount, rbac::v1::PolicyRule},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 
 use super::{
     Exit, Failure,
-    grant::{Holder, Rule, is_namespace, role_and_binding},
+    grant::is_namespace,
     page, registration,
+    roles::{self, USHER, role_and_binding},
     served::Served,
+    yaml,
 };
 use usher_core::{
-    catalogue::{self, Catalogue},
+    catalogue::{self, Catalogue, Making},
     config,
     engine::Policy,
-    reference::{is_object_name, shown},
+    reference::{Resource, is_object_name, shown},
 };
 
 #[derive(Debug, clap::Args)]
@@ -48,7 +56,10 @@ enum What {
     KedaTokenRole(KedaTokenRole),
     /// The ClusterRole and binding that let Usher read the custom resources whose templates named controllers carry out.
     OwnerRole(OwnerRole),
-    /// The ValidatingWebhookConfiguration, with rules for exactly the kinds that the configuration turns on.
+    /// The service account of Usher, and what it may do in the cluster.
+    Rights,
+    /// The ValidatingWebhookConfiguration or the MutatingWebhookConfiguration, with rules for exactly the kinds that the
+    /// configuration turns on.
     WebhookConfig(WebhookConfig),
 }
 
@@ -101,6 +112,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         What::ConfigSchema => serde_json::to_string_pretty(&config::schema())? + "\n",
         What::KedaTokenRole(args) => keda_token_role(args)?,
         What::OwnerRole(args) => owner_role(args)?,
+        What::Rights => rights()?,
         What::WebhookConfig(args) => webhook_config(args)?,
     };
     io::stdout().write_all(text.as_bytes())?;
@@ -131,9 +143,9 @@ fn webhook_config(args: &WebhookConfig) -> Result<String, Failure> {
         None
     };
     let made = if args.mutating {
-        registration::mutating(&policy, &catalogue, served.as_ref())
+        registration::mutating(&policy, &catalogue, served.as_ref())?
     } else {
-        registration::validating(&policy, &catalogue, served.as_ref())
+        registration::validating(&policy, &catalogue, served.as_ref())?
     };
     for note in made.notes {
         eprintln!("note: {}", shown(&note));
@@ -157,59 +169,115 @@ fn keda_token_role(args: &KedaTokenRole) -> Result<String, Failure> {
         }
     }
     let names: Vec<&str> = args.accounts.iter().map(String::as_str).collect();
-    let rule = |resource, verb| Rule {
-        group: "",
-        resource,
-        names: names.clone(),
-        verb,
-    };
     role_and_binding(
-        "keda-token",
-        Some(&args.namespace),
-        &[
-            rule("serviceaccounts/token", "create"),
-            rule("serviceaccounts", "use"),
+        ObjectMeta {
+            name: Some("keda-token".to_owned()),
+            namespace: Some(args.namespace.clone()),
+            ..ObjectMeta::default()
+        },
+        vec![
+            roles::rule("", &["serviceaccounts/token"], &names, &["create"]),
+            roles::rule("", &["serviceaccounts"], &names, &["use"]),
         ],
-        &[Holder::ServiceAccount {
-            namespace: identity.namespace.to_string(),
-            name: identity.service_account.to_string(),
-        }],
+        vec![roles::account(
+            &identity.namespace,
+            &identity.service_account,
+        )],
     )
 }
 
-/// Whether an owner lives, and what its template says, is read when a controller makes something of it. The owners that
-/// are kinds of Kubernetes stand in deploy/rbac.yaml.
+/// Why Usher has the rights that it has.
+const RIGHTS: &str = "\
+What Usher may do in the cluster: read what an answer depends on, and ask the API server. It writes events, nothing else.
+
+roles and bindings: The index: who may use what.
+runtimeclasses, priorityclasses: A runtime class brings tolerations of its own; a priority class may be the cluster's default.
+subjectaccessreviews: A refusal counts only after a live access review. A review is an answer; nothing is stored.
+serviceaccounts: Values of a profile may come from annotations of the pod's service account. Read one by one, and only for
+  pods that a profile selects.
+events: A pod that should get a profile and does not (its account is missing, or lacks an annotation) is told of where its
+  owner looks: a warning is seen by nobody if a controller made the pod.
+all others: The owner of an object that a controller made: does it live, and what does its template say?
+";
+
+/// Usher's service account, its role and its binding.
+fn rights() -> Result<String, Failure> {
+    let label = ("app.kubernetes.io/name".to_owned(), USHER.name.to_owned());
+    let metadata = ObjectMeta {
+        name: Some(USHER.name.to_owned()),
+        labels: Some(BTreeMap::from([label])),
+        ..ObjectMeta::default()
+    };
+    let account = ServiceAccount {
+        metadata: ObjectMeta {
+            namespace: Some(USHER.namespace.to_owned()),
+            ..metadata.clone()
+        },
+        ..ServiceAccount::default()
+    };
+    let roles = [
+        "roles",
+        "clusterroles",
+        "rolebindings",
+        "clusterrolebindings",
+    ];
+    let read = |Resource { group, name, .. }| roles::rule(group, &[name], &[], &["get"]);
+    let create = |group, resource| roles::rule(group, &[resource], &[], &["create"]);
+    let mut rules = vec![
+        roles::rule(roles::RBAC, &roles, &[], &["get", "list", "watch"]),
+        read(Resource::RUNTIME_CLASSES),
+        read(Resource::PRIORITY_CLASSES),
+        create("authorization.k8s.io", "subjectaccessreviews"),
+        read(Resource::SERVICE_ACCOUNTS),
+        create("", "events"),
+    ];
+    rules.extend(owners(&Catalogue::embedded()?, |_| true));
+    let role = role_and_binding(
+        metadata,
+        rules,
+        vec![roles::account(USHER.namespace, USHER.name)],
+    )?;
+    let account = yaml::document(&account)?;
+    Ok(format!("{}{account}---\n{role}", yaml::comment(RIGHTS)))
+}
+
+/// The right to read every kind that is an owner in one of these rows: whether it lives, and what its template says, is
+/// asked when a controller makes something of it.
+fn owners(catalogue: &Catalogue, is_meant: impl Fn(&Making) -> bool) -> Vec<PolicyRule> {
+    let rows = catalogue.rows().filter(|row| is_meant(row));
+    let mut by_group: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for owner in rows.filter_map(|row| catalogue.find(&row.of.group, &row.of.kind)) {
+        let resources = by_group.entry(&owner.group).or_default();
+        resources.insert(&owner.resource);
+    }
+    let rule = |(group, resources): (&str, BTreeSet<&str>)| {
+        let resources: Vec<&str> = resources.into_iter().collect();
+        roles::rule(group, &resources, &[], &["get"])
+    };
+    by_group.into_iter().map(rule).collect()
+}
+
+/// What Usher must read beside the kinds of Kubernetes, which stand in deploy/rbac.yaml.
 fn owner_role(args: &OwnerRole) -> Result<String, Failure> {
     let policy = config::load(&args.config)?;
+    let is_named = |row: &Making| {
+        let name = row.controller.as_deref();
+        name.is_some_and(|name| policy.controllers.contains_key(name))
+    };
     let catalogue = policy.catalogue.as_deref();
-    let makers = catalogue.into_iter().flat_map(Catalogue::rows);
-    let is_named = |name: &str| policy.controllers.contains_key(name);
-    let owners: BTreeSet<(&str, &str)> = makers
-        .filter(|maker| maker.controller.as_deref().is_some_and(is_named))
-        .filter_map(|maker| catalogue?.find(&maker.of.group, &maker.of.kind))
-        .map(|owner| (&*owner.group, &*owner.resource))
-        .collect();
-    if owners.is_empty() {
+    let rules = catalogue.map_or_else(Vec::new, |catalogue| owners(catalogue, is_named));
+    if rules.is_empty() {
         let name = args.config.display();
         let why = "names no controller that carries out templates of custom resources: nothing is missing";
         return Err(format!("\"{name}\" {why}").into());
     }
-    let rules: Vec<Rule<'_>> = owners
-        .into_iter()
-        .map(|(group, resource)| Rule {
-            group,
-            resource,
-            names: Vec::new(),
-            verb: "get",
-        })
-        .collect();
+    let metadata = ObjectMeta {
+        name: Some("usher-owners".to_owned()),
+        ..ObjectMeta::default()
+    };
     role_and_binding(
-        "usher-owners",
-        None,
-        &rules,
-        &[Holder::ServiceAccount {
-            namespace: "usher-system".to_owned(),
-            name: "usher".to_owned(),
-        }],
+        metadata,
+        rules,
+        vec![roles::account(USHER.namespace, USHER.name)],
     )
 }

@@ -1,31 +1,37 @@
+//! `usher grant`: the role and the binding that allow something.
+
 use std::{
     collections::BTreeSet,
-    fmt::Write as _,
     io::{self, Write as _},
     str::FromStr,
 };
 
-use super::{Exit, Failure, named::Named};
-use usher_core::{
-    manifest::is_plain,
-    reference::{Account, Resource, is_dns_label, is_object_name},
+use k8s_openapi::{
+    api::rbac::v1::{PolicyRule, Subject},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
+use super::{
+    Exit, Failure,
+    named::{Named, with_types},
+    roles::{self, role_and_binding},
+};
+use usher_core::reference::{Account, Resource, is_dns_label, is_object_name};
+
 #[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("scope").required(true)), after_help = "Examples:
+#[command(group(clap::ArgGroup::new("scope").required(true)), after_help = with_types("Examples:
   usher grant serviceaccounts/deployer -n team-a --to group:team-a | kubectl apply -f -
   usher grant tolerations.usher.dev/gpu:NoSchedule --cluster --to serviceaccount:team-a/ci
 
-Types: serviceaccounts (sa), tolerations.usher.dev, nodes (no), priorityclasses (pc),
-runtimeclasses, tokenaudiences.usher.dev and signers.
+{TYPES}
 A toleration is named by its taints: key=value:Effect, key=value, key:Effect, key, *:Effect or *.
 A grant of the same name replaces the holders of the one before: give them all, or a --name.
-As a kubectl plugin: link usher as kubectl-usher into the PATH, then \"kubectl usher grant …\".")]
+As a kubectl plugin: link usher as kubectl-usher into the PATH, then \"kubectl usher grant …\"."))]
 pub(super) struct Args {
     /// What to use.
     #[arg(required = true, value_name = "TYPE[.GROUP]/NAME")]
     targets: Vec<Named>,
-    /// Who may use it: user:NAME, group:NAME or serviceaccount:NAMESPACE/NAME.
+    /// Who may use it: user:NAME, group:NAME or serviceaccount:NAMESPACE/NAME; may be given several times.
     #[arg(long, required = true, value_name = "HOLDER")]
     to: Vec<Holder>,
     /// The namespace in which the grant holds.
@@ -41,11 +47,7 @@ pub(super) struct Args {
 
 /// Who gets the grant.
 #[derive(Clone, Debug)]
-pub(super) enum Holder {
-    Group(String),
-    ServiceAccount { namespace: String, name: String },
-    User(String),
-}
+pub(super) struct Holder(Subject);
 
 /// The text names nobody.
 #[derive(Debug, thiserror::Error)]
@@ -61,16 +63,13 @@ impl FromStr for Holder {
             return Err(BadHolder);
         }
         match kind {
-            "group" => Ok(Self::Group(name.to_owned())),
-            "user" => Ok(Self::User(name.to_owned())),
+            "group" => Ok(Self(roles::person("Group", name))),
+            "user" => Ok(Self(roles::person("User", name))),
             "serviceaccount" | "sa" => {
                 let (namespace, name) = name.split_once('/').ok_or(BadHolder)?;
                 let user = format!("system:serviceaccount:{namespace}:{name}");
                 Account::of_user(&user).ok_or(BadHolder)?;
-                Ok(Self::ServiceAccount {
-                    namespace: namespace.to_owned(),
-                    name: name.to_owned(),
-                })
+                Ok(Self(roles::account(namespace, name)))
             }
             _ => Err(BadHolder),
         }
@@ -96,7 +95,7 @@ fn manifests(args: &Args) -> Result<String, Failure> {
     let others: BTreeSet<Resource> = others
         .filter(|resource| !Resource::ALL.contains(resource))
         .collect();
-    let mut rules = Vec::new();
+    let mut rules: Vec<PolicyRule> = Vec::new();
     for resource in Resource::ALL.into_iter().chain(others) {
         let targets = args.targets.iter();
         let targets = targets.filter(|target| target.resource == resource);
@@ -107,15 +106,21 @@ fn manifests(args: &Args) -> Result<String, Failure> {
             }
         }
         if !names.is_empty() {
-            rules.push(Rule {
-                group: resource.group,
-                resource: resource.name,
-                names,
-                verb: "use",
-            });
+            rules.push(roles::rule(
+                resource.group,
+                &[resource.name],
+                &names,
+                &["use"],
+            ));
         }
     }
-    role_and_binding(&name, args.namespace.as_deref(), &rules, &args.to)
+    let metadata = ObjectMeta {
+        name: Some(name),
+        namespace: args.namespace.clone(),
+        ..ObjectMeta::default()
+    };
+    let holders = args.to.iter().map(|Holder(subject)| subject.clone());
+    role_and_binding(metadata, rules, holders.collect())
 }
 
 /// An error if no namespace can have this name.
@@ -124,89 +129,6 @@ pub(super) fn is_namespace(name: &str) -> Result<(), Failure> {
         return Err(format!("no namespace can be called \"{name}\"").into());
     }
     Ok(())
-}
-
-/// A verb on objects by name, or without a name on all of the resource.
-pub(super) struct Rule<'a> {
-    pub(super) group: &'a str,
-    pub(super) resource: &'a str,
-    pub(super) names: Vec<&'a str>,
-    pub(super) verb: &'a str,
-}
-
-/// A Role and its binding as YAML; without a namespace, those of the whole cluster.
-pub(super) fn role_and_binding(
-    name: &str,
-    namespace: Option<&str>,
-    rules: &[Rule<'_>],
-    holders: &[Holder],
-) -> Result<String, Failure> {
-    let prefix = if namespace.is_none() { "Cluster" } else { "" };
-    let mut yaml = String::new();
-    head(&mut yaml, &format!("{prefix}Role"), name, namespace)?;
-    yaml += "rules:\n";
-    for rule in rules {
-        let names = rule.names.iter().map(|name| quoted(name));
-        let names: Vec<String> = names.collect::<Result<_, _>>()?;
-        writeln!(yaml, "- apiGroups: [{}]", quoted(rule.group)?)?;
-        writeln!(yaml, "  resources: [{}]", rule.resource)?;
-        if !rule.names.is_empty() {
-            writeln!(yaml, "  resourceNames: [{}]", names.join(", "))?;
-        }
-        writeln!(yaml, "  verbs: [{}]", rule.verb)?;
-    }
-    yaml += "---\n";
-    head(&mut yaml, &format!("{prefix}RoleBinding"), name, namespace)?;
-    writeln!(
-        yaml,
-        "roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: {prefix}Role\n  name: {}",
-        quoted(name)?
-    )?;
-    yaml += "subjects:\n";
-    for holder in holders {
-        match holder {
-            Holder::Group(name) => subject(&mut yaml, "Group", name)?,
-            Holder::User(name) => subject(&mut yaml, "User", name)?,
-            Holder::ServiceAccount { namespace, name } => {
-                let (name, namespace) = (quoted(name)?, quoted(namespace)?);
-                writeln!(
-                    yaml,
-                    "- kind: ServiceAccount\n  name: {name}\n  namespace: {namespace}"
-                )?;
-            }
-        }
-    }
-    Ok(yaml)
-}
-
-fn head(yaml: &mut String, kind: &str, name: &str, namespace: Option<&str>) -> Result<(), Failure> {
-    writeln!(
-        yaml,
-        "apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata:\n  name: {}",
-        quoted(name)?
-    )?;
-    if let Some(namespace) = namespace {
-        writeln!(yaml, "  namespace: {}", quoted(namespace)?)?;
-    }
-    Ok(())
-}
-
-fn subject(yaml: &mut String, kind: &str, name: &str) -> Result<(), Failure> {
-    let name = quoted(name)?;
-    writeln!(
-        yaml,
-        "- apiGroup: rbac.authorization.k8s.io\n  kind: {kind}\n  name: {name}"
-    )?;
-    Ok(())
-}
-
-/// A text as YAML: bare where every reader takes it for text, as JSON otherwise.
-fn quoted(text: &str) -> Result<String, serde_json::Error> {
-    if is_plain(text) {
-        Ok(text.to_owned())
-    } else {
-        serde_json::to_string(text)
-    }
 }
 
 /// A name that tells what is granted, and is another one for every other grant: where it cannot hold all, a hash

@@ -1,3 +1,5 @@
+//! `usher inject`: what would be injected into the pods of manifests.
+
 use std::{
     io::{self, BufWriter, IsTerminal as _, Write},
     path::PathBuf,
@@ -6,10 +8,10 @@ use std::{
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-use super::{Exit, Failure, world};
+use super::{Exit, Failure, created::created, world, yaml::block};
 use crate::files;
 use usher_core::{
-    engine::{self, KindRef, Mutation, Operation, Request},
+    engine::{self, Mutation},
     inject::{Effect, Given},
     manifest::{BadManifest, Object, Source},
     reference::{Requester, shown},
@@ -20,6 +22,7 @@ use usher_core::{
   usher inject web.yaml --config usher.yaml --objects accounts.yaml --diff
   kustomize build . | usher inject - --config usher.yaml -n team-a > patched.yaml
 
+Profiles stand in the configuration: without --config there is nothing to inject.
 Pods are patched as the webhook patches them; a workload is shown with its template patched, as
 the pods made of it will be. What Kubernetes adds by itself is not shown. Comments are lost.
 What comes of each profile and container goes to standard error. Exit status: 0 done, 1 a pod
@@ -93,22 +96,8 @@ impl<W: Write> Shown<'_, W> {
             "" => &*self.args.namespace,
             written => written,
         };
-        let request = Request {
-            uid: "".into(),
-            operation: Operation::Create,
-            kind: KindRef {
-                group: object.group().into(),
-                version: object.version().into(),
-                kind: object.kind.into(),
-            },
-            subresource: "".into(),
-            namespace: namespace.into(),
-            name: object.name.into(),
-            requester: Requester::named("", std::iter::empty()),
-            object: Some(&json),
-            old: None,
-            dry_run: true,
-        };
+        let nobody = Requester::named("", std::iter::empty());
+        let request = created(object, &json, namespace, nobody);
         let mutation = self.world.change(&request, engine::preview);
         let what = format!("{} {namespace}/{}", object.kind, object.name);
         if !mutation.allowed() {
@@ -135,12 +124,12 @@ impl<W: Write> Shown<'_, W> {
                 writeln!(self.to, "{}", serde_json::to_string(&mutation.patch)?)?;
             }
         } else if self.args.diff {
-            self.diff(&source.name, &what, &yaml(&before)?, &yaml(&after)?)?;
+            self.diff(&source.name, &what, &block(&before)?, &block(&after)?)?;
         } else {
             if self.printed > 0 {
                 writeln!(self.to, "---")?;
             }
-            self.to.write_all(yaml(&after)?.as_bytes())?;
+            self.to.write_all(block(&after)?.as_bytes())?;
         }
         self.printed += 1;
         Ok(())
@@ -234,12 +223,6 @@ fn containers(given: &Given<'_>, lines: &mut Vec<String>) {
         };
         lines.push(format!("    container {}: {done}", container.name));
     }
-}
-
-/// As people write it; long lines stay whole.
-fn yaml(value: &Value) -> io::Result<String> {
-    let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
-    serde_saphyr::to_string_with_options(value, options).map_err(io::Error::other)
 }
 
 /// Why an input is not read to its end.

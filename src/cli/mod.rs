@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 mod can_i;
 mod catalogue;
 mod check;
+mod created;
 mod demo;
 mod generate;
 mod grant;
@@ -15,9 +16,11 @@ mod named;
 mod page;
 mod registration;
 mod review;
+mod roles;
 mod serve;
 mod served;
 mod world;
+mod yaml;
 
 use usher_core::reference::shown;
 
@@ -45,7 +48,7 @@ enum Command {
     Check(check::Args),
     /// See Usher at work, without a cluster.
     Demo(demo::Args),
-    /// Write files that are made from the code: the default configuration, its schema, the registration.
+    /// Write files that are made from the code: the default configuration, schemas, registrations, roles.
     Generate(generate::Args),
     /// Print the Role and RoleBinding that grant `use` on something.
     Grant(grant::Args),

@@ -1,3 +1,5 @@
+//! What can be used, as the command line names it.
+
 use std::str::FromStr;
 
 use usher_core::reference::{Check, Known, Malformed, Names, Resource, Toleration, is_object_name};
@@ -35,12 +37,29 @@ pub(super) enum BadName {
     #[error(transparent)]
     Toleration(#[from] Malformed),
     /// Nothing that a question can be about.
-    #[error(
-        "nothing asks about \"{0}\"; the types are serviceaccounts (sa), tolerations.usher.dev, nodes (no), \
-         priorityclasses.scheduling.k8s.io (pc), runtimeclasses.node.k8s.io, tokenaudiences.usher.dev, \
-         signers.certificates.k8s.io, secrets, configmaps, namespaces, and RESOURCE.GROUP of what custom resources name"
-    )]
+    #[error("nothing asks about \"{0}\"; the types are {types}", types = types())]
     Type(String),
+}
+
+/// Every type of which one can be named, with its short name.
+fn types() -> String {
+    let granted = Known::ALL
+        .into_iter()
+        .filter(|known| known.names() != Names::None);
+    let named = granted.map(|known| match known.short() {
+        Some(short) => format!("{} ({short})", known.resource()),
+        None => known.resource().to_string(),
+    });
+    let named: Vec<String> = named.collect();
+    format!(
+        "{}, and RESOURCE.GROUP of what custom resources name",
+        named.join(", ")
+    )
+}
+
+/// A help text with the types in place of `{TYPES}`.
+pub(super) fn with_types(help: &str) -> String {
+    help.replace("{TYPES}", &format!("Types: {}.", types()))
 }
 
 impl FromStr for Named {

@@ -85,7 +85,7 @@ pub(super) fn catalogue() -> Result<String, Failure> {
             if !free.is_empty() {
                 let _ = writeln!(page, "Free to change: {}.\n", free.join(", "));
             }
-            for row in catalogue.rows().filter(|row| row.makes.is(kind)) {
+            for row in catalogue.makers(kind) {
                 let _ = writeln!(page, "Made for {} by `{}`.\n", row.of.kind, row.by());
             }
         }

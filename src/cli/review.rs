@@ -1,3 +1,5 @@
+//! `usher review`: whole AdmissionReviews, answered as the webhook would.
+
 use std::{
     fs::File,
     io::{self, BufWriter, Read, Write},

@@ -20,8 +20,9 @@ use usher_core::{
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "What is judged by")]
 pub(super) struct WorldArgs {
-    /// Roles and bindings of the cluster: files and folders of manifests. Other kinds in them are passed over.
-    #[arg(long, value_name = "PATH", num_args = 1..)]
+    /// Roles and bindings of the cluster: a file or folder of manifests; may be given several times. Other kinds in it are
+    /// passed over.
+    #[arg(long, value_name = "PATH")]
     pub(super) rbac: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) given: GivenArgs,
@@ -34,9 +35,9 @@ pub(super) struct GivenArgs {
     /// Configuration file. Without one the defaults hold (usher generate config).
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// Manifests that stand for what the cluster holds: owners, service accounts, config maps, runtime
-    /// classes, priority classes. Other kinds in them are passed over.
-    #[arg(long, value_name = "PATH", num_args = 1..)]
+    /// A file or folder of manifests that stand for what the cluster holds: owners, service accounts, config maps,
+    /// runtime classes, priority classes; may be given several times. Other kinds in it are passed over.
+    #[arg(long, value_name = "PATH")]
     pub(super) objects: Vec<PathBuf>,
 }
 

@@ -1,18 +1,19 @@
+//! The findings as JSON, for programs.
+
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{Judged, Tally};
+use super::{Judged, Report, Style, Tally};
 use usher_core::{
-    catalogue::Catalogue,
     engine::{Finding, Outcome},
     manifest::{BadManifest, Place, Position},
     reference::{Mode, Question, Resource, Target},
 };
 
-/// One JSON document with everything, written piece by piece, so that nothing piles up.
-pub struct Json<W> {
-    to: W,
+/// One JSON document with everything.
+struct Json<'w> {
+    to: Box<dyn Write + 'w>,
     objects: usize,
     errors: Vec<InputError>,
 }
@@ -78,21 +79,20 @@ struct InputError {
     message: String,
 }
 
-impl<W: Write> Json<W> {
-    /// Starts the document.
-    pub fn new(mut to: W) -> io::Result<Self> {
-        to.write_all(b"{\"objects\":[")?;
-        Ok(Self {
-            to,
-            objects: 0,
-            errors: Vec::new(),
-        })
-    }
+/// Starts the document.
+pub(super) fn open<'w>(mut to: Box<dyn Write + 'w>, _: Style) -> io::Result<Box<dyn Report + 'w>> {
+    to.write_all(b"{\"objects\":[")?;
+    Ok(Box::new(Json {
+        to,
+        objects: 0,
+        errors: Vec::new(),
+    }))
+}
 
-    /// Writes an object.
-    pub fn object(&mut self, judged: &Judged<'_>, catalogue: &Catalogue) -> io::Result<()> {
+impl Report for Json<'_> {
+    fn object(&mut self, judged: &Judged<'_>) -> io::Result<()> {
         let Position { line, column } = judged.object.node.place.position();
-        let broken = judged.broken(catalogue).map(|(message, place)| {
+        let broken = judged.broken().map(|(message, place)| {
             let Position { line, column } = place.position();
             Broken {
                 message,
@@ -119,18 +119,17 @@ impl<W: Write> Json<W> {
         serde_json::to_writer(&mut self.to, &object).map_err(Into::into)
     }
 
-    /// Keeps an error for the end.
-    pub fn error(&mut self, bad: &BadManifest) {
+    fn error(&mut self, bad: &BadManifest) -> io::Result<()> {
         self.errors.push(InputError {
             file: bad.file.clone(),
             line: bad.position.map(|position| position.line),
             column: bad.position.map(|position| position.column),
             message: bad.what.clone(),
         });
+        Ok(())
     }
 
-    /// Ends the document.
-    pub fn finish(mut self, tally: &Tally) -> io::Result<()> {
+    fn finish(mut self: Box<Self>, tally: &Tally) -> io::Result<()> {
         self.to.write_all(b"\n],\"errors\":")?;
         serde_json::to_writer(&mut self.to, &self.errors)?;
         self.to.write_all(b",\"summary\":")?;

@@ -1,18 +1,60 @@
-//! What people and programs read: findings as text and as JSON.
+//! What people and programs read: findings in the formats of [`FORMATS`].
 
 mod json;
 mod tally;
 mod text;
 
-pub use json::Json;
 pub use tally::{Tally, count};
-pub use text::Text;
+
+use std::io::{self, Write};
 
 use usher_core::{
     catalogue::Catalogue,
     engine::{Finding, Verdict},
-    manifest::{Object, Place, Source},
+    manifest::{BadManifest, Object, Place, Source},
 };
+
+/// Every format of a report. A new one is a file of this folder and a row here.
+pub const FORMATS: &[Format] = &[
+    Format {
+        name: "json",
+        open: json::open,
+    },
+    Format {
+        name: "text",
+        open: text::open,
+    },
+];
+
+/// How a report looks.
+#[derive(Clone, Copy, Debug)]
+pub struct Format {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// Starts a report.
+    pub open: for<'w> fn(Box<dyn Write + 'w>, Style) -> io::Result<Box<dyn Report + 'w>>,
+}
+
+/// What the reader of a report wants.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// Whether the reader is a terminal with colours.
+    pub colour: bool,
+    /// Whether to write also what has no effect: findings in mode audit, and waived ones.
+    pub verbose: bool,
+}
+
+/// A report that is being written, piece by piece, so that nothing piles up.
+pub trait Report {
+    /// Writes what there is to say about an object.
+    fn object(&mut self, judged: &Judged<'_>) -> io::Result<()>;
+
+    /// An input cannot be read, which the caller says when this is done.
+    fn error(&mut self, bad: &BadManifest) -> io::Result<()>;
+
+    /// Ends the report.
+    fn finish(self: Box<Self>, tally: &Tally) -> io::Result<()>;
+}
 
 /// An object of a manifest with its verdict.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +67,8 @@ pub struct Judged<'j> {
     pub namespace: &'j str,
     /// The verdict.
     pub verdict: &'j Verdict<'j>,
+    /// The kinds that it was judged by.
+    pub catalogue: &'j Catalogue,
 }
 
 impl Judged<'_> {
@@ -34,10 +78,10 @@ impl Judged<'_> {
     }
 
     /// Why the object cannot be judged, and where; `None` if it can.
-    fn broken(&self, catalogue: &Catalogue) -> Option<(String, Place)> {
+    fn broken(&self) -> Option<(String, Place)> {
         let why = self.verdict.broken.as_ref()?;
         let request = self.verdict.request;
-        let kind = catalogue.find(&request.kind.group, &request.kind.kind);
+        let kind = self.catalogue.find(&request.kind.group, &request.kind.kind);
         // The same reading once more, for the place: it is needed only here.
         if let (Some(kind), Some(object)) = (kind, request.object)
             && let Some(bad) = kind.unreadable(object)

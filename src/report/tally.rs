@@ -1,3 +1,5 @@
+//! The findings in numbers.
+
 use std::fmt;
 
 use serde::Serialize;

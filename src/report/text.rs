@@ -1,3 +1,5 @@
+//! The findings as text, for people.
+
 use std::{
     io::{self, Write},
     ops::Range,
@@ -5,11 +7,10 @@ use std::{
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::Judged;
+use super::{Judged, Report, Style, Tally};
 use usher_core::{
-    catalogue::Catalogue,
     engine::{Finding, Outcome},
-    manifest::{Place, Position, Source},
+    manifest::{BadManifest, Place, Position, Source},
     reference::{Mode, shown},
 };
 
@@ -19,24 +20,25 @@ const WIDTH: usize = 100;
 const AROUND: usize = 150;
 
 /// Findings for people: place, what, the source line with the field marked, and what would make it pass.
-#[derive(Clone, Copy, Debug)]
-pub struct Text {
-    /// Whether the reader is a terminal with colours.
-    pub colour: bool,
-    /// Whether to write also what has no effect: findings in mode audit, and waived ones.
-    pub verbose: bool,
+struct Text<'w> {
+    to: Box<dyn Write + 'w>,
+    style: Style,
+    /// Whether anything was said.
+    spoke: bool,
 }
 
-impl Text {
-    /// Writes what there is to say about an object, and tells whether there was anything.
-    pub fn object(
-        self,
-        to: &mut impl Write,
-        judged: &Judged<'_>,
-        catalogue: &Catalogue,
-    ) -> io::Result<bool> {
-        let mut spoke = false;
-        if let Some((why, place)) = judged.broken(catalogue) {
+/// Starts the text.
+pub(super) fn open<'w>(to: Box<dyn Write + 'w>, style: Style) -> io::Result<Box<dyn Report + 'w>> {
+    Ok(Box::new(Text {
+        to,
+        style,
+        spoke: false,
+    }))
+}
+
+impl Report for Text<'_> {
+    fn object(&mut self, judged: &Judged<'_>) -> io::Result<()> {
+        if let Some((why, place)) = judged.broken() {
             let what = format!("{} {}: {why}", judged.object.kind, judged.object.name);
             let entry = Entry {
                 place,
@@ -47,8 +49,7 @@ impl Text {
                     .then(|| "if text is meant, quote it".to_owned()),
                 what,
             };
-            self.entry(to, judged.source, &entry)?;
-            spoke = true;
+            self.entry(judged.source, &entry)?;
         }
         let mut findings: Vec<&Finding<'_>> = judged.verdict.findings.iter().collect();
         findings.sort_by_key(|finding| judged.place(finding).0.start);
@@ -56,20 +57,21 @@ impl Text {
             let waived = finding.exemption.map(|exemption| &exemption.name);
             let (level, word) = match (finding.mode, waived) {
                 _ if finding.outcome.is_allowed() => continue,
-                (_, Some(exemption)) if self.verbose => {
+                (_, Some(exemption)) if self.style.verbose => {
                     (Level::NOTE, format!("exempted by {exemption}"))
                 }
-                (Mode::Audit, None) if self.verbose => (Level::INFO, "audit".to_owned()),
+                (Mode::Audit, None) if self.style.verbose => (Level::INFO, "audit".to_owned()),
                 (_, Some(_)) | (Mode::Audit | Mode::Off, _) => continue,
                 (Mode::Warn, None) => (Level::WARNING, "warning".to_owned()),
                 (Mode::Enforce, None) => (Level::ERROR, "refused".to_owned()),
             };
             let (place, written) = judged.place(finding);
-            let mut what = finding.to_string();
-            if written {
-                // The line below shows the field.
-                what = what.replacen(&format!(" ({})", finding.reference.path), "", 1);
-            }
+            // Where it is written, the line below shows the field.
+            let what = if written {
+                format!("{finding:#}")
+            } else {
+                finding.to_string()
+            };
             let entry = Entry {
                 place,
                 level,
@@ -77,13 +79,28 @@ impl Text {
                 what,
                 remedy: remedy(finding),
             };
-            self.entry(to, judged.source, &entry)?;
-            spoke = true;
+            self.entry(judged.source, &entry)?;
         }
-        Ok(spoke)
+        Ok(())
     }
 
-    fn entry(self, to: &mut impl Write, source: &Source, entry: &Entry) -> io::Result<()> {
+    /// What was found before comes before the error, also where both go to one terminal.
+    fn error(&mut self, _: &BadManifest) -> io::Result<()> {
+        self.to.flush()
+    }
+
+    fn finish(mut self: Box<Self>, tally: &Tally) -> io::Result<()> {
+        if self.spoke {
+            writeln!(self.to)?;
+        }
+        writeln!(self.to, "{tally}")?;
+        self.to.flush()
+    }
+}
+
+impl Text<'_> {
+    fn entry(&mut self, source: &Source, entry: &Entry) -> io::Result<()> {
+        self.spoke = true;
         let Entry {
             place,
             level,
@@ -93,7 +110,7 @@ impl Text {
         } = entry;
         let Position { line, column } = place.position();
         let (file, what) = (shown(&source.name), shown(what));
-        writeln!(to, "{file}:{line}:{column}: {word}: {what}")?;
+        writeln!(self.to, "{file}:{line}:{column}: {word}: {what}")?;
         let remedy = remedy.as_deref().map(shown);
         let (shown, marked) = line_of(source.text(), *place);
         let fits = |remedy: &str| {
@@ -114,12 +131,12 @@ impl Text {
         if let Some(remedy) = below {
             group = group.element(level.clone().no_name().message(remedy));
         }
-        let renderer = if self.colour {
+        let renderer = if self.style.colour {
             Renderer::styled()
         } else {
             Renderer::plain()
         };
-        writeln!(to, "{}", renderer.term_width(WIDTH).render(&[group]))
+        writeln!(self.to, "{}", renderer.term_width(WIDTH).render(&[group]))
     }
 }
 

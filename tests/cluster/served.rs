@@ -80,10 +80,24 @@ fn what_the_cluster_serves_is_registered_and_nothing_else() {
     ] {
         assert!(said.stderr.contains(note), "{note}: {said:?}");
     }
-    let rules = "apiGroups: [jobset.x-k8s.io]\n        apiVersions: [v1alpha2]\n        resources: [jobsets]";
-    assert!(said.stdout.contains(rules), "{said:?}");
-    let rules = "apiGroups: [leaderworkerset.x-k8s.io]\n        apiVersions: [v9]\n";
-    assert!(said.stdout.contains(rules), "{said:?}");
+    let registration: serde_json::Value = serde_saphyr::from_str(&said.stdout).unwrap();
+    let rules = registration["webhooks"][2]["rules"].as_array().unwrap();
+    let rules: Vec<String> = rules
+        .iter()
+        .map(|rule| {
+            format!(
+                "{} {} {}",
+                rule["apiGroups"], rule["apiVersions"], rule["resources"]
+            )
+        })
+        .collect();
+    assert_eq!(
+        rules,
+        [
+            r#"["jobset.x-k8s.io"] ["v1alpha2"] ["jobsets"]"#,
+            r#"["leaderworkerset.x-k8s.io"] ["v9"] ["leaderworkersets"]"#,
+        ]
+    );
     assert!(!said.stdout.contains("volcano"), "{said:?}");
 
     let options = UsherOptions {

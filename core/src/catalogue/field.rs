@@ -1,4 +1,6 @@
-use std::{collections::BTreeMap, fmt, ops::Deref};
+//! What a field of a custom resource names, and where the target is.
+
+use std::{collections::BTreeMap, fmt};
 
 use schemars::JsonSchema;
 use serde::{
@@ -6,11 +8,14 @@ use serde::{
     de::{Error, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
-use serde_saphyr::{Location, Spanned};
 
-use super::Route;
+use super::{
+    condition::Condition,
+    controller::ControllerName,
+    entry::{BadEntry, Route},
+};
 use crate::{
-    object::{FieldPath, Lost, Memo, Place, Step, decides, is_containers, is_something, text},
+    object::{FieldPath, Lost, Memo, Place, Step, decides, is_containers},
     reference::{Check, Resource},
 };
 
@@ -23,8 +28,8 @@ pub struct Field {
     pub path: FieldPath,
     /// What it names.
     pub sort: Sort,
-    when: Vec<Condition>,
-    unless: Vec<Condition>,
+    pub(super) when: Vec<Condition>,
+    pub(super) unless: Vec<Condition>,
 }
 
 /// What a field names.
@@ -85,26 +90,6 @@ pub struct AccountField {
 pub struct ConfigMapKey {
     /// The key of the data.
     pub key: Box<str>,
-}
-
-/// The name of a controller.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct ControllerName(#[schemars(with = "String")] Spanned<Box<str>>);
-
-impl ControllerName {
-    /// Line and column.
-    pub(super) fn place(&self) -> Location {
-        self.0.referenced
-    }
-}
-
-impl Deref for ControllerName {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0.value
-    }
 }
 
 /// What no name of an account means.
@@ -178,7 +163,7 @@ pub enum Of {
 
 /// Resources by kind, in the order in which they are written.
 #[derive(Debug, JsonSchema)]
-pub struct Kinds(#[schemars(with = "BTreeMap<Box<str>, Name>")] Vec<(Box<str>, Name)>);
+pub struct Kinds(#[schemars(with = "BTreeMap<Box<str>, Name>")] pub(super) Vec<(Box<str>, Name)>);
 
 impl Kinds {
     /// The resource of a kind; without one, the first.
@@ -225,100 +210,6 @@ pub struct Name(pub Resource);
 impl From<String> for Name {
     fn from(text: String) -> Self {
         Self(Resource::named(&text))
-    }
-}
-
-/// Something that must, or must not, be so: something stands at a path, or a text does. The path begins at the value of the
-/// field if it begins with a dot, else at the object; as far as it goes the same way as that of the field, it goes through the
-/// same items of lists and maps.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(try_from = "Written")]
-#[schemars(with = "Written")]
-struct Condition {
-    /// Relative to the value of the field.
-    relative: bool,
-    /// None: the value of the field itself.
-    path: Option<FieldPath>,
-    /// The text that stands there; none: anything does.
-    is: Option<Box<str>>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(untagged)]
-enum Written {
-    Is(BTreeMap<String, Scalar>),
-    There(String),
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(untagged)]
-enum Scalar {
-    Bool(bool),
-    Number(i64),
-    Text(Box<str>),
-}
-
-impl TryFrom<Written> for Condition {
-    type Error = String;
-
-    fn try_from(written: Written) -> Result<Self, String> {
-        let (path, is) = match written {
-            Written::There(path) => (path, None),
-            Written::Is(map) => {
-                let mut map = map.into_iter();
-                let (Some((path, is)), None) = (map.next(), map.next()) else {
-                    return Err("a condition names one path, and what stands there".to_owned());
-                };
-                let is = match is {
-                    Scalar::Text(is) => is,
-                    Scalar::Bool(is) => is.to_string().into(),
-                    Scalar::Number(is) => is.to_string().into(),
-                };
-                (path, Some(is))
-            }
-        };
-        let relative = path.starts_with('.');
-        let path = match path.strip_prefix('.').unwrap_or(&path) {
-            // A dot alone is the value itself.
-            "" => None,
-            path => Some(FieldPath::try_from(path.to_owned()).map_err(|bad| bad.to_string())?),
-        };
-        Ok(Self { relative, path, is })
-    }
-}
-
-impl Condition {
-    /// Whether it may be another one at each place that the path of its field leads to.
-    fn is_of_place(&self, field: &FieldPath) -> bool {
-        let path = self.path.as_ref();
-        self.relative || path.is_some_and(|path| path.shares_items(field))
-    }
-
-    fn holds<'o>(
-        &self,
-        object: &'o RawValue,
-        field: &FieldPath,
-        place: Option<&Place<'o>>,
-        memo: &Memo<'o>,
-    ) -> Result<bool, Lost> {
-        let value = place.and_then(|place| place.value);
-        let places = match (&self.path, self.relative, place) {
-            (None, ..) => place.cloned().into_iter().collect(),
-            (Some(path), true, _) => match value {
-                Some(value) => path.find(value, memo)?,
-                None => Vec::new(),
-            },
-            (Some(path), false, Some(place)) => path.find_beside(object, field, place, memo)?,
-            (Some(path), false, None) => path.find(object, memo)?,
-        };
-        let mut values = places.into_iter().filter_map(|place| place.value);
-        Ok(values.any(|value| match &self.is {
-            None => is_something(value),
-            Some(is) => match text(value) {
-                Some(text) => *text == **is,
-                None => *value.get() == **is,
-            },
-        }))
     }
 }
 
@@ -371,9 +262,9 @@ fn yes() -> bool {
 struct Nothing {}
 
 impl TryFrom<Entry> for Field {
-    type Error = String;
+    type Error = BadEntry;
 
-    fn try_from(entry: Entry) -> Result<Self, String> {
+    fn try_from(entry: Entry) -> Result<Self, BadEntry> {
         let sorts = [
             entry.pod_spec.map(Sort::PodSpec),
             entry.controller.map(Sort::Controller),
@@ -387,11 +278,7 @@ impl TryFrom<Entry> for Field {
         ];
         let mut sorts = sorts.into_iter().flatten();
         let (Some(sort), None) = (sorts.next(), sorts.next()) else {
-            return Err(format!(
-                "{} must say what it is, and only once: podSpec, serviceAccount, controller, object, namespace, \
-                 opaque, identity, manifest or patch",
-                entry.path.text()
-            ));
+            return Err(BadEntry::Sort(entry.path.text().into()));
         };
         Ok(Self {
             path: entry.path,
@@ -446,7 +333,12 @@ impl Field {
             Sort::Account(account) => account.within.as_ref(),
             Sort::Object(object) => object.within.as_ref(),
             Sort::PodSpec(pod) => pod.within.as_ref(),
-            _ => None,
+            Sort::Controller(_)
+            | Sort::Identity(_)
+            | Sort::Manifest
+            | Sort::Namespace
+            | Sort::Opaque(_)
+            | Sort::Patch => None,
         }
     }
 
@@ -530,84 +422,5 @@ impl Field {
             _ => None,
         };
         self.deciding().map(FieldPath::head).chain(metadata)
-    }
-}
-
-/// What is asked, in words.
-impl fmt::Display for Field {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.sort {
-            Sort::Account(account) => {
-                f.write_str("use on serviceaccounts")?;
-                if let Some(ConfigMapKey { key }) = &account.config_map {
-                    write!(f, ", named by {key} of this config map")?;
-                }
-                within(f, account.within.as_ref())?;
-                match &account.absent {
-                    None => {}
-                    Some(Absent::Default) => f.write_str("; without a name: default")?,
-                    Some(Absent::Account(name)) => write!(f, "; without a name: {name}")?,
-                    Some(Absent::Controller(name)) => {
-                        write!(f, "; without a name: that of {}", &**name)?;
-                    }
-                }
-            }
-            Sort::Identity(family) => write!(f, "use on cloudidentities.usher.dev {family}:…")?,
-            Sort::Manifest => f.write_str("an object, judged as what it is")?,
-            Sort::Namespace => f.write_str("use on namespaces, in that namespace")?,
-            Sort::Object(object) => {
-                let names: Vec<String> = match &object.of {
-                    Of::One(name) => vec![name.0.to_string()],
-                    Of::ByKind(Kinds(kinds)) => {
-                        kinds.iter().map(|(_, name)| name.0.to_string()).collect()
-                    }
-                };
-                write!(f, "use on {}", names.join(" or "))?;
-                within(f, object.within.as_ref())?;
-                if object.cluster {
-                    f.write_str(", of the whole cluster")?;
-                }
-            }
-            Sort::Opaque(what) => write!(f, "not looked into: {what}")?,
-            Sort::Patch => f.write_str("a patch: what it sets that a pod spec could hold")?,
-            Sort::PodSpec(PodSpecField {
-                account,
-                within: there,
-            }) => {
-                f.write_str(if *account {
-                    "a pod spec"
-                } else {
-                    "a pod spec without an account"
-                })?;
-                within(f, there.as_ref())?;
-            }
-            Sort::Controller(name) => {
-                write!(
-                    f,
-                    "use on serviceaccounts, that of {}, which acts as itself",
-                    &**name
-                )?;
-            }
-        }
-        for (word, conditions) in [("if", &self.when), ("unless", &self.unless)] {
-            for condition in conditions {
-                let dot = if condition.relative { "." } else { "" };
-                let path = condition.path.as_ref().map_or("", FieldPath::text);
-                write!(f, ", {word} {dot}{path}")?;
-                if let Some(is) = &condition.is {
-                    write!(f, " is {is}")?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-fn within(f: &mut fmt::Formatter<'_>, within: Option<&Within>) -> fmt::Result {
-    match within {
-        None => Ok(()),
-        Some(Within::Controller(name)) => write!(f, " in the namespace of {}", &**name),
-        Some(Within::Field(field)) => write!(f, " in the namespace that .{field} names"),
-        Some(Within::Path(path)) => write!(f, " in the namespace that {} names", path.text()),
     }
 }

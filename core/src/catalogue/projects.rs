@@ -1,3 +1,5 @@
+//! The files that ship with Usher.
+
 /// The projects that ship with Usher, in alphabetical order: name, and file of the catalogue.
 pub(super) const PROJECTS: &[(&str, &str)] = &[
     ("agent-sandbox", include_str!("data/agent-sandbox.yaml")),
@@ -40,3 +42,9 @@ pub(super) const PROJECTS: &[(&str, &str)] = &[
     ("tofu", include_str!("data/tofu.yaml")),
     ("volcano", include_str!("data/volcano.yaml")),
 ];
+
+/// Their names, as a message lists them.
+pub(super) fn names() -> String {
+    let names: Vec<&str> = PROJECTS.iter().map(|(name, _)| *name).collect();
+    names.join(", ")
+}

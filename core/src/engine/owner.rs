@@ -13,7 +13,7 @@ use super::{
     world::World,
 };
 use crate::{
-    catalogue::{Content, Controller, Kind},
+    catalogue::{Content, Kind, Making},
     object::{BadObject, Metadata, Owner, PodField, PodSpec, Volume, at, credentials},
     reference::{Check, Reference, Resource, Target, Text, Toleration},
     sight::{Sighting, sightings},
@@ -27,7 +27,7 @@ pub(super) enum Maker<'f> {
     /// The owner is there; whatever it names was judged when its author wrote it.
     Controller {
         owner: String,
-        controller: &'f Controller,
+        controller: &'f Making,
         said: Said<'f>,
     },
     /// A person, or somebody who only looks like a controller; the text says why.
@@ -338,7 +338,7 @@ fn controllers(object: &RawValue) -> Result<Vec<Owner<'_>>, BadObject> {
 /// Whether the requester is this controller: of Kubernetes, by its account in kube-system or by the one user that all of
 /// them share; of a project, by its account, and only if the configuration names it. Those of Kubernetes only create; those of
 /// projects also update what they made when its owner changes.
-fn acts(world: &World<'_>, request: &Request<'_>, controller: &Controller) -> bool {
+fn acts(world: &World<'_>, request: &Request<'_>, controller: &Making) -> bool {
     let account = request.requester.account();
     let is = |namespace: &str, name: &str| {
         account.is_some_and(|account| account.namespace == namespace && account.name == name)
@@ -361,7 +361,7 @@ fn acts(world: &World<'_>, request: &Request<'_>, controller: &Controller) -> bo
 
 /// Whether Kubernetes itself adds this toleration to a pod of such an owner
 /// (`plugin/pkg/admission/{podtolerationrestriction,extendedresourcetoleration}`).
-fn added(pod: &Pod<'_, '_>, controller: &Controller, toleration: &Toleration<'_>) -> bool {
+fn added(pod: &Pod<'_, '_>, controller: &Making, toleration: &Toleration<'_>) -> bool {
     let names = toleration.names().unwrap_or_default();
     let by_controller = names.iter().any(|name| {
         *name == "node.kubernetes.io/memory-pressure:NoSchedule"

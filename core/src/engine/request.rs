@@ -58,14 +58,45 @@ pub struct KindRef<'a> {
     pub kind: Text<'a>,
 }
 
+impl Operation<'_> {
+    /// Every operation that Kubernetes has (`k8s.io/api/admission/v1`, `Operation`).
+    const KNOWN: [Operation<'static>; 4] = [
+        Operation::Connect,
+        Operation::Create,
+        Operation::Delete,
+        Operation::Update,
+    ];
+
+    /// Those that are judged: the API server is told to ask about these.
+    pub fn judged() -> impl Iterator<Item = Operation<'static>> {
+        Self::KNOWN.into_iter().filter(Operation::is_judged)
+    }
+
+    /// Whether something can come to be used by it.
+    pub fn is_judged(&self) -> bool {
+        match self {
+            Self::Create | Self::Update | Self::Unknown(_) => true,
+            Self::Connect | Self::Delete => false,
+        }
+    }
+
+    /// As Kubernetes writes it.
+    pub fn word(&self) -> &str {
+        match self {
+            Self::Connect => "CONNECT",
+            Self::Create => "CREATE",
+            Self::Delete => "DELETE",
+            Self::Update => "UPDATE",
+            Self::Unknown(word) => word,
+        }
+    }
+}
+
 impl<'a> From<Text<'a>> for Operation<'a> {
     fn from(text: Text<'a>) -> Self {
-        match &*text {
-            "CONNECT" => Self::Connect,
-            "CREATE" => Self::Create,
-            "DELETE" => Self::Delete,
-            "UPDATE" => Self::Update,
-            _ => Self::Unknown(text),
-        }
+        let mut known = Self::KNOWN.into_iter();
+        known
+            .find(|operation| operation.word() == &*text)
+            .unwrap_or(Self::Unknown(text))
     }
 }

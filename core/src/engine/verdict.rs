@@ -261,7 +261,7 @@ impl fmt::Display for Passed {
     }
 }
 
-/// One line: who, what, where.
+/// One line: who, what, where; the alternate form leaves the path of the field out where the sentence can do without.
 impl fmt::Display for Finding<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -272,12 +272,17 @@ impl fmt::Display for Finding<'_> {
             ..
         } = self;
         let path = &reference.path;
+        let at = if f.alternate() {
+            String::new()
+        } else {
+            format!(" ({path})")
+        };
         let f = &mut Shown(f);
         let may = match outcome {
             Outcome::Allowed(_) => "may",
             Outcome::Denied { .. } => "may not",
             Outcome::Forbidden(why) | Outcome::Malformed(why) => {
-                return write!(f, "{why} ({path})");
+                return write!(f, "{why}{at}");
             }
             Outcome::Unknown(why) => {
                 return write!(
@@ -293,9 +298,9 @@ impl fmt::Display for Finding<'_> {
             Target::Taints(toleration) => write!(f, "{requester} {may} tolerate {toleration}")?,
         }
         if namespace.is_empty() {
-            write!(f, " in the whole cluster ({path})")?;
+            write!(f, " in the whole cluster{at}")?;
         } else {
-            write!(f, " in namespace {namespace} ({path})")?;
+            write!(f, " in namespace {namespace}{at}")?;
         }
         match outcome {
             Outcome::Denied {

@@ -49,7 +49,7 @@ impl<'a> Reference<'a> {
             check: Check::Opaque,
             path,
             target: Target::Object {
-                resource: Resource::named("opaque.usher.dev"),
+                resource: Resource::OPAQUE,
                 name: what.into(),
             },
             namespace: None,

@@ -1,9 +1,72 @@
 //! What a custom resource names: the walk over the fields that its catalogue entry lists, through accounts, patches and
 //! objects that stand in it.
 
+mod account;
 mod look;
+mod manifest;
+mod object;
 mod patch;
+#[cfg(test)]
+mod tests;
 mod unnamed;
 
-pub use look::{Sighting, sightings};
+use serde_json::value::RawValue;
+
+use crate::{
+    catalogue::{Catalogue, Field, Identity},
+    object::PodSpec,
+    reference::{Path, Reference, Text},
+};
+
 pub use unnamed::unnamed;
+
+/// Something that a custom resource holds.
+#[derive(Debug)]
+pub enum Sighting<'o> {
+    /// A config map that names an account.
+    ConfigMap {
+        /// Where its name stands.
+        path: Path<'o>,
+        /// Its namespace, which is that of the account.
+        namespace: Text<'o>,
+        /// Its name.
+        name: Text<'o>,
+        /// The key of the account.
+        key: String,
+        /// What is asked about if it names none.
+        otherwise: Option<Reference<'o>>,
+    },
+    /// A part that cannot be read; the text says why. It may name anything.
+    Lost(Path<'o>, String),
+    /// A value that is none of those that the field can have.
+    Malformed(Reference<'o>, String),
+    /// Something that is not read; the text says what it is.
+    Opaque(Path<'o>, String),
+    /// A pod spec, and whether it names its account; the namespace is that of the pods.
+    PodSpec {
+        /// Where it stands.
+        base: String,
+        /// The pod spec.
+        spec: Box<PodSpec<'o>>,
+        /// Whether the account is one of its fields.
+        account: bool,
+        /// The namespace of the pods.
+        namespace: Text<'o>,
+    },
+    /// A reference.
+    Reference(Reference<'o>),
+}
+
+/// Everything that the fields of a custom resource name. `namespace` is that of the object, empty for one of the whole
+/// cluster; `controller` says who a controller is.
+pub fn sightings<'c, 'o>(
+    catalogue: &'c Catalogue,
+    fields: &[Field],
+    object: &'o RawValue,
+    namespace: Text<'o>,
+    controller: &'c dyn Fn(&str) -> Option<&'c Identity>,
+) -> Vec<Sighting<'o>> {
+    let mut looker = look::Looker::new(catalogue, namespace, controller);
+    looker.look(fields, object, "", look::DEPTH);
+    looker.found
+}

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json, value::RawValue};
 
-use super::look::{Looker, Sighting};
+use super::{Sighting, look::Looker};
 use crate::{
     object::{FIELDS, PodField, PodSpec, parse, text},
     reference::Path,

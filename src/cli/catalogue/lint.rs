@@ -1,3 +1,5 @@
+//! Entries of the catalogue held against definitions of custom resources.
+
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -7,16 +9,15 @@ use crate::files;
 use usher_core::{
     catalogue::{Catalogue, Content, Field, Kind},
     manifest::BadManifest,
-    object::{FieldPath, Step},
+    object::{FieldPath, PodField, Step},
 };
 
-/// Fields that name an account, or let a pod onto a node, wherever they stand.
-const NAMES: [&str; 4] = [
-    "serviceAccountName",
-    "serviceAccountRef",
-    "serviceAccount",
-    "tolerations",
-];
+/// Whether a field of this key looks like a reference, wherever it stands: as one of a pod spec, or as what many projects call
+/// an account.
+fn looks_like_one(key: &str) -> bool {
+    PodField::of_key(key).is_some() || key == "serviceAccountRef"
+}
+
 /// How deep a schema is looked into.
 const DEPTH: usize = 24;
 
@@ -172,7 +173,7 @@ fn unlisted(
     }
     for (key, below) in properties.into_iter().flatten() {
         at.push(Step::Key(key.as_str().into()));
-        if NAMES.contains(&key.as_str()) && !covered(at) {
+        if looks_like_one(key) && !covered(at) {
             found.push(FieldPath::written(at));
         } else {
             unlisted(below, at, fields, found, depth - 1);

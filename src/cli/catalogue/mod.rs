@@ -1,3 +1,5 @@
+//! `usher catalogue`: which kinds and fields are looked into.
+
 mod lint;
 
 use std::{
@@ -38,8 +40,9 @@ enum What {
         /// Files in the format of the catalogue.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
-        /// Also hold the entries against these definitions: files and folders with CustomResourceDefinitions.
-        #[arg(long, value_name = "PATH", num_args = 1..)]
+        /// Also hold the entries against these definitions: a file or folder with CustomResourceDefinitions; may be given
+        /// several times.
+        #[arg(long, value_name = "PATH")]
         crd: Vec<PathBuf>,
     },
 }
@@ -139,7 +142,7 @@ fn show(out: &mut impl Write, wanted: &str) -> Result<Exit, Failure> {
             if !free.is_empty() {
                 writeln!(out, "  free to change: {}", free.join(", "))?;
             }
-            for row in catalogue.rows().filter(|row| row.makes.is(kind)) {
+            for row in catalogue.makers(kind) {
                 writeln!(out, "  made for {} by {}", row.of.kind, row.by())?;
             }
         }

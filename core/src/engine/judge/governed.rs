@@ -87,11 +87,11 @@ pub(super) fn governed<'a>(
 /// Whether the operation is one that can use something.
 fn may_use(operation: &Operation<'_>) -> Result<(), Stop> {
     match operation {
-        Operation::Create | Operation::Update => Ok(()),
-        Operation::Connect | Operation::Delete => Err(Stop::Passed(Passed::Operation)),
         Operation::Unknown(operation) => Err(Stop::Broken(format!(
             "\"{operation}\" is no operation that can be judged"
         ))),
+        known if known.is_judged() => Ok(()),
+        _ => Err(Stop::Passed(Passed::Operation)),
     }
 }
 

@@ -1,0 +1,301 @@
+//! A kind: what of it is looked into, and which of its changes are a use of what it names.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    entry::{BadEntry, Route},
+    field::Field,
+};
+use crate::object::{BadObject, FieldPath, PodSpec, Step, TokenRequest, at};
+
+/// A kind that holds references, in the versions that have the same fields.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(try_from = "KindEntry")]
+#[schemars(with = "KindEntry")]
+pub struct Kind {
+    /// Its API group.
+    pub group: Box<str>,
+    /// The versions whose paths are given here, at least one.
+    pub versions: Vec<Box<str>>,
+    /// Its name.
+    pub kind: Box<str>,
+    /// Its resource, in the plural.
+    pub resource: Box<str>,
+    /// Whether its objects belong to the whole cluster.
+    pub cluster: bool,
+    /// What of it is looked into, and where that stands.
+    pub content: Content,
+    /// The one part whose change is a use of what it names, if the entry says so.
+    narrowed: Option<Route>,
+    /// The parts whose change is a use of what it names.
+    governed: Vec<Governed>,
+    /// Subresources that take the whole object and are known to use nothing. Any other is judged like the object.
+    harmless: Vec<Box<str>>,
+    /// What of the governed parts may change and is no use of anything.
+    free: Vec<FieldPath>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "Kind")]
+struct KindEntry {
+    /// Its API group.
+    group: Box<str>,
+    /// The versions whose paths are given here, at least one. A version that no entry has is refused.
+    versions: Vec<Box<str>>,
+    /// Its name.
+    kind: Box<str>,
+    /// Its resource, in the plural.
+    resource: Box<str>,
+    /// Whether its objects belong to a namespace.
+    #[serde(default)]
+    scope: Scope,
+    /// Of kinds of Kubernetes: what it holds, in place of fields.
+    #[serde(default)]
+    content: Option<Content>,
+    /// The fields that name something.
+    #[serde(default)]
+    fields: Option<Vec<Field>>,
+    /// The part whose change is a use of what the fields name. Where it is not given: the fields, and what decides
+    /// their meaning.
+    #[serde(default)]
+    governed: Option<Route>,
+    /// Subresources that use nothing; status where none is given.
+    #[serde(default)]
+    harmless: Option<Vec<Box<str>>>,
+    /// What of the governed part may change and is no use of anything: numbers of replicas, whether and when something
+    /// happens. Paths of the object.
+    #[serde(default)]
+    free: Vec<FieldPath>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+enum Scope {
+    Cluster,
+    #[default]
+    Namespaced,
+}
+
+impl TryFrom<KindEntry> for Kind {
+    type Error = BadEntry;
+
+    fn try_from(entry: KindEntry) -> Result<Self, BadEntry> {
+        let content = match (entry.content, entry.fields) {
+            (Some(content), None) => content,
+            (None, Some(fields)) => Content::Fields(fields),
+            _ => return Err(BadEntry::NoFields(entry.kind)),
+        };
+        if entry.versions.is_empty() {
+            return Err(BadEntry::NoVersions(entry.kind));
+        }
+        // The status of a custom resource is what its controller writes.
+        let harmless = match (&content, entry.harmless) {
+            (_, Some(harmless)) => harmless,
+            (Content::Fields(_), None) => vec!["status".into()],
+            (_, None) => Vec::new(),
+        };
+        if let Content::Fields(fields) = &content {
+            let governed = entry.governed.as_ref();
+            if let Some(path) = fields.iter().find_map(|field| field.outside(governed)) {
+                let (kind, path) = (entry.kind, path.text().into());
+                return Err(BadEntry::Outside { kind, path });
+            }
+            let decides = |free: &&FieldPath| fields.iter().any(|field| field.needs(free));
+            if let Some(free) = entry.free.iter().find(decides) {
+                let (kind, path) = (entry.kind, free.text().into());
+                return Err(BadEntry::Free { kind, path });
+            }
+        }
+        let governed = governed(entry.governed.as_ref(), &content, &entry.free);
+        Ok(Self {
+            group: entry.group,
+            versions: entry.versions,
+            kind: entry.kind,
+            resource: entry.resource,
+            cluster: entry.scope == Scope::Cluster,
+            content,
+            narrowed: entry.governed,
+            governed,
+            harmless,
+            free: entry.free,
+        })
+    }
+}
+
+/// A part of an object whose change is a use of what it names.
+#[derive(Debug)]
+pub struct Governed {
+    /// Where it stands, key by key.
+    pub keys: Vec<Box<str>>,
+    /// What of it may change and is no use of anything, from there on.
+    pub free: Vec<Vec<Step>>,
+}
+
+/// The parts that are governed: the one that the entry says, or all that decide what its content means.
+fn governed(narrowed: Option<&Route>, content: &Content, free: &[FieldPath]) -> Vec<Governed> {
+    let mut parts = match (narrowed, content) {
+        (Some(route), _) | (None, Content::PodSpec(route) | Content::TokenRequest(route)) => {
+            vec![route.keys.clone()]
+        }
+        (None, Content::Fields(fields)) => fields.iter().flat_map(Field::governed).collect(),
+    };
+    parts.sort();
+    parts.dedup();
+    let governed = |keys: Vec<Box<str>>| Governed {
+        free: free
+            .iter()
+            .filter_map(|free| free.below(&keys))
+            .map(<[Step]>::to_vec)
+            .collect(),
+        keys,
+    };
+    parts.into_iter().map(governed).collect()
+}
+
+/// What of a kind is looked into.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Content {
+    /// A pod spec.
+    PodSpec(Route),
+    /// What a TokenRequest asks for.
+    TokenRequest(Route),
+    /// Fields of a custom resource.
+    #[serde(skip)]
+    Fields(Vec<Field>),
+}
+
+impl Kind {
+    /// The parts whose change is a use of what they name.
+    pub fn governed(&self) -> &[Governed] {
+        &self.governed
+    }
+
+    /// The one part whose change is a use of what it names, if the entry says so.
+    pub fn governed_part(&self) -> Option<&str> {
+        self.narrowed.as_ref().map(|route| &*route.dotted)
+    }
+
+    /// What is free to change, as it is written.
+    pub fn free_paths(&self) -> impl Iterator<Item = &str> {
+        self.free.iter().map(FieldPath::text)
+    }
+
+    /// Whether its governed parts are the same only if their text is.
+    pub fn is_exact(&self) -> bool {
+        self.free.is_empty() && !matches!(self.content, Content::Fields(_))
+    }
+
+    /// Where its pod spec stands, if it is known for one.
+    pub fn pod_spec(&self) -> Option<&Route> {
+        match &self.content {
+            Content::PodSpec(route) => Some(route),
+            Content::TokenRequest(_) | Content::Fields(_) => None,
+        }
+    }
+
+    /// Whether some field of it leaves its account to this controller, as [`Field::left_to`] says.
+    pub fn leaves_accounts_to(&self, controller: &str) -> bool {
+        match &self.content {
+            Content::Fields(fields) => fields
+                .iter()
+                .any(|field| field.left_to() == Some(controller)),
+            Content::PodSpec(_) | Content::TokenRequest(_) => false,
+        }
+    }
+
+    /// Why the content of an object of this kind cannot be read, if it cannot.
+    pub fn unreadable(&self, object: &RawValue) -> Option<BadObject> {
+        match &self.content {
+            Content::PodSpec(route) => at::<PodSpec<'_>>(object, &route.keys).err(),
+            Content::TokenRequest(route) => at::<TokenRequest<'_>>(object, &route.keys).err(),
+            Content::Fields(_) => None,
+        }
+    }
+
+    /// Whether its paths are those of this version.
+    pub fn has(&self, version: &str) -> bool {
+        self.versions.iter().any(|known| **known == *version)
+    }
+
+    /// Whether this is the pod itself, not a template of one.
+    pub fn is_pod(&self) -> bool {
+        self.group.is_empty() && *self.kind == *"Pod"
+    }
+
+    /// Whether a request for this subresource (empty: the object itself) may use what the pod spec names.
+    pub fn governs(&self, subresource: &str) -> bool {
+        !self.harmless.iter().any(|known| **known == *subresource)
+    }
+
+    /// Group and version, as manifests write them.
+    pub fn api_version(&self) -> String {
+        let version = self.versions.first().map_or("", |version| version);
+        if self.group.is_empty() {
+            version.to_owned()
+        } else {
+            format!("{}/{version}", self.group)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::catalogue::Catalogue;
+
+    #[test]
+    fn what_is_asked_about_is_never_free_and_never_outside() {
+        let add = |keys: &str, fields: &str| {
+            let file = format!(
+                "about: a\nkinds: [{{group: g, kind: K, resource: ks, versions: [v1], {keys}fields: [{fields}]}}]"
+            );
+            let mut catalogue = Catalogue::embedded().unwrap();
+            catalogue.add("f", &file).map_err(|bad| bad.to_string())
+        };
+        let account = "{path: 'spec.l[].a', serviceAccount: {}, when: [spec.k]}";
+        let pod = "{path: 'spec.l[].t.spec', podSpec: {}}";
+        let map = "{path: 'spec.m.*', serviceAccount: {name: n, in: {field: ns}}}";
+        for (keys, fields) in [
+            ("free: ['spec.l[].n', spec.l.n, spec.ka], ", account),
+            ("governed: spec, free: [spec.n], ", account),
+            (
+                "free: ['spec.l[].n', 'spec.l[].t.spec.containers[].resources'], ",
+                pod,
+            ),
+        ] {
+            add(keys, fields).unwrap();
+        }
+        for (keys, fields, why) in [
+            ("free: [spec.l], ", account, "spec.l cannot be free"),
+            ("free: ['spec.l[]'], ", account, "spec.l[] cannot be free"),
+            (
+                "free: ['spec.l[].a'], ",
+                account,
+                "spec.l[].a cannot be free",
+            ),
+            ("free: [spec.k], ", account, "spec.k cannot be free"),
+            ("free: ['spec.l[].t.spec.volumes'], ", pod, "cannot be free"),
+            (
+                "free: ['spec.l[].t.spec.volumes[].projected'], ",
+                pod,
+                "cannot be free",
+            ),
+            (
+                "free: ['spec.l[].t.spec.containers[]'], ",
+                pod,
+                "cannot be free",
+            ),
+            ("free: ['spec.l[].t'], ", pod, "cannot be free"),
+            ("free: ['spec.m.*.ns'], ", map, "cannot be free"),
+            ("free: [spec.m.x.ns], ", map, "cannot be free"),
+            ("free: [spec.m.x], ", map, "cannot be free"),
+            ("governed: spec.l, ", account, "spec.k is outside"),
+            ("governed: status, ", pod, "spec.l[].t.spec is outside"),
+        ] {
+            let bad = add(keys, fields).unwrap_err();
+            assert!(bad.contains("f:2:") && bad.contains(why), "{keys}: {bad}");
+        }
+    }
+}

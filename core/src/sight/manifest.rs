@@ -1,0 +1,88 @@
+//! Objects that stand in an object, each judged as what it is.
+
+use serde_json::value::RawValue;
+
+use super::{Sighting, look::Looker};
+use crate::{
+    catalogue::Content,
+    object::{PodSpec, at, key, parse},
+    reference::{Check, Path, Resource, Text},
+};
+
+impl<'o> Looker<'_, 'o> {
+    /// An object that stands in another, or a list of them.
+    pub(super) fn manifest(&mut self, value: &'o RawValue, path: &str, depth: usize) {
+        let lost = |why: &str| Sighting::Lost(Path::new(path.to_owned(), ""), why.to_owned());
+        if depth == 0 {
+            return self.push(lost("objects stand too deep in objects"));
+        }
+        if value.get().starts_with('[') {
+            let Ok(items) = parse::<Vec<&RawValue>>(value) else {
+                return self.push(lost("it is no list of objects"));
+            };
+            for (index, item) in items.into_iter().enumerate() {
+                if self.is_full() {
+                    return;
+                }
+                self.manifest(item, &format!("{path}[{index}]"), depth - 1);
+            }
+            return;
+        }
+        if !value.get().starts_with('{') {
+            return self.opaque(path, "an object that is written as text");
+        }
+        let (api_version, kind) = (key(value, "apiVersion"), key(value, "kind"));
+        let (Ok(Some(api_version)), Ok(Some(kind))) = (api_version, kind) else {
+            return self.push(lost("it has no apiVersion or no kind"));
+        };
+        // Several objects in one, as kubectl prints them.
+        if (&*api_version, &*kind) == ("v1", "List") {
+            return match at::<&RawValue>(value, &["items".into()]) {
+                Ok(Some(items)) if items.get().starts_with('[') => {
+                    self.manifest(items, &format!("{path}.items"), depth - 1);
+                }
+                Ok(None) => {}
+                _ => self.push(lost("its items are no list")),
+            };
+        }
+        let namespace = at::<Text<'o>>(value, &["metadata".into(), "namespace".into()]);
+        let Ok(namespace) = namespace else {
+            return self.push(lost("its namespace cannot be read"));
+        };
+        let own = namespace
+            .filter(|namespace| !namespace.is_empty())
+            .unwrap_or_else(|| self.own.clone());
+        // Whoever writes an object of the whole cluster is at home in no namespace.
+        if own != self.root && !self.root.is_empty() {
+            let path = Path::new(format!("{path}.metadata.namespace"), "");
+            let resource = Resource::NAMESPACES;
+            let (name, within) = (Some(own.clone()), Some(own.clone()));
+            self.named(Check::CrossNamespace, resource, name, path, within);
+        }
+        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", &api_version));
+        if self.catalogue.find(group, &kind).is_none() {
+            return;
+        }
+        let Some(entry) = self.catalogue.version(group, &kind, version) else {
+            return self.push(lost("its version is not known"));
+        };
+        match &entry.content {
+            Content::PodSpec(route) => match at::<PodSpec<'o>>(value, &route.keys) {
+                Ok(Some(spec)) => self.push(Sighting::PodSpec {
+                    base: format!("{path}.{}", route.dotted),
+                    spec: Box::new(spec),
+                    account: true,
+                    namespace: own,
+                }),
+                Ok(None) => {}
+                Err(bad) => self.push(lost(&bad.to_string())),
+            },
+            Content::Fields(fields) => {
+                let outer = std::mem::replace(&mut self.own, own);
+                self.look(fields, value, path, depth - 1);
+                self.own = outer;
+            }
+            Content::TokenRequest(_) => {}
+        }
+    }
+}

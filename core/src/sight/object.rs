@@ -1,0 +1,74 @@
+//! Objects that are named: which resource, in which namespace, and under which check.
+
+use serde_json::value::RawValue;
+
+use super::{Sighting, look::Looker};
+use crate::{
+    catalogue::{ObjectField, Of},
+    object::{Place, key, text},
+    reference::{Check, Path, Reference, Resource, Target, Text},
+};
+
+impl<'o> Looker<'_, 'o> {
+    /// An object that the field names.
+    pub(super) fn object(
+        &mut self,
+        target: &ObjectField,
+        object: &'o RawValue,
+        place: &Place<'o>,
+        value: &'o RawValue,
+    ) {
+        let path = Path::new(place.path.clone(), "");
+        let resource = match &target.of {
+            Of::One(name) => Some(name.0),
+            Of::ByKind(kinds) => {
+                let kind = target.kind.as_ref().map(|field| key(value, field));
+                let kind = kind.transpose().map(Option::flatten);
+                kind.ok().and_then(|kind| kinds.get(kind.as_deref()))
+            }
+        };
+        let Some(resource) = resource else {
+            let reference = Reference {
+                check: target.check.unwrap_or(Check::CrossNamespace),
+                path,
+                target: Target::Object {
+                    resource: Resource::KINDS,
+                    name: Text::default(),
+                },
+                namespace: None,
+            };
+            let why = "the kind is none that is known here".to_owned();
+            return self.push(Sighting::Malformed(reference, why));
+        };
+        let name = match target.name.as_deref() {
+            Some(".") => Ok(text(value)),
+            field => key(value, field.unwrap_or("name")),
+        };
+        let beside = match (&target.name, &target.namespace) {
+            (Some(name), _) if **name == *"." => Ok(None),
+            (_, Some(none)) if **none == *"none" => Ok(None),
+            (_, field) => key(value, field.as_deref().unwrap_or("namespace")),
+        };
+        let within = self.within(target.within.as_ref(), object, Some(value));
+        let by_resource = match resource {
+            Resource::SECRETS => Check::Secrets,
+            Resource::CONFIG_MAPS => Check::ConfigMaps,
+            _ => Check::CrossNamespace,
+        };
+        let check = target.check.unwrap_or(by_resource);
+        let (Ok(within), Ok(beside)) = (within, beside) else {
+            return self.named(check, resource, None, path, None);
+        };
+        let namespace = within.or(beside);
+        let namespace = namespace.filter(|namespace| !target.cluster && *namespace != self.own);
+        // Its own namespace is what the requester may write into anyway.
+        if check != Check::CrossNamespace || target.cluster || namespace.is_some() {
+            let name = match name {
+                // A selection by labels names everything.
+                Ok(None) if check == Check::CrossNamespace => Some("*".into()),
+                name => name.ok().flatten(),
+            };
+            self.named(check, resource, name, path, namespace);
+        }
+    }
+}
