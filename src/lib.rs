@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod cluster;
+pub mod facts;
 pub mod files;
 pub mod report;
 pub mod server;

@@ -26,7 +26,15 @@ const CRATES: [(&str, &[&str]); 2] = [
     ),
     (
         "src",
-        &["files", "cluster", "telemetry", "server", "report", "cli"],
+        &[
+            "files",
+            "facts",
+            "cluster",
+            "telemetry",
+            "server",
+            "report",
+            "cli",
+        ],
     ),
 ];
 

@@ -24,7 +24,10 @@ use kube::{
 };
 use prometheus_client::registry::Registry;
 use serde::{Serialize, de::DeserializeOwned};
-use usher::cluster::{Backend, Live, connect};
+use usher::{
+    cluster::{Live, connect},
+    facts::RightsSource as _,
+};
 use usher_core::{
     reference::{Question, Requester},
     rights::{Rbac, Rights},

@@ -1,3 +1,5 @@
+//! May somebody use something? Asked of files, or of a cluster.
+
 mod live;
 
 use std::{
@@ -7,19 +9,16 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use serde_json::{Value, json};
 
 use super::{
     Exit, Failure,
     named::{Named, with_types},
     world,
 };
-use crate::cluster::{self, Backend};
+use crate::facts::{self, FactSource};
 use usher_core::{
-    catalogue::Catalogue,
-    engine::{self, Authorizer, KindRef, Modes, Operation, Outcome, Policy, Request, TokenLimit},
-    object::PodField,
-    reference::{Check, Mode, Pattern, Requester, Resource, shown},
+    engine::{self, Authorizer, KindRef, Operation, Outcome, Policy, Request},
+    reference::{Mode, Path, Reference, Requester, Resource, Target, Toleration, shown},
 };
 
 /// How long the API server may take.
@@ -103,107 +102,56 @@ enum Answer {
     Yes(String),
 }
 
-/// Lets the engine judge an object that names the target and nothing else. Modes and exemptions are left out: the
-/// question is about the right.
+/// Asks the engine. Modes and exemptions are left out: the question is about the right.
 async fn answer(
     target: &Named,
     namespace: &str,
     requester: Requester<'_>,
     world: &world::World,
-    backend: &impl Backend,
+    source: &impl FactSource,
     authorizer: Authorizer,
 ) -> Result<Answer, Failure> {
-    let spec = pod_spec(target)?;
-    // A kind that names what pods do not names it by a check under which everything is asked.
-    let asked = match spec {
-        Some(_) => target.check,
-        None => Check::ScaleTargets,
-    };
-    let mode = |check| {
-        if check == asked {
-            Mode::Enforce
-        } else {
-            Mode::Off
-        }
-    };
     let policy = Policy {
         authorizer,
-        modes: Modes {
-            default: Check::ALL.map(|check| (check, mode(check))).into(),
-            namespaces: Vec::new(),
-        },
-        excluded_namespaces: Vec::new(),
-        exemptions: Vec::new(),
-        // The question about an audience or a signer arises where a limit does not list it.
-        tokens: vec![TokenLimit::nothing(Pattern::parse("*")?)],
-        api_audiences: Vec::new(),
         ..world.policy.clone()
     };
-    let known = spec.is_some();
-    let (kind, object) = match spec {
-        Some(spec) => ("PodTemplate", json!({"template": {"spec": spec}})),
-        None => ("Question", json!({"name": target.name})),
+    let reference = Reference {
+        check: target.check,
+        path: Path::new("", ""),
+        target: match target.resource {
+            Resource::TOLERATIONS => Target::Taints(Toleration::named(&target.name)?),
+            resource => Target::Object {
+                resource,
+                name: (&*target.name).into(),
+            },
+        },
+        namespace: None,
     };
-    let mut asking = Catalogue::default();
-    asking.add(
-        "can-i",
-        &format!(
-            "about: a question\nkinds: [{{group: '', kind: Question, resource: questions, versions: [v1], \
-             fields: [{{path: name, object: {{of: {}, name: ., check: {asked}}}}}]}}]",
-            target.resource
-        ),
-    )?;
-    let object = serde_json::value::to_raw_value(&object)?;
     let request = Request {
         uid: "".into(),
         operation: Operation::Create,
-        kind: KindRef {
-            group: "".into(),
-            version: "v1".into(),
-            kind: kind.into(),
-        },
+        kind: KindRef::default(),
         subresource: "".into(),
         namespace: namespace.into(),
         name: "".into(),
         requester,
-        object: Some(&object),
+        object: None,
         old: None,
         dry_run: true,
     };
-    let rights = backend.rights()?;
     let view = engine::World {
         policy: &policy,
-        rights: &rights,
-        catalogue: if known { &world.catalogue } else { &asking },
         ..world.view()
     };
     let deadline = Instant::now() + PATIENCE;
-    let verdict = cluster::decide(&request, &view, backend, deadline).await;
-    let finding = verdict.findings.first();
-    match finding.map(|finding| &finding.outcome) {
-        Some(Outcome::Allowed(grant)) => Ok(Answer::Yes(grant.to_string())),
-        Some(Outcome::Denied { missing, .. }) => Ok(Answer::No(format!("needs {missing}"))),
-        Some(Outcome::Forbidden(why)) => Ok(Answer::No(why.clone())),
-        Some(Outcome::Malformed(why)) => Err(why.clone().into()),
-        Some(Outcome::Unknown(why)) => Err(why.to_string().into()),
-        None => Err(verdict.message().into()),
+    let finding = facts::ask(&request, &reference, &view, source, deadline).await?;
+    match &finding.outcome {
+        Outcome::Allowed(reason) => Ok(Answer::Yes(reason.to_string())),
+        Outcome::Denied { missing, .. } => Ok(Answer::No(format!("needs {missing}"))),
+        Outcome::Forbidden(why) => Ok(Answer::No(why.clone())),
+        Outcome::Malformed(why) => Err(why.clone().into()),
+        Outcome::Unknown(why) => Err(why.to_string().into()),
     }
-}
-
-/// A pod spec that names the target and nothing else; none if no pod spec can.
-fn pod_spec(target: &Named) -> Result<Option<Value>, Failure> {
-    let name = &*target.name;
-    if let Some(field) = PodField::of(target.check) {
-        return Ok(Some(field.naming(name)?));
-    }
-    let source = match target.resource {
-        Resource::SIGNERS => json!({"podCertificate": {"signerName": name}}),
-        Resource::TOKEN_AUDIENCES => json!({"serviceAccountToken": {"audience": name}}),
-        _ => return Ok(None),
-    };
-    Ok(Some(
-        json!({"volumes": [{"projected": {"sources": [source]}}]}),
-    ))
 }
 
 /// What the configuration makes of the answer.

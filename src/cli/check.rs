@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         colour,
         verbose: args.verbose,
     };
-    let report = (args.format.open)(Box::new(BufWriter::new(out.lock())), style)?;
+    let report = (args.format.open)(Box::new(BufWriter::new(out.lock())), style);
     let groups = args.groups.iter().map(String::as_str);
     let mut check = Check {
         namespace: &args.namespace,

@@ -12,7 +12,6 @@ mod demo;
 mod generate;
 mod grant;
 mod inject;
-mod kubeconfig;
 mod named;
 mod page;
 mod registration;

@@ -280,8 +280,10 @@ fn rules<'c>(
     served: Option<&'c Served>,
     notes: &mut Vec<String>,
 ) -> Vec<RuleWithOperations> {
-    let mut by_resource: BTreeMap<(&str, &str, bool), (BTreeSet<&str>, BTreeSet<&str>)> =
-        BTreeMap::new();
+    /// What is registered of a resource: versions and subresources.
+    type Registered<'c> = (BTreeSet<&'c str>, BTreeSet<&'c str>);
+
+    let mut by_resource: BTreeMap<(&str, &str, bool), Registered<'_>> = BTreeMap::new();
     for kind in kinds {
         let key = (&*kind.group, &*kind.resource, kind.cluster);
         let (versions, below) = by_resource.entry(key).or_default();

@@ -6,10 +6,8 @@ use std::{
     time::Duration,
 };
 
-use kube::Client;
-
-use super::{Failure, kubeconfig};
-use crate::cluster::describe;
+use super::Failure;
+use crate::cluster::{connect_as_person, describe};
 
 /// How long the API server may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,8 +29,7 @@ impl Served {
     }
 
     async fn discover(file: Option<&Path>, groups: &BTreeSet<&str>) -> Result<Self, Failure> {
-        let config = kubeconfig::config(file, "name one with --kubeconfig").await?;
-        let client = Client::try_from(config)?;
+        let (client, _) = connect_as_person(file).await?;
         let failed = |error| {
             let why = describe(&error);
             format!("the API server does not say what it serves: {why}")

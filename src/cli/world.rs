@@ -1,10 +1,12 @@
+//! What the commands judge by, where there is no cluster to ask.
+
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use futures_util::FutureExt as _;
 
 use super::Failure;
 use crate::{
-    cluster::{self, Backend as _, Given, Offline},
+    facts::{Given, Offline, RightsSource as _, change, decide, today},
     files,
 };
 use usher_core::{
@@ -86,7 +88,7 @@ impl GivenArgs {
             catalogue,
             policy,
             offline,
-            today: cluster::today(),
+            today: today(),
         })
     }
 }
@@ -98,7 +100,7 @@ impl World {
         request: &'a Request<'a>,
         view: &engine::World<'a>,
     ) -> Verdict<'a> {
-        cluster::decide(request, view, &self.offline, Instant::now())
+        decide(request, view, &self.offline, Instant::now())
             .now_or_never()
             .unwrap_or_else(|| Verdict::broken(request, "it would have to wait".to_owned()))
     }
@@ -106,7 +108,7 @@ impl World {
     /// What is to be changed: `work` is that of [`engine::mutate`] or [`engine::preview`]. Nothing is waited for.
     pub(super) fn change<'a>(&'a self, request: &'a Request<'a>, work: Work<'a>) -> Mutation<'a> {
         let work = |facts: &Facts| work(request, &self.catalogue, &self.policy, facts);
-        cluster::change(request, work, &self.offline, Instant::now())
+        change(request, work, &self.offline, Instant::now())
             .now_or_never()
             .unwrap_or_else(|| Mutation::broken(request, "it would have to wait".to_owned()))
     }

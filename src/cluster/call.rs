@@ -2,9 +2,8 @@
 
 use std::{error::Error, fmt::Write, time::Duration};
 
-use axum::body::Bytes;
 use http_body_util::{BodyExt, Limited};
-use hyper::{Method, Request, StatusCode, header::CONTENT_TYPE};
+use hyper::{Method, Request, StatusCode, body::Bytes, header::CONTENT_TYPE};
 use kube::{Client, client::Body};
 use serde::Deserialize;
 

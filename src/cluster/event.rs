@@ -6,8 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::body::Bytes;
-use hyper::Method;
+use hyper::{Method, body::Bytes};
 use jiff::Timestamp;
 use kube::Client;
 use serde_json::json;

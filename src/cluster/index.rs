@@ -14,7 +14,8 @@ use prometheus_client::{
     metrics::gauge::ConstGauge,
 };
 
-use super::{NotReady, metrics::LiveMetrics, sort::Sort};
+use super::{metrics::LiveMetrics, sort::Sort};
+use crate::facts::NotReady;
 use usher_core::rights::{Rbac, Rights};
 
 /// The rights that the watches have seen so far. Nothing is published before all four lists are complete; after that

@@ -13,7 +13,6 @@ use serde_json::value::RawValue;
 use tokio::{sync::Semaphore, time::timeout_at};
 
 use super::{
-    Backend, NotReady,
     event::Events,
     index::{Age, Index},
     metrics::LiveMetrics,
@@ -21,6 +20,7 @@ use super::{
     review::Reviews,
     watch,
 };
+use crate::facts::{FactSource, NotReady, RightsSource, Tell};
 use usher_core::{
     engine::{FactError, Facts, Mutation, Need, ObjectRef},
     reference::{Question, Requester},
@@ -84,15 +84,19 @@ enum Found {
     Review(Question<'static>, Result<Option<String>, FactError>),
 }
 
-impl Backend for Live {
+impl RightsSource for Live {
     fn rights(&self) -> Result<Arc<Rights>, NotReady> {
         self.index.rights()
     }
+}
 
+impl Tell for Live {
     fn tell(&self, mutation: &Mutation<'_>) {
         self.events.tell(mutation);
     }
+}
 
+impl FactSource for Live {
     async fn gather(
         &self,
         requester: &Requester<'_>,

@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use axum::body::Bytes;
-use hyper::{Method, StatusCode};
+use hyper::{Method, StatusCode, body::Bytes};
 use kube::Client;
 use serde_json::value::RawValue;
 

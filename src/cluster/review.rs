@@ -6,8 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::body::Bytes;
-use hyper::Method;
+use hyper::{Method, body::Bytes};
 use kube::Client;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -22,7 +21,6 @@ use usher_core::{
     reference::{Question, Requester},
 };
 
-const PATH: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
 /// Reviews in flight at once, over all requests.
 const IN_FLIGHT: usize = 32;
 /// How long one review may take, so that a server that hangs does not keep the places of others.
@@ -34,7 +32,7 @@ const KEPT: Duration = Duration::from_secs(1);
 const KEPT_AT_MOST: usize = 1024;
 
 /// Yes with its reason, or no; or why there is neither.
-type Answer = Result<Option<String>, FactError>;
+pub(crate) type Answer = Result<Option<String>, FactError>;
 
 /// Asks the API server's own access review. The same question of the same requester is asked once at a time, however
 /// many requests wait for it.
@@ -56,6 +54,15 @@ struct Table {
     order: VecDeque<Bytes>,
 }
 
+/// Who is asked about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Who<'a> {
+    /// Whoever sends the question: everybody may ask that.
+    Oneself,
+    /// A requester, by all that the API server knows them by.
+    Requester(&'a Requester<'a>),
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Review<'a> {
@@ -67,13 +74,19 @@ struct Review<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Spec<'a> {
+    #[serde(flatten)]
+    who: Option<Named<'a>>,
+    resource_attributes: Attributes<'a>,
+}
+
+#[derive(Serialize)]
+struct Named<'a> {
     user: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     uid: &'a str,
     groups: Vec<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     extra: Option<&'a RawValue>,
-    resource_attributes: Attributes<'a>,
 }
 
 /// No version: RBAC knows none, and a virtual resource has none.
@@ -98,7 +111,8 @@ impl Reviews {
 
     /// Asks one question. The caller limits the time; a review that somebody else also waits for goes on.
     pub(super) async fn ask(&self, requester: &Requester<'_>, question: &Question<'_>) -> Answer {
-        let key = body(requester, question)?;
+        let who = Who::Requester(requester);
+        let key = who.body(question)?;
         let known = self.lock().known(&key);
         if let Some(known) = known {
             return self.share(known).await;
@@ -114,7 +128,8 @@ impl Reviews {
         let reviews = self.clone();
         tokio::spawn(async move {
             let _permit = permit;
-            let asked = tokio::time::timeout(LONGEST, review(&reviews.client, &key)).await;
+            let asked =
+                tokio::time::timeout(LONGEST, review(&reviews.client, Who::REVIEWS, &key)).await;
             let answer = asked.unwrap_or(Err(FactError::Deadline));
             reviews.metrics.reviewed(&answer);
             reviews.lock().answered(key, start, &answer);
@@ -201,30 +216,57 @@ async fn wait(mut receiver: watch::Receiver<Option<Answer>>) -> Answer {
     })
 }
 
-fn body(requester: &Requester<'_>, question: &Question<'_>) -> Result<Bytes, FactError> {
-    let review = Review {
-        api_version: "authorization.k8s.io/v1",
-        kind: "SubjectAccessReview",
-        spec: Spec {
-            user: &requester.username,
-            uid: &requester.uid,
-            groups: requester.groups.iter().map(|group| &**group).collect(),
-            extra: requester.extra,
-            resource_attributes: Attributes {
-                namespace: &question.namespace,
-                verb: "use",
-                group: question.resource.group,
-                resource: question.resource.name,
-                name: &question.name,
+impl Who<'_> {
+    const REVIEWS: &'static str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+    const OWN_REVIEWS: &'static str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::Oneself => Self::OWN_REVIEWS,
+            Self::Requester(_) => Self::REVIEWS,
+        }
+    }
+
+    /// The review as it is sent.
+    fn body(self, question: &Question<'_>) -> Result<Bytes, FactError> {
+        let (kind, who) = match self {
+            Self::Oneself => ("SelfSubjectAccessReview", None),
+            Self::Requester(requester) => {
+                let named = Named {
+                    user: &requester.username,
+                    uid: &requester.uid,
+                    groups: requester.groups.iter().map(|group| &**group).collect(),
+                    extra: requester.extra,
+                };
+                ("SubjectAccessReview", Some(named))
+            }
+        };
+        let review = Review {
+            api_version: "authorization.k8s.io/v1",
+            kind,
+            spec: Spec {
+                who,
+                resource_attributes: Attributes {
+                    namespace: &question.namespace,
+                    verb: "use",
+                    group: question.resource.group,
+                    resource: question.resource.name,
+                    name: &question.name,
+                },
             },
-        },
-    };
-    let json = serde_json::to_vec(&review);
-    json.map(Bytes::from)
-        .map_err(|error| FactError::Failed(error.to_string()))
+        };
+        let json = serde_json::to_vec(&review);
+        json.map(Bytes::from)
+            .map_err(|error| FactError::Failed(error.to_string()))
+    }
 }
 
-async fn review(client: &Client, body: &Bytes) -> Answer {
+/// Asks one question, and keeps nothing. The caller limits the time.
+pub(crate) async fn ask_once(client: &Client, who: Who<'_>, question: &Question<'_>) -> Answer {
+    review(client, who.path(), &who.body(question)?).await
+}
+
+async fn review(client: &Client, path: &str, body: &Bytes) -> Answer {
     #[derive(Deserialize)]
     struct Reviewed {
         status: Status,
@@ -239,7 +281,7 @@ async fn review(client: &Client, body: &Bytes) -> Answer {
         evaluation_error: String,
     }
 
-    let (status, answer) = call(client, Method::POST, PATH, body).await?;
+    let (status, answer) = call(client, Method::POST, path, body).await?;
     if !status.is_success() {
         return Err(declined(status, &answer));
     }

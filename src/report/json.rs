@@ -11,6 +11,9 @@ use usher_core::{
     reference::{Mode, Question, Resource, Target},
 };
 
+/// What stands before the objects.
+const START: &[u8] = b"{\"objects\":[";
+
 /// One JSON document with everything.
 struct Json<'w> {
     to: Box<dyn Write + 'w>,
@@ -80,13 +83,12 @@ struct InputError {
 }
 
 /// Starts the document.
-pub(super) fn open<'w>(mut to: Box<dyn Write + 'w>, _: Style) -> io::Result<Box<dyn Report + 'w>> {
-    to.write_all(b"{\"objects\":[")?;
-    Ok(Box::new(Json {
+pub(super) fn open<'w>(to: Box<dyn Write + 'w>, _: Style) -> Box<dyn Report + 'w> {
+    Box::new(Json {
         to,
         objects: 0,
         errors: Vec::new(),
-    }))
+    })
 }
 
 impl Report for Json<'_> {
@@ -113,8 +115,9 @@ impl Report for Json<'_> {
             broken,
             findings: judged.verdict.findings.iter().map(found).collect(),
         };
-        self.to
-            .write_all(if self.objects == 0 { b"\n" } else { b",\n" })?;
+        let before = if self.objects == 0 { START } else { b"," };
+        self.to.write_all(before)?;
+        self.to.write_all(b"\n")?;
         self.objects += 1;
         serde_json::to_writer(&mut self.to, &object).map_err(Into::into)
     }
@@ -130,6 +133,9 @@ impl Report for Json<'_> {
     }
 
     fn finish(mut self: Box<Self>, tally: &Tally) -> io::Result<()> {
+        if self.objects == 0 {
+            self.to.write_all(START)?;
+        }
         self.to.write_all(b"\n],\"errors\":")?;
         serde_json::to_writer(&mut self.to, &self.errors)?;
         self.to.write_all(b",\"summary\":")?;

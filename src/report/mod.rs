@@ -32,8 +32,11 @@ pub struct Format {
     /// Its name on the command line.
     pub name: &'static str,
     /// Starts a report.
-    pub open: for<'w> fn(Box<dyn Write + 'w>, Style) -> io::Result<Box<dyn Report + 'w>>,
+    pub open: Open,
 }
+
+/// Starts a report that goes to this writer.
+pub type Open = for<'w> fn(Box<dyn Write + 'w>, Style) -> Box<dyn Report + 'w>;
 
 /// What the reader of a report wants.
 #[derive(Clone, Copy, Debug)]

@@ -28,12 +28,12 @@ struct Text<'w> {
 }
 
 /// Starts the text.
-pub(super) fn open<'w>(to: Box<dyn Write + 'w>, style: Style) -> io::Result<Box<dyn Report + 'w>> {
-    Ok(Box::new(Text {
+pub(super) fn open<'w>(to: Box<dyn Write + 'w>, style: Style) -> Box<dyn Report + 'w> {
+    Box::new(Text {
         to,
         style,
         spoke: false,
-    }))
+    })
 }
 
 impl Report for Text<'_> {

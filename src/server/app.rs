@@ -8,7 +8,7 @@ use std::sync::{
 use arc_swap::ArcSwap;
 
 use super::{body::Room, metrics::Metrics, refusals::Refusals};
-use crate::cluster::Backend;
+use crate::facts::Backend;
 use usher_core::{catalogue::Catalogue, engine::Policy};
 
 /// What all requests share.

@@ -26,7 +26,7 @@ use super::{
     ended::Ended,
     hook::Hook,
 };
-use crate::cluster::{Backend, change, decide, today};
+use crate::facts::{Backend, change, decide, today};
 use usher_core::{
     engine::{self, World},
     review,

@@ -11,7 +11,7 @@ use axum::{
 };
 
 use super::app::App;
-use crate::cluster::Backend;
+use crate::facts::Backend;
 
 /// The second port: `/livez` (the process runs), `/readyz` (requests can be judged; if not, why) and `/metrics`
 /// (OpenMetrics).

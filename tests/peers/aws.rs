@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use usher::{
-    cluster::Offline,
+    facts::Offline,
     server::{App, Limits, Listener, Metrics, router},
 };
 use usher_core::{catalogue::Catalogue, engine::Policy, rights::Rbac};

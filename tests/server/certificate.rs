@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use usher::{
-    cluster::Offline,
+    facts::Offline,
     server::{Certificates, Limits},
 };
 

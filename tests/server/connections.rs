@@ -12,11 +12,11 @@ use std::{
 };
 
 use usher::{
-    cluster::{Backend, NotReady, Offline},
+    facts::{FactSource, NotReady, Offline, RightsSource, Tell},
     server::Limits,
 };
 use usher_core::{
-    engine::{FactError, Facts, Need},
+    engine::{FactError, Facts, Mutation, Need},
     reference::Requester,
     rights::Rights,
 };
@@ -174,11 +174,17 @@ struct Stuck {
     asked: Mutex<Vec<Duration>>,
 }
 
-impl Backend for Stuck {
+impl RightsSource for Stuck {
     fn rights(&self) -> Result<Arc<Rights>, NotReady> {
         Ok(Arc::default())
     }
+}
 
+impl Tell for Stuck {
+    fn tell(&self, _: &Mutation<'_>) {}
+}
+
+impl FactSource for Stuck {
     async fn gather(
         &self,
         _: &Requester<'_>,
@@ -268,7 +274,7 @@ struct Faulty {
     unready: AtomicBool,
 }
 
-impl Backend for Faulty {
+impl RightsSource for Faulty {
     fn rights(&self) -> Result<Arc<Rights>, NotReady> {
         assert!(!self.panics.load(Ordering::Relaxed), "a fault of the test");
         if self.unready.load(Ordering::Relaxed) {
@@ -276,7 +282,13 @@ impl Backend for Faulty {
         }
         self.good.rights()
     }
+}
 
+impl Tell for Faulty {
+    fn tell(&self, _: &Mutation<'_>) {}
+}
+
+impl FactSource for Faulty {
     async fn gather(
         &self,
         requester: &Requester<'_>,

@@ -10,11 +10,11 @@ use std::{
 };
 
 use usher::{
-    cluster::{Backend, NotReady, Offline},
+    facts::{FactSource, NotReady, Offline, RightsSource, Tell},
     server::Limits,
 };
 use usher_core::{
-    engine::{Facts, Need},
+    engine::{Facts, Mutation, Need},
     reference::Requester,
     rights::Rights,
 };
@@ -28,11 +28,17 @@ struct Held {
     go: AtomicBool,
 }
 
-impl Backend for Held {
+impl RightsSource for Held {
     fn rights(&self) -> Result<Arc<Rights>, NotReady> {
         self.good.rights()
     }
+}
 
+impl Tell for Held {
+    fn tell(&self, _: &Mutation<'_>) {}
+}
+
+impl FactSource for Held {
     async fn gather(
         &self,
         requester: &Requester<'_>,

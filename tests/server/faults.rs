@@ -6,13 +6,14 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use usher::{
     cluster::{Live, client},
+    facts::Parts,
     server::Limits,
 };
 
 use super::{
     Served, binding, eventually,
     fake::{Fake, Reviews, SORTS, status},
-    pod, verdict,
+    offline, pod, verdict,
 };
 
 fn served(fake: &Fake) -> Served<Live> {
@@ -34,6 +35,34 @@ pub(super) fn ready(fake: &Fake) -> Served<Live> {
     eventually("ready", || served.get("/readyz").0 == 200);
     eventually("watched", || fake.script().is_watched());
     served
+}
+
+#[test]
+fn rights_from_a_file_go_with_live_facts() {
+    let fake = Fake::start();
+    let served = Served::with(
+        |runtime, metrics| {
+            let _runtime = runtime.enter();
+            let config = kube::Config::new(format!("http://{}", fake.address).parse().unwrap());
+            let client = client(config).unwrap();
+            let (live, _) = metrics.register(|registry| Live::new(client, registry));
+            Parts {
+                rights: offline(),
+                facts: live.clone(),
+                tell: live,
+            }
+        },
+        Limits::default(),
+    );
+    // Ready without a watch: the rights are those of the file.
+    assert_eq!(served.get("/readyz").0, 200);
+    assert!(served.judge(&pod("jane", "builder")).0);
+    assert!(fake.script().asked.is_empty());
+    // What the file does not say is asked live.
+    assert!(!served.judge(&pod("mallory", "builder")).0);
+    assert_eq!(fake.script().asked.len(), 1);
+    fake.script().reviews = Reviews::Allow;
+    assert!(served.judge(&pod("mallory", "other")).0);
 }
 
 /// The review of a pod, by somebody with all that a user can have.

@@ -7,7 +7,7 @@ use usher::server::Limits;
 
 use super::{Served, client::head, offline, pod, verdict};
 
-fn served() -> Served<usher::cluster::Offline> {
+fn served() -> Served<usher::facts::Offline> {
     Served::start(offline(), Limits::default())
 }
 

@@ -30,7 +30,7 @@ use tempfile::TempDir;
 use tokio::{runtime::Runtime, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use usher::{
-    cluster::{Backend, Offline},
+    facts::{Backend, Offline},
     server::{App, Certificates, Limits, Listener, Metrics, health_router, router},
 };
 use usher_core::{

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use serde_json::{Value, json, value::to_raw_value};
-use usher::{cluster::Offline, server::Limits};
+use usher::{facts::Offline, server::Limits};
 use usher_core::{config, engine::ObjectRef, rights::Rights};
 
 use super::{Changed, Served, changed, client::head, pod};

@@ -96,7 +96,7 @@ impl<'a: 'f, 'f> Answers<'a, 'f> {
             CarriedOut::Unknown(unknown) => (None, Some(unknown)),
         };
         if check == Check::PriorityClasses
-            && case.kind.is_pod()
+            && case.is_pod()
             && case.is_default_priority(&missing.name)?
         {
             let what = "the cluster's default priority class";
@@ -141,7 +141,7 @@ impl<'a: 'f, 'f> Answers<'a, 'f> {
     pub(super) fn by_profile(&self, volume: &str, audience: &str) -> Known<Option<Reason>> {
         let case = &self.case;
         let profiles = &case.world.policy.profiles;
-        let pod = case.request.object.filter(|_| case.kind.is_pod());
+        let pod = case.request.object.filter(|_| case.is_pod());
         let (Some(pod), false) = (pod, profiles.is_empty()) else {
             return Ok(None);
         };

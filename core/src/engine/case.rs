@@ -34,7 +34,8 @@ pub(super) type Known<T> = Result<T, Pending>;
 pub(super) struct Case<'a, 'f> {
     pub(super) request: &'a Request<'a>,
     pub(super) world: World<'a>,
-    pub(super) kind: &'a Kind,
+    /// The kind of the object; none if the question is about no object.
+    pub(super) kind: Option<&'a Kind>,
     facts: &'f Facts,
     needs: RefCell<Vec<Need>>,
 }
@@ -57,7 +58,7 @@ impl<'a, 'f> Case<'a, 'f> {
         request: &'a Request<'a>,
         world: &World<'a>,
         facts: &'f Facts,
-        kind: &'a Kind,
+        kind: Option<&'a Kind>,
     ) -> Self {
         Self {
             request,
@@ -74,6 +75,11 @@ impl<'a, 'f> Case<'a, 'f> {
         needs.sort_unstable();
         needs.dedup();
         needs
+    }
+
+    /// Whether the object is a pod, not a template of one.
+    pub(super) fn is_pod(&self) -> bool {
+        self.kind.is_some_and(Kind::is_pod)
     }
 
     /// The mode of a check in the namespace of the request.
@@ -208,7 +214,7 @@ impl<'a, 's> Pod<'a, 's> {
     /// The pod of the object itself.
     pub(super) fn of(case: &Case<'a, '_>, spec: &'s PodSpec<'a>) -> Self {
         Self {
-            mirror: mirror(case.request, case.kind, spec),
+            mirror: mirror(case, spec),
             ..Self::described(spec, case.request.namespace.clone(), true)
         }
     }
@@ -238,9 +244,10 @@ impl<'a, 's> Pod<'a, 's> {
 
 /// The node whose kubelet shows one of its static pods with this request. Annotation, identity and node must agree,
 /// and a static pod runs as no account (`plugin/pkg/admission/serviceaccount`).
-fn mirror<'a>(request: &'a Request<'a>, kind: &Kind, spec: &PodSpec<'a>) -> Option<&'a str> {
+fn mirror<'a>(case: &Case<'a, '_>, spec: &PodSpec<'a>) -> Option<&'a str> {
+    let request = case.request;
     let node = request.requester.node()?;
-    let placed = kind.is_pod() && **spec.node() == *node;
+    let placed = case.is_pod() && **spec.node() == *node;
     if request.operation != Operation::Create || !placed || !spec.names_no_account() {
         return None;
     }

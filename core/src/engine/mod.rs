@@ -21,7 +21,7 @@ mod verdict;
 mod world;
 
 pub use facts::{FactError, Facts, Need, ObjectRef};
-pub use judge::{Judgement, judge};
+pub use judge::{Judgement, ask, judge};
 pub use mutate::{Concerned, Mutating, Mutation, mutate, preview};
 pub(crate) use policy::legal_limits;
 pub use policy::{

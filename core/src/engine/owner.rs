@@ -69,8 +69,11 @@ impl<'f> Maker<'f> {
     pub(super) fn find<'a: 'f>(case: &Case<'a, 'f>) -> Known<Self> {
         let Case { request, world, .. } = case;
         let catalogue = world.catalogue;
+        let Some(made) = case.kind else {
+            return Ok(Self::Nobody(None));
+        };
         let may_be = catalogue
-            .makers(case.kind)
+            .makers(made)
             .any(|maker| acts(world, request, maker));
         let writes = matches!(request.operation, Operation::Create | Operation::Update);
         if !writes || !may_be {
@@ -87,7 +90,7 @@ impl<'f> Maker<'f> {
             .api_version
             .split_once('/')
             .unwrap_or(("", &*owner.api_version));
-        let entries = catalogue.makers_for(case.kind, group, &owner.kind);
+        let entries = catalogue.makers_for(made, group, &owner.kind);
         let known = catalogue.version(group, &owner.kind, version);
         let kind = known.or_else(|| catalogue.find(group, &owner.kind));
         let Some(kind) = kind.filter(|_| !entries.is_empty()) else {
@@ -161,7 +164,7 @@ impl<'f> Maker<'f> {
             } => (owner, controller, said),
         };
         let mut same = match &reference.target {
-            Target::Taints(toleration) if case.kind.is_pod() => added(pod, controller, toleration),
+            Target::Taints(toleration) if case.is_pod() => added(pod, controller, toleration),
             Target::Taints(_) | Target::Object { .. } => false,
         };
         same = same || said.names(pod, reference);

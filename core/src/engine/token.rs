@@ -2,19 +2,18 @@
 
 use super::bounds::TOKENS;
 use crate::{
-    catalogue::Kind,
     object::{Credential, PodSpec, TokenRequest, TokenSource},
     reference::{Text, token::EXTENDED},
 };
 
-/// Whether Kubernetes itself mounts this token into the pod, so that nobody wrote it by hand: such a token is not limited.
+/// Whether Kubernetes itself mounts this token into the pod, if it is one and not a template, so that nobody wrote it by hand: such a token is not limited.
 pub(super) fn is_mounted_by_kubernetes(
-    kind: &Kind,
+    is_pod: bool,
     spec: &PodSpec<'_>,
     credential: &Credential<'_, '_>,
     token: &TokenSource<'_>,
 ) -> bool {
-    kind.is_pod()
+    is_pod
         && !spec.refuses_automount()
         && credential.volume.name.starts_with("kube-api-access-")
         && credential.projected.is_automounted()

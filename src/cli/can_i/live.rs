@@ -1,24 +1,20 @@
-use std::{sync::Arc, time::Instant};
+//! The same asked of a cluster, question by question.
+
+use std::time::Instant;
 
 use futures_util::future::join_all;
-use k8s_openapi::api::{
-    authentication::v1::SelfSubjectReview,
-    authorization::v1::{
-        ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
-        SubjectAccessReview, SubjectAccessReviewSpec, SubjectAccessReviewStatus,
-    },
-};
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::{Api, Client};
 
 use super::{Answer, Args, PATIENCE, answer};
 use crate::{
-    cli::{Failure, kubeconfig, world::World},
-    cluster::{Backend, NotReady, describe},
+    cli::{Failure, world::World},
+    cluster::{Who, ask_once, connect_as_person, describe},
+    facts::FactSource,
 };
 use usher_core::{
     engine::{Authorizer, FactError, Facts, Need},
-    reference::{Question, Requester, Text},
-    rights::Rights,
+    reference::{Requester, Text},
 };
 
 /// Asks the API server, and says which namespace the question was about.
@@ -33,15 +29,10 @@ pub(super) fn ask(args: &Args, world: &World) -> Result<(String, Answer), Failur
 }
 
 async fn of_cluster(args: &Args, world: &World) -> Result<(String, Answer), Failure> {
-    let otherwise = "name files with --rbac or --kubeconfig";
-    let config = kubeconfig::config(args.kubeconfig.as_deref(), otherwise).await?;
-    let namespace = args
-        .namespace
-        .as_ref()
-        .unwrap_or(&config.default_namespace)
-        .clone();
+    let (client, home) = connect_as_person(args.kubeconfig.as_deref()).await?;
+    let namespace = args.namespace.clone().unwrap_or(home);
     let cluster = Cluster {
-        client: Client::try_from(config)?,
+        client,
         oneself: args.user.is_none(),
     };
     let requester = match &args.user {
@@ -95,66 +86,9 @@ impl Cluster {
             extra: None,
         })
     }
-
-    async fn review(
-        &self,
-        requester: &Requester<'_>,
-        question: &Question<'_>,
-    ) -> Result<Option<String>, FactError> {
-        let attributes = Some(ResourceAttributes {
-            group: Some(question.resource.group.to_owned()),
-            resource: Some(question.resource.name.to_owned()),
-            namespace: Some(question.namespace.to_string()),
-            name: Some(question.name.to_string()),
-            verb: Some("use".to_owned()),
-            ..ResourceAttributes::default()
-        });
-        let post = kube::api::PostParams::default();
-        let answered = if self.oneself {
-            let review = SelfSubjectAccessReview {
-                spec: SelfSubjectAccessReviewSpec {
-                    resource_attributes: attributes,
-                    ..SelfSubjectAccessReviewSpec::default()
-                },
-                ..SelfSubjectAccessReview::default()
-            };
-            let api: Api<SelfSubjectAccessReview> = Api::all(self.client.clone());
-            api.create(&post, &review).await.map(|review| review.status)
-        } else {
-            let review = SubjectAccessReview {
-                spec: SubjectAccessReviewSpec {
-                    user: Some(requester.username.to_string()),
-                    groups: Some(requester.groups.iter().map(ToString::to_string).collect()),
-                    resource_attributes: attributes,
-                    ..SubjectAccessReviewSpec::default()
-                },
-                ..SubjectAccessReview::default()
-            };
-            let api: Api<SubjectAccessReview> = Api::all(self.client.clone());
-            api.create(&post, &review).await.map(|review| review.status)
-        };
-        let failed =
-            |why: String| FactError::Failed(format!("the API server did not answer: {why}"));
-        match answered.map_err(|error| failed(describe(&error)))? {
-            Some(SubjectAccessReviewStatus {
-                allowed: true,
-                reason,
-                ..
-            }) => Ok(Some(reason.unwrap_or_default())),
-            Some(SubjectAccessReviewStatus {
-                evaluation_error: Some(error),
-                ..
-            }) if !error.is_empty() => Err(failed(error)),
-            _ => Ok(None),
-        }
-    }
 }
 
-impl Backend for Cluster {
-    fn rights(&self) -> Result<Arc<Rights>, NotReady> {
-        Ok(Arc::default())
-    }
-
+impl FactSource for Cluster {
     async fn gather(
         &self,
         requester: &Requester<'_>,
@@ -165,7 +99,12 @@ impl Backend for Cluster {
         let find = |need| async move {
             match &need {
                 Need::Review(question) => {
-                    let answer = self.review(requester, question).await;
+                    let who = if self.oneself {
+                        Who::Oneself
+                    } else {
+                        Who::Requester(requester)
+                    };
+                    let answer = ask_once(&self.client, who, question).await;
                     (need, answer)
                 }
                 Need::Object(at) => {

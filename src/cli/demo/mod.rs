@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use self::{client::Client, table::Row};
 use super::{Exit, Failure};
 use crate::{
-    cluster::{Backend as _, Given, Offline, change, decide, today},
+    facts::{Given, Offline, RightsSource as _, change, decide, today},
     server::{App, Certificates, Limits, Listener, Metrics, router},
 };
 use usher_core::{

@@ -92,8 +92,8 @@ pub(super) fn of_unknown_version<'a: 'f, 'f>(answers: &Answers<'a, 'f>) -> Vec<F
     let case = &answers.case;
     let no_pod = PodSpec::default();
     let itself = Pod::described(&no_pod, case.request.namespace.clone(), true);
-    let (version, kind) = (case.request.kind.version.to_string(), &case.kind.kind);
-    let why = Unknown::Version(version, kind.to_string());
+    let asked = &case.request.kind;
+    let why = Unknown::Version(asked.version.to_string(), asked.kind.to_string());
     let path = Path::new("", "apiVersion");
     unknown(case, &itself, path, why).into_iter().collect()
 }
@@ -126,7 +126,8 @@ fn could_ask(case: &Case<'_, '_>, check: Check) -> bool {
         Check::Profiles => false,
         // Asked where a limit says so.
         Check::Tokens => {
-            let Content::Fields(fields) = &case.kind.content else {
+            let Some((kind, Content::Fields(fields))) = case.kind.map(|kind| (kind, &kind.content))
+            else {
                 return false;
             };
             let elsewhere = |field: &Field| match &field.sort {
@@ -134,7 +135,7 @@ fn could_ask(case: &Case<'_, '_>, check: Check) -> bool {
                 Sort::PodSpec(pod) => pod.within.is_some(),
                 _ => false,
             };
-            let everywhere = case.kind.cluster || fields.iter().any(elsewhere);
+            let everywhere = kind.cluster || fields.iter().any(elsewhere);
             let policy = case.world.policy;
             everywhere && !policy.tokens.is_empty()
                 || policy.limits_tokens_in(&case.request.namespace)

@@ -13,7 +13,7 @@ use super::{
     verdict::{Finding, Verdict},
     world::World,
 };
-use crate::object::PodSpec;
+use crate::{object::PodSpec, reference::Reference};
 use governed::{Governed, Part, Stop, governed};
 
 /// What [`judge`] came to.
@@ -26,6 +26,21 @@ pub enum Judgement<'a> {
     Verdict(Verdict<'a>),
 }
 
+/// Asks one question that no object raises: may the requester use the target of this reference, in the namespace of the
+/// request? An error names the facts that are missing.
+pub fn ask<'a>(
+    request: &'a Request<'a>,
+    reference: Reference<'a>,
+    world: &World<'a>,
+    facts: &Facts,
+) -> Result<Finding<'a>, Vec<Need>> {
+    let answers = Answers::new(Case::new(request, world, facts, None));
+    let no_pod = PodSpec::default();
+    let itself = Pod::described(&no_pod, request.namespace.clone(), true);
+    let finding = answers.finding(&itself, reference);
+    finding.map_err(|_| answers.case.needs())
+}
+
 /// Judges a request.
 ///
 /// Never fails: what cannot be read, or cannot be known, is a refusal with its reason.
@@ -35,7 +50,7 @@ pub fn judge<'a>(request: &'a Request<'a>, world: &World<'a>, facts: &Facts) -> 
         Err(Stop::Passed(why)) => return Judgement::Verdict(Verdict::passed(request, why)),
         Err(Stop::Broken(why)) => return Judgement::Verdict(Verdict::broken(request, why)),
     };
-    let answers = Answers::new(Case::new(request, world, facts, kind));
+    let answers = Answers::new(Case::new(request, world, facts, Some(kind)));
     let findings: Vec<Finding<'a>> = match &part {
         Part::PodSpec(spec, old) => {
             let pod = Pod::of(&answers.case, spec);

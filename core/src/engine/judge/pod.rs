@@ -4,15 +4,13 @@ use std::borrow::Cow;
 
 use super::tokens;
 use crate::{
-    catalogue::Kind,
     engine::{
         answer::Answers,
         bounds::TOLERATIONS,
-        case::{Known, Pod},
+        case::{Case, Known, Pod},
         reason::Reason,
         unknown::Unknown,
         verdict::{Finding, Outcome},
-        world::World,
     },
     inject::{Effect, Step},
     object::{PodField, PodSpec},
@@ -28,7 +26,7 @@ pub(super) fn findings<'a: 'f, 'f>(
     old: Option<&PodSpec<'a>>,
 ) -> Vec<Finding<'a>> {
     let case = &answers.case;
-    let (kind, spec) = (case.kind, pod.spec);
+    let spec = pod.spec;
     let mut findings = Vec::new();
     let mut class_refused = false;
     for reference in spec.references(base) {
@@ -36,7 +34,7 @@ pub(super) fn findings<'a: 'f, 'f>(
         let no_account = check == Check::ServiceAccounts && !pod.names_account;
         if no_account
             || case.is_off(check)
-            || old.is_some_and(|old| held_before(&case.world, kind, &reference, old))
+            || old.is_some_and(|old| held_before(case, &reference, old))
         {
             continue;
         }
@@ -56,11 +54,11 @@ pub(super) fn findings<'a: 'f, 'f>(
     if !spec.runtime_class().is_empty() && !case.is_off(Check::Tolerations) && !class_refused {
         findings.extend(of_class(answers, pod, base));
     }
-    if kind.is_pod() && old.is_none() && !case.is_off(Check::Profiles) && pod.mirror.is_none() {
+    if case.is_pod() && old.is_none() && !case.is_off(Check::Profiles) && pod.mirror.is_none() {
         findings.extend(of_profiles(answers, pod, base).unwrap_or_default());
     }
     if !case.is_off(Check::Tokens) {
-        let live = kind.is_pod() && old.is_some();
+        let live = case.is_pod() && old.is_some();
         findings.extend(tokens::projected(answers, pod, base, live));
     }
     findings
@@ -68,18 +66,15 @@ pub(super) fn findings<'a: 'f, 'f>(
 
 /// Whether a live pod held this before the update, and got it from Kubernetes: its node from the scheduler, which no
 /// update can change, and tolerations of the state of a node from the controller of a DaemonSet.
-fn held_before(
-    world: &World<'_>,
-    kind: &Kind,
-    reference: &Reference<'_>,
-    old: &PodSpec<'_>,
-) -> bool {
+fn held_before(case: &Case<'_, '_>, reference: &Reference<'_>, old: &PodSpec<'_>) -> bool {
+    let Some(pod) = case.kind.filter(|kind| kind.is_pod()) else {
+        return false;
+    };
     let kept = PodField::of(reference.check).filter(|field| field.kept);
-    kind.is_pod()
-        && kept.is_some_and(|field| field.says(old, &reference.target))
+    kept.is_some_and(|field| field.says(old, &reference.target))
         && match &reference.target {
             Target::Object { .. } => true,
-            Target::Taints(toleration) => world.catalogue.is_added(kind, toleration),
+            Target::Taints(toleration) => case.world.catalogue.is_added(pod, toleration),
         }
 }
 

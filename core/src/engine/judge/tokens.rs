@@ -40,7 +40,7 @@ pub(super) fn projected<'a: 'f, 'f>(
     live: bool,
 ) -> Vec<Finding<'a>> {
     let case = &answers.case;
-    let (kind, spec) = (case.kind, pod.spec);
+    let spec = pod.spec;
     let limit = case.world.policy.limit(&pod.namespace, &spec.account().1);
     let Some(limit) = limit.filter(|_| pod.mirror.is_none()) else {
         return Vec::new();
@@ -69,7 +69,7 @@ pub(super) fn projected<'a: 'f, 'f>(
         if let Some(token) = &credential.source.service_account_token {
             let name = &token.audience;
             let reference = audience(name.clone(), source.then("serviceAccountToken.audience"));
-            let reason = if is_mounted_by_kubernetes(kind, spec, &credential, token) {
+            let reason = if is_mounted_by_kubernetes(case.is_pod(), spec, &credential, token) {
                 Ok(Some(Reason::System("Kubernetes itself mounts it")))
             } else {
                 answers.by_profile(&credential.volume.name, name)
@@ -89,7 +89,7 @@ pub(super) fn projected<'a: 'f, 'f>(
                 audiences: std::slice::from_ref(name),
                 bound: true,
                 // The pods of a template are corrected when they are made.
-                corrected_later: !kind.is_pod(),
+                corrected_later: !case.is_pod(),
             };
             if !live {
                 limited.lifetime(lifetime, &asked);

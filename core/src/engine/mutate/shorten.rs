@@ -99,7 +99,7 @@ fn of_pod(
         let held = by_profile
             .iter()
             .any(|volume| **volume == *credential.volume.name);
-        if held || is_mounted_by_kubernetes(kind, spec, &credential, token) {
+        if held || is_mounted_by_kubernetes(kind.is_pod(), spec, &credential, token) {
             return None;
         }
         let seconds = limit.corrected(token.seconds(), true)?;

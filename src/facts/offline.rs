@@ -4,9 +4,9 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use serde_json::value::RawValue;
 
-use super::{Backend, NotReady};
+use super::{FactSource, NotReady, RightsSource, Tell};
 use usher_core::{
-    engine::{FactError, Facts, Need, ObjectRef},
+    engine::{FactError, Facts, Mutation, Need, ObjectRef},
     reference::Requester,
     rights::Rights,
 };
@@ -28,11 +28,18 @@ impl Offline {
     }
 }
 
-impl Backend for Offline {
+impl RightsSource for Offline {
     fn rights(&self) -> Result<Arc<Rights>, NotReady> {
         Ok(self.rights.clone())
     }
+}
 
+/// There is nobody to tell.
+impl Tell for Offline {
+    fn tell(&self, _: &Mutation<'_>) {}
+}
+
+impl FactSource for Offline {
     async fn gather(&self, _: &Requester<'_>, needs: Vec<Need>, facts: &mut Facts, _: Instant) {
         for need in needs {
             match need {
