@@ -6,6 +6,8 @@ use std::{
     process::Command,
 };
 
+use usher_core::reference::Check;
+
 use crate::controlplane::feed;
 
 fn root() -> &'static Path {
@@ -265,5 +267,24 @@ fn the_versions_that_are_tried_are_those_that_are_pinned() {
             text.contains(&format!("{words} {version}")),
             "{page}: {words} {version}"
         );
+    }
+}
+
+#[test]
+fn every_check_stands_in_the_rules_with_its_default() {
+    let rules = fs::read_to_string(root().join("docs/rules.md")).unwrap();
+    let rows: Vec<Vec<&str>> = rules
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect();
+    for check in Check::ALL {
+        let name = format!("`{check}`");
+        let mut of = rows.iter().filter(|row| row[0].contains(&name)).peekable();
+        assert!(of.peek().is_some(), "docs/rules.md has no row for {check}");
+        let mode = serde_json::to_value(check.default_mode()).unwrap();
+        for row in of {
+            assert_eq!(row.last().unwrap(), &mode.as_str().unwrap(), "{check}");
+        }
     }
 }
