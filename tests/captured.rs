@@ -13,7 +13,7 @@ use usher_core::engine::Policy;
 
 use crate::{
     random::{Dice, seed},
-    stage::{Answer, Stage},
+    stage::{Answer, Stage, over_core},
 };
 
 /// Name of the file; what is said where nothing is granted; what is said to a team with grants and real owners.
@@ -348,7 +348,7 @@ fn today() -> Date {
 
 /// Nobody may use anything but the baseline, and no owner is to be found.
 fn bare() -> Stage {
-    Stage::new(everywhere(), &[], &[], today())
+    Stage::new(over_core(everywhere()), &[], &[], today())
 }
 
 /// The team may use its accounts and its machines, and the owners that were captured are there.
@@ -389,7 +389,7 @@ fn team() -> Stage {
     replaced["metadata"]["uid"] = json!("f5f45bf6-babf-4f3b-b347-d311a0c62353");
     let owners = [&owners[..], &[replaced]].concat();
     Stage::new(
-        everywhere(),
+        over_core(everywhere()),
         &[role, binding, all, masters],
         &owners,
         today(),

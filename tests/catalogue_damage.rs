@@ -6,9 +6,10 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
 };
+use usher::files::load as load_configuration;
 
 use serde_json::{Value, json};
-use usher_core::{catalogue::Catalogue, config};
+use usher_core::catalogue::Catalogue;
 
 use crate::{
     captured::damage,
@@ -613,8 +614,9 @@ fn files_that_cannot_be_read_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let files = folder.path().join("own.d");
     fs::create_dir(&files).unwrap();
-    let text = format!("catalogue: {{files: ['{}']}}", files.display());
-    config::parse(&text).unwrap();
+    let configuration = folder.path().join("usher.yaml");
+    fs::write(&configuration, "catalogue: {files: [own.d]}").unwrap();
+    load_configuration(&configuration).unwrap();
     let bad = files.join("bad.yaml");
     for (bytes, why) in [
         (b"about: \xFF\xFE\n".to_vec(), "UTF-8"),
@@ -622,7 +624,7 @@ fn files_that_cannot_be_read_are_named() {
         (b"about: a\nkinds: 7\n".to_vec(), "bad.yaml:2:8: "),
     ] {
         fs::write(&bad, bytes).unwrap();
-        let message = config::parse(&text).unwrap_err().to_string();
+        let message = load_configuration(&configuration).unwrap_err().to_string();
         assert!(
             message.contains("bad.yaml") && message.contains(why),
             "{why}: {message}"
@@ -632,7 +634,7 @@ fn files_that_cannot_be_read_are_named() {
     for name in ["a.yaml", "b.yaml"] {
         fs::write(files.join(name), kind("")).unwrap();
     }
-    let message = config::parse(&text).unwrap_err().to_string();
+    let message = load_configuration(&configuration).unwrap_err().to_string();
     assert!(
         message.contains("b.yaml:3:3: v1 of K stands there twice"),
         "{message}"

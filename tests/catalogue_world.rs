@@ -1,10 +1,11 @@
 //! Random objects of the kinds of the catalogue: what the paths of an entry lead to, of the right type and of wrong ones.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
-use usher_core::{config, engine::Policy};
+use usher_core::config::{self, Settings};
 
 use crate::{
     catalogue_model::{Asked, Book, Entry, Line, Rules, Said, Step, condition_of, steps},
@@ -19,7 +20,7 @@ pub(crate) const CLASS: &str = "gvisor";
 /// A configuration with every project, and the same in the words of the model.
 pub(crate) struct World {
     pub(crate) rules: Rules,
-    pub(crate) policy: Policy,
+    settings: Arc<Settings>,
 }
 
 impl World {
@@ -37,7 +38,7 @@ impl World {
             "authorizer": "rbac", "checks": modes, "controllers": controllers, "catalogue": {"enable": ["all"]},
         });
         Self {
-            policy: config::parse(&config.to_string()).unwrap(),
+            settings: Arc::new(config::parse(&config.to_string()).unwrap()),
             rules: Rules {
                 checks: modes,
                 controllers,
@@ -60,7 +61,7 @@ impl World {
             objects.push(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}));
         }
         Stage::new(
-            self.policy.clone(),
+            self.settings.clone(),
             rbac,
             &objects,
             Date::constant(2026, 11, 21),

@@ -4,6 +4,7 @@ use json_patch::patch;
 use serde_json::{Value, json, value::to_raw_value};
 use usher_core::{
     config,
+    config::Settings,
     engine::{Facts, KindRef, Mutating, Operation, Request, mutate},
     reference::Requester,
 };
@@ -75,9 +76,11 @@ fn changed_by(config: &str, change: &Change) -> Result<(Value, Vec<String>), Str
         old: old.as_deref(),
         dry_run: false,
     };
-    let policy = config::parse(config).unwrap();
-    let catalogue = policy.catalogue.as_deref().unwrap();
-    let Mutating::Done(mutation) = mutate(&request, catalogue, &policy, &Facts::default()) else {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("usher.yaml");
+    std::fs::write(&file, config).unwrap();
+    let Settings { policy, catalogue } = usher::files::load(&file).unwrap();
+    let Mutating::Done(mutation) = mutate(&request, &catalogue, &policy, &Facts::default()) else {
         panic!("nothing has to be known");
     };
     if let Some(why) = mutation.broken {
@@ -258,9 +261,8 @@ fn an_object_that_cannot_be_read_is_refused() {
          \"object\": {twice}}}}}"
     );
     let request = usher_core::review::read(review.as_bytes()).unwrap();
-    let policy = config::parse(CONFIG).unwrap();
-    let catalogue = policy.catalogue.as_deref().unwrap();
-    let Mutating::Done(mutation) = mutate(&request, catalogue, &policy, &Facts::default()) else {
+    let Settings { policy, catalogue } = config::parse(CONFIG).unwrap();
+    let Mutating::Done(mutation) = mutate(&request, &catalogue, &policy, &Facts::default()) else {
         panic!("nothing has to be known");
     };
     assert!(!mutation.allowed());
@@ -292,7 +294,7 @@ fn an_entry_that_could_do_nothing_is_refused() {
         ),
         (
             "{namespaces: [a], controllers: [keda-operator], serviceAccount: f}",
-            "leaves its account to \"keda-operator\"",
+            "keda-operator\" belongs to the project keda, which is not enabled",
         ),
         // Its account is a key of a reference.
         (

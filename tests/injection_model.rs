@@ -26,10 +26,10 @@ impl Known {
     fn random(dice: &mut Dice) -> Self {
         let written: Vec<Value> = (0..=dice.below(3)).map(|n| profile(dice, n)).collect();
         let text = json!({ "profiles": written }).to_string();
-        let policy = config::parse(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let settings = config::parse(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
         Self {
             written,
-            read: policy.profiles,
+            read: settings.policy.profiles,
         }
     }
 

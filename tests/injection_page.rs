@@ -26,7 +26,7 @@ fn pods_on_the_page_become_what_stands_there() {
             || serde_saphyr::from_str::<Value>(text).unwrap_or_else(|e| panic!("{e}\n{text}"));
         let create = |pod: &Value| {
             let namespace = pod["metadata"]["namespace"].as_str().unwrap();
-            let policy = config::parse(policy.unwrap()).unwrap();
+            let policy = config::parse(policy.unwrap()).unwrap().policy;
             let mut known = accounts.clone();
             known.push(crate::injected::account(
                 namespace,

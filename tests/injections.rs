@@ -112,7 +112,8 @@ fn every_pod_becomes_what_is_written() {
 impl Injection {
     fn cluster(&self, name: &str) -> Cluster {
         let policy = config::parse(&self.config.to_string())
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
+            .unwrap_or_else(|error| panic!("{name}: {error}"))
+            .policy;
         let accounts: Vec<Value> = self
             .accounts
             .iter()
@@ -234,7 +235,9 @@ fn at<'v>(value: &'v Value, pointer: &str) -> Option<&'v Value> {
 /// A cluster with one profile and the account `default`.
 fn with_profile(profile: &Value) -> Cluster {
     let configuration = json!({"profiles": [profile]}).to_string();
-    let policy = config::parse(&configuration).unwrap_or_else(|error| panic!("{error}"));
+    let policy = config::parse(&configuration)
+        .unwrap_or_else(|error| panic!("{error}"))
+        .policy;
     Cluster::new(policy, &[account("team-a", "default", &json!({}))])
 }
 

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 use usher_core::engine::Policy;
 
-use crate::stage::{Answer, Stage};
+use crate::stage::{Answer, Stage, over_core};
 
 /// Far more than any of these takes in a debug build on a busy machine, far less than work without bound would take.
 const SOON: Duration = Duration::from_secs(15);
@@ -15,8 +15,8 @@ const SOON: Duration = Duration::from_secs(15);
 fn stage(objects: &[Value]) -> Stage {
     let waiver = r#"{"checks": {"nodes": "warn"}, "exemptions": [{"name": "old", "match": {"groups": ["old-*", "older-*"]},
         "owner": "o", "reason": "r", "expires": "2027-01-31"}]}"#;
-    let policy: Policy = usher_core::config::parse(waiver).unwrap();
-    Stage::new(policy, &[], objects, Date::constant(2026, 11, 21))
+    let settings = usher_core::config::parse(waiver).unwrap();
+    Stage::new(settings, &[], objects, Date::constant(2026, 11, 21))
 }
 
 fn review(user: &str, groups: &[String], object: &Value) -> Vec<u8> {
@@ -99,7 +99,7 @@ fn those_beyond_a_thousand_are_refused_also_to_somebody_who_may_everything() {
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "all"},
         "subjects": [{"kind": "User", "name": "olga"}]});
     let stage = Stage::new(
-        Policy::default(),
+        over_core(Policy::default()),
         &[everything, masters],
         &[],
         Date::constant(2026, 11, 21),
@@ -213,9 +213,9 @@ fn deep_nesting_is_skipped_where_nobody_looks_and_refused_where_somebody_does() 
 
 #[test]
 fn two_hundred_projected_tokens_and_no_more_are_looked_at() {
-    let policy =
+    let settings =
         usher_core::config::parse("tokens: [{namespaces: ['*'], audiences: ['a*'], signers: []}]");
-    let stage = Stage::new(policy.unwrap(), &[], &[], Date::constant(2026, 11, 21));
+    let stage = Stage::new(settings.unwrap(), &[], &[], Date::constant(2026, 11, 21));
     let token =
         |n| json!({"serviceAccountToken": {"audience": format!("a{n}"), "path": format!("{n}")}});
     let volumes = |count: usize| -> Value {
@@ -272,7 +272,8 @@ fn two_hundred_projected_tokens_and_no_more_are_looked_at() {
 
 #[test]
 fn a_pod_of_an_owner_with_very_many_tokens() {
-    let policy = usher_core::config::parse("tokens: [{namespaces: ['*'], audiences: []}]").unwrap();
+    let settings =
+        usher_core::config::parse("tokens: [{namespaces: ['*'], audiences: []}]").unwrap();
     let token = |n| json!({"serviceAccountToken": {"audience": format!("a{n}"), "path": "t"}});
     let volumes = |count| {
         let sources: Vec<Value> = (0..count).map(token).collect();
@@ -281,7 +282,7 @@ fn a_pod_of_an_owner_with_very_many_tokens() {
     let owner = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet",
         "metadata": {"namespace": "team-a", "name": "web", "uid": "w"},
         "spec": {"template": {"spec": {"volumes": volumes(100_000)}}}});
-    let stage = Stage::new(policy, &[], &[owner], Date::constant(2026, 11, 21));
+    let stage = Stage::new(settings, &[], &[owner], Date::constant(2026, 11, 21));
     let mut made = pod(&json!({"volumes": volumes(200)}));
     made["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": "w", "controller": true}]);
     let user = "system:serviceaccount:kube-system:replicaset-controller";

@@ -42,7 +42,7 @@ struct Said {
 }
 
 fn policy() -> Policy {
-    config::parse(CONFIGURATION).unwrap()
+    config::parse(CONFIGURATION).unwrap().policy
 }
 
 /// Answers a review, with what is found where the account is looked for, and checks the answer as the API server does.

@@ -16,7 +16,7 @@ use usher_core::{
     reference::Requester,
 };
 
-use crate::stage::{Answer, Seen, Stage};
+use crate::stage::{Answer, Seen, Stage, over_core};
 
 /// A file: one world, and requests that do not change it.
 #[derive(Deserialize)]
@@ -230,13 +230,13 @@ fn every_kind_has_a_story_of_each_end() {
 
 impl Scenario {
     fn stage(&self, name: &str) -> Stage {
-        let policy = match &self.config {
-            None => Policy::default(),
+        let settings = match &self.config {
+            None => over_core(Policy::default()),
             Some(config) => {
                 config::parse(&config.to_string()).unwrap_or_else(|error| panic!("{name}: {error}"))
             }
         };
-        let mut stage = Stage::new(policy, &self.rbac, &self.objects, self.today);
+        let mut stage = Stage::new(settings, &self.rbac, &self.objects, self.today);
         stage.unreadable = self.unreadable.iter().cloned().collect();
         stage.no_reviews = self.no_access_reviews;
         for (user, questions) in &self.access_reviews {

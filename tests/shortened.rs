@@ -58,7 +58,7 @@ fn written(asked: &Asked<'_>) -> Result<Vec<(String, i64, String)>, String> {
         old: None,
         dry_run: false,
     };
-    let policy = config::parse(CONFIG).unwrap();
+    let policy = config::parse(CONFIG).unwrap().policy;
     let catalogue = Catalogue::embedded().unwrap();
     let Mutating::Done(mutation) = mutate(&request, &catalogue, &policy, &Facts::default()) else {
         panic!("no profile is there that would need facts");

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use serde_json::{Value, json, value::RawValue};
 use usher_core::{
     catalogue::Catalogue,
+    config::Settings,
     engine::{FactError, Facts, Judgement, Need, ObjectRef, Policy, Verdict, World, judge},
     review::{BadReview, read, refuse, respond},
     rights::{Rbac, Rights},
@@ -18,8 +19,7 @@ use crate::contract;
 
 /// What reviews are judged by, and what the cluster would say.
 pub(crate) struct Stage {
-    catalogue: Arc<Catalogue>,
-    policy: Policy,
+    settings: Arc<Settings>,
     rights: Rights,
     today: Date,
     objects: HashMap<ObjectRef, Box<RawValue>>,
@@ -63,17 +63,18 @@ pub(crate) struct Seen {
 
 impl Stage {
     /// A stage on which `objects` (any manifests) are what the cluster holds.
-    pub(crate) fn new(policy: Policy, rbac: &[Value], objects: &[Value], today: Date) -> Self {
+    pub(crate) fn new(
+        settings: impl Into<Arc<Settings>>,
+        rbac: &[Value],
+        objects: &[Value],
+        today: Date,
+    ) -> Self {
         let mut held = Rbac::default();
         for object in rbac {
             take(&mut held, object);
         }
         let mut stage = Self {
-            catalogue: policy
-                .catalogue
-                .clone()
-                .unwrap_or_else(|| Arc::new(Catalogue::embedded().unwrap())),
-            policy,
+            settings: settings.into(),
             rights: held.compile(),
             today,
             objects: HashMap::new(),
@@ -96,8 +97,8 @@ impl Stage {
             Err(BadReview { uid, why }) => return unread(uid.as_deref().unwrap_or_default(), why),
         };
         let world = World {
-            catalogue: &self.catalogue,
-            policy: &self.policy,
+            catalogue: &self.settings.catalogue,
+            policy: &self.settings.policy,
             rights: &self.rights,
             today: self.today,
         };
@@ -162,7 +163,7 @@ impl Stage {
             "PriorityClass" => "priorityclasses",
             "RuntimeClass" => "runtimeclasses",
             "ServiceAccount" => "serviceaccounts",
-            kind => &self.catalogue.find(group, kind).unwrap().resource,
+            kind => &self.settings.catalogue.find(group, kind).unwrap().resource,
         };
         ObjectRef {
             resource: resource.to_owned(),
@@ -234,5 +235,13 @@ fn seen(verdict: &Verdict<'_>, facts: usize) -> Answer {
         warnings: serde_json::from_value(from("warnings").unwrap_or(json!([]))).unwrap(),
         audit: serde_json::from_value(from("auditAnnotations").unwrap_or(json!({}))).unwrap(),
         facts,
+    }
+}
+
+/// A policy over the kinds of Kubernetes itself.
+pub(crate) fn over_core(policy: Policy) -> Settings {
+    Settings {
+        policy,
+        ..Settings::default_for(Catalogue::embedded().unwrap())
     }
 }

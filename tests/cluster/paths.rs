@@ -2,6 +2,7 @@
 //! the grants that the denial names, admitted with them. The objects are those of the stories, with what the definitions
 //! of the projects require beside it.
 
+use std::sync::Arc;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -9,16 +10,14 @@ use std::{
     sync::Mutex,
     time::{Duration, Instant},
 };
+use usher::files::load;
 
 use hyper::Request;
 use jiff::civil::date;
 use kube::Client;
 use serde_json::{Value, json};
 use usher::cluster::connect;
-use usher_core::{
-    catalogue::{Content, Kind},
-    config,
-};
+use usher_core::catalogue::{Content, Kind};
 
 use super::custom::{fixtures, installed};
 use crate::{
@@ -375,13 +374,18 @@ fn every_path_is_refused_without_the_grant_and_admitted_with_it() {
     installed(&fixtures);
     let served = definitions(&fixtures);
     let config_file = Path::new(env!("CARGO_MANIFEST_DIR")).join(CONFIG);
-    let policy = config::load(&config_file).unwrap();
-    let catalogue = policy.catalogue.clone().unwrap();
+    let settings = Arc::new(load(&config_file).unwrap());
+    let catalogue = &settings.catalogue;
     let map = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": NAMESPACE, "name": "remote"},
         "data": {"serviceAccountName": "far"},
     });
-    let stage = Stage::new(policy, &[], std::slice::from_ref(&map), date(2026, 11, 21));
+    let stage = Stage::new(
+        settings.clone(),
+        &[],
+        std::slice::from_ref(&map),
+        date(2026, 11, 21),
+    );
 
     let binary = Path::new(env!("CARGO_BIN_EXE_usher"));
     let options = UsherOptions {

@@ -14,7 +14,7 @@ use usher::{
     facts::Offline,
     server::{App, Limits, Listener, Metrics, router},
 };
-use usher_core::{catalogue::Catalogue, engine::Policy, rights::Rbac};
+use usher_core::{catalogue::Catalogue, config::Settings, rights::Rbac};
 
 use super::{
     Difference, Outcome, Row, body, containers, folder, is_taken, judge, mount, names, push,
@@ -284,12 +284,8 @@ fn refuses_content_type(case: &Value) {
     let metrics = Arc::new(Metrics::default());
     let backend = Offline::new(Rbac::default().compile(), std::collections::HashMap::new());
     let catalogue = Catalogue::embedded().unwrap();
-    let app = Arc::new(App::new(
-        catalogue,
-        Policy::default(),
-        backend,
-        metrics.clone(),
-    ));
+    let settings = Settings::default_for(catalogue);
+    let app = Arc::new(App::new(settings, backend, metrics.clone()));
     let (limits, stop) = (Limits::default(), CancellationToken::new());
     let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
     let listener = runtime

@@ -159,7 +159,9 @@ fn judge(peer: &str, rows: &[Row]) {
 
 fn policy(profile: &Value) -> Policy {
     let configuration = json!({"profiles": [profile]}).to_string();
-    config::parse(&configuration).unwrap_or_else(|error| panic!("{error}\n{configuration}"))
+    config::parse(&configuration)
+        .unwrap_or_else(|error| panic!("{error}\n{configuration}"))
+        .policy
 }
 
 /// The bytes of the review of a pod.

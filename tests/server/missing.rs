@@ -39,7 +39,9 @@ profiles:
 
 fn served(fake: &Fake) -> Served<Live> {
     let served = ready(fake);
-    served.app.set_policy(config::parse(CONFIGURATION).unwrap());
+    served
+        .app
+        .set_settings(config::parse(CONFIGURATION).unwrap());
     served
 }
 

@@ -35,7 +35,7 @@ use usher::{
 };
 use usher_core::{
     catalogue::Catalogue,
-    engine::Policy,
+    config::Settings,
     rights::{Rbac, Rights},
 };
 
@@ -78,7 +78,8 @@ impl<B: Backend> Served<B> {
         let metrics = Arc::new(Metrics::default());
         let backend = backend(&runtime, &metrics);
         let catalogue = Catalogue::embedded().unwrap();
-        let app = App::new(catalogue, Policy::default(), backend, metrics.clone());
+        let settings = Settings::default_for(catalogue);
+        let app = App::new(settings, backend, metrics.clone());
         let app = Arc::new(app);
         let stop = CancellationToken::new();
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));

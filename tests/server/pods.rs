@@ -38,7 +38,9 @@ fn served() -> Served<Offline> {
     let objects = HashMap::from([(at, to_raw_value(&json!({})).unwrap())]);
     let backend = Offline::new(Rights::default(), objects);
     let served = Served::start(backend, Limits::default());
-    served.app.set_policy(config::parse(CONFIGURATION).unwrap());
+    served
+        .app
+        .set_settings(config::parse(CONFIGURATION).unwrap());
     served
 }
 

@@ -3,6 +3,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::entry::{BadProfile, ProfileEntry};
+use crate::yaml;
 
 /// The preset of this name.
 fn preset(name: &str) -> Result<ProfileEntry, BadProfile> {
@@ -22,7 +23,8 @@ fn preset(name: &str) -> Result<ProfileEntry, BadProfile> {
 
 /// The profiles that ship with Usher, ready to be named.
 pub(super) fn presets() -> Result<Vec<ProfileEntry>, BadProfile> {
-    serde_saphyr::from_str(include_str!("presets.yaml")).map_err(|e| BadProfile(e.to_string()))
+    yaml::read_text("presets.yaml", include_str!("presets.yaml"))
+        .map_err(|bad| BadProfile(bad.to_string()))
 }
 
 /// An entry with all that it takes from its preset: maps are merged, lists replaced (RFC 7386), variables merged by name.

@@ -1,3 +1,5 @@
+//! The tree of a document.
+
 use std::{borrow::Cow, rc::Rc};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};

@@ -5,7 +5,7 @@ use crate::reference::{Path, Step};
 
 fn documents(text: &str) -> Result<Vec<String>, String> {
     let source = Source::new("f", text.to_owned()).map_err(|bad| bad.to_string())?;
-    let json = |node: Result<Node<'_>, BadManifest>| {
+    let json = |node: Result<Node<'_>, BadYaml>| {
         let node = node.map_err(|bad| bad.to_string())?;
         Ok(node.to_json().unwrap().get().to_owned())
     };

@@ -1,10 +1,12 @@
+//! Puts documents together from the events of the scanner.
+
 use std::{borrow::Cow, collections::HashMap, rc::Rc};
 
 use serde_json::value::RawValue;
 use serde_saphyr::granit_parser::{self, Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 
 use super::{
-    BadManifest, Node, Place, Source, Value,
+    BadYaml, Node, Place, Source, Value,
     map::{Key, MapBuilder, NO_KEY, Wrong},
     scalar::{self, Scalar},
     source::end_of,
@@ -34,7 +36,7 @@ const LIMITS: Limits = Limits {
 pub struct Documents<'t> {
     source: &'t Source,
     limits: Limits,
-    refused: Option<BadManifest>,
+    refused: Option<BadYaml>,
     parts: std::vec::IntoIter<(&'t str, Place)>,
     parser: Option<(Parser<'t, StrInput<'t>>, Place)>,
 }
@@ -63,7 +65,7 @@ impl Source {
     }
 
     /// YAML 1.1, and so kubectl, ends lines where YAML 1.2 does not: a comment could hide a field.
-    fn foreign_break(&self) -> Option<BadManifest> {
+    fn foreign_break(&self) -> Option<BadYaml> {
         let foreign = ['\u{85}', '\u{2028}', '\u{2029}'];
         let text = self.text();
         let (before, after) = text.split_at(text.find(foreign)?);
@@ -112,7 +114,7 @@ fn json_documents(text: &str) -> Option<Vec<(&str, Place)>> {
 }
 
 impl<'t> Iterator for Documents<'t> {
-    type Item = Result<Node<'t>, BadManifest>;
+    type Item = Result<Node<'t>, BadYaml>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Some(refused) = self.refused.take() {

@@ -1,6 +1,8 @@
+//! A text and its name.
+
 use std::io::Read;
 
-use super::BadManifest;
+use super::BadYaml;
 
 /// The largest file that is read, in bytes.
 const LARGEST: usize = 64 << 20;
@@ -24,7 +26,7 @@ pub struct Position {
 
 impl Source {
     /// Reads all that a reader gives, at most 64 MiB.
-    pub fn read(name: impl Into<String>, reader: impl Read) -> Result<Self, BadManifest> {
+    pub fn read(name: impl Into<String>, reader: impl Read) -> Result<Self, BadYaml> {
         let name = name.into();
         let mut bytes = Vec::new();
         let limit = LARGEST as u64 + 1;
@@ -51,7 +53,7 @@ impl Source {
     }
 
     /// Takes a text that is in memory. Control characters are refused, as kubectl does.
-    pub fn new(name: impl Into<String>, mut text: String) -> Result<Self, BadManifest> {
+    pub fn new(name: impl Into<String>, mut text: String) -> Result<Self, BadYaml> {
         let name = name.into();
         if text.starts_with('\u{feff}') {
             text.remove(0);
@@ -72,7 +74,7 @@ impl Source {
     }
 
     /// An error at a place of this text.
-    pub fn error(&self, position: Position, what: impl Into<String>) -> BadManifest {
+    pub fn error(&self, position: Position, what: impl Into<String>) -> BadYaml {
         broken(self.name.clone(), Some(position), what.into())
     }
 }
@@ -86,8 +88,8 @@ pub(super) fn end_of(text: &str) -> Position {
     }
 }
 
-fn broken(file: String, position: Option<Position>, what: String) -> BadManifest {
-    BadManifest {
+fn broken(file: String, position: Option<Position>, what: String) -> BadYaml {
+    BadYaml {
         file,
         position,
         what,

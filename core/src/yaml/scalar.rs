@@ -1,3 +1,5 @@
+//! Scalars, as YAML 1.1 and Go read them.
+
 use std::{borrow::Cow, fmt};
 
 /// A scalar, as kubectl hands it to the API server.

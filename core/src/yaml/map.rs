@@ -1,3 +1,5 @@
+//! Maps: keys are text, none stands there twice, `<<` merges.
+
 use std::{borrow::Cow, collections::HashMap};
 
 use super::{Entry, Node, Place, Value, scalar::Scalar};
