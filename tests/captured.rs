@@ -666,6 +666,7 @@ fn references_damaged_into_something_else_are_refused() {
                 "nodeName",
                 "priorityClassName",
                 "runtimeClassName",
+                "schedulerName",
             ] {
                 refused(&format!("{base}/{field}"), value, "no text");
             }

@@ -644,7 +644,7 @@ fn files_that_cannot_be_read_are_named() {
 #[test]
 fn a_large_object_has_no_more_findings_than_are_kept() {
     let book = Book::read();
-    let world = World::new(&[], json!({}));
+    let world = World::new(&[("schedulers", "off")], json!({}));
     let stage = world.stage(&[]);
     let tasks: Vec<Value> = (0..1000)
         .map(|n| json!({"taskRef": {"resolver": "cluster", "params": [{"name": "namespace", "value": format!("ns-{n}")}]}}))
@@ -725,7 +725,7 @@ fn a_large_object_has_no_more_findings_than_are_kept() {
 #[test]
 fn objects_in_objects_are_never_let_through_unread() {
     let book = Book::read();
-    let world = World::new(&[], json!({}));
+    let world = World::new(&[("schedulers", "off")], json!({}));
     let stage = world.stage(&[]);
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "spec": {"serviceAccountName": "builder"}});
     for in_lists in [false, true] {

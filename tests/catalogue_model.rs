@@ -640,6 +640,7 @@ struct PodSpec {
     node: String,
     priority: String,
     runtime: String,
+    scheduler: String,
 }
 
 fn pod_spec(value: &Value) -> Result<PodSpec, Lost> {
@@ -680,6 +681,11 @@ fn pod_spec(value: &Value) -> Result<PodSpec, Lost> {
         node: field("nodeName")?,
         priority: field("priorityClassName")?,
         runtime: field("runtimeClassName")?,
+        scheduler: match &*field("schedulerName")? {
+            "" => "default-scheduler",
+            named => named,
+        }
+        .to_owned(),
     })
 }
 
@@ -767,6 +773,7 @@ impl Seer<'_> {
             "nodes",
             "priorityClasses",
             "runtimeClasses",
+            "schedulers",
             "crossNamespace",
             "cloudIdentities",
             "scaleTargets",
@@ -796,7 +803,11 @@ impl Seer<'_> {
         namespace: &str,
         home: &str,
     ) {
-        if check == "serviceAccounts" && name == "default" && namespace == home {
+        let everybodys = [
+            ("serviceAccounts", "default"),
+            ("schedulers", "default-scheduler"),
+        ];
+        if everybodys.contains(&(check, name)) && namespace == home {
             return self.say(check, path, name, "allowed", String::new());
         }
         let place = if namespace.is_empty() {
@@ -1279,6 +1290,7 @@ impl Seer<'_> {
                     "nodeName",
                     "priorityClassName",
                     "runtimeClassName",
+                    "schedulerName",
                 ];
                 let mut set = map.clone();
                 set.retain(|key, _| names.contains(&&**key) || others.contains(&&**key));
@@ -1296,8 +1308,8 @@ impl Seer<'_> {
                         for toleration in &spec.tolerations {
                             self.toleration(toleration, path, own);
                         }
-                        for (check, _, resource, name) in classes(&spec) {
-                            if !name.is_empty() {
+                        for (check, key, resource, name) in classes(&spec) {
+                            if !name.is_empty() && map.contains_key(key) {
                                 self.named(check, path, resource, Some(name.to_owned()), own);
                             }
                         }
@@ -1318,7 +1330,7 @@ impl Seer<'_> {
     }
 }
 
-fn classes(spec: &PodSpec) -> [(&'static str, &'static str, &'static str, &str); 3] {
+fn classes(spec: &PodSpec) -> [(&'static str, &'static str, &'static str, &str); 4] {
     [
         ("nodes", "nodeName", "nodes", &spec.node),
         (
@@ -1332,6 +1344,12 @@ fn classes(spec: &PodSpec) -> [(&'static str, &'static str, &'static str, &str);
             "runtimeClassName",
             "runtimeclasses.node.k8s.io",
             &spec.runtime,
+        ),
+        (
+            "schedulers",
+            "schedulerName",
+            "schedulers.usher.dev",
+            &spec.scheduler,
         ),
     ]
 }

@@ -429,6 +429,7 @@ impl<'b> Maker<'b, '_> {
             ("nodeName", &["node-1", ""]),
             ("priorityClassName", &["high", ""]),
             ("runtimeClassName", &[CLASS, "kata", ""]),
+            ("schedulerName", &["batch", "default-scheduler", ""]),
         ] {
             if self.dice.one_in(3) {
                 self.member(&mut spec, key, values);
