@@ -1,6 +1,6 @@
 //! The examples of `docs/injection.md`: the pod that one writes becomes what one would have written by hand.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::Value;
 use usher_core::config;
@@ -74,14 +74,24 @@ fn pods_on_the_page_become_what_stands_there() {
         }
     }
     assert!(shown >= 10, "{shown}");
-    for preset in [
-        "aws-irsa",
-        "azure-workload-identity",
-        "gcp-workload-identity",
-        "rotating-api-token",
-        "spiffe-jwt",
-        "vault-jwt",
-    ] {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("core/src/inject/presets.yaml");
+    let shipped: Vec<Value> =
+        serde_saphyr::from_str(&fs::read_to_string(shipped).unwrap()).unwrap();
+    let shipped: BTreeSet<&str> = shipped
+        .iter()
+        .map(|preset| preset["name"].as_str().unwrap())
+        .collect();
+    let (_, part) = page.split_once("\n## Presets\n").unwrap();
+    let part = part.split("\n## ").next().unwrap();
+    let told: BTreeSet<&str> = part
+        .lines()
+        .filter_map(|line| line.strip_prefix("### "))
+        .collect();
+    assert_eq!(
+        told, shipped,
+        "a preset is a row of data and a part of the page"
+    );
+    for preset in shipped {
         assert!(presets.contains(&preset), "{preset} is not shown");
     }
 }

@@ -16,7 +16,7 @@ use super::{
     named::{Named, with_types},
     roles::{self, role_and_binding},
 };
-use usher_core::reference::{Account, Resource, is_dns_label, is_object_name};
+use usher_core::reference::{Account, Resource, fnv, is_dns_label, is_object_name};
 
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("scope").required(true)), after_help = with_types("Examples:
@@ -165,16 +165,9 @@ fn name_of(targets: &[Named]) -> String {
         .iter()
         .map(|target| format!("{}/{}", target.resource, target.name))
         .collect();
-    let hash = fnv(all.join(" ").as_bytes());
+    let hash = fnv(all.join(" ").bytes());
     match parts.join("-") {
         empty if empty.is_empty() => format!("use-{hash:08x}"),
         told => format!("use-{told}-{hash:08x}"),
     }
-}
-
-/// FNV-1a, 32 bits: stable for ever, and short. Nothing rests on it but the name.
-fn fnv(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5, |hash, byte| {
-        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
-    })
 }

@@ -11,9 +11,9 @@ use crate::reference::Pattern;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct ProfileEntry {
-    /// The preset that this profile starts from: aws-irsa, azure-workload-identity, gcp-workload-identity,
-    /// rotating-api-token, spiffe-jwt or vault-jwt. Lists given here replace those of the preset, but for env: a variable
-    /// that the preset has is changed, others are added.
+    /// The preset that this profile starts from: PRESETS. Lists given here replace those of the preset, but for env: a
+    /// variable that the preset has is changed, others are added.
+    #[schemars(transform = super::presets::name_them)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) preset: Option<String>,
     /// Its name, by which pods ask for it and messages call it: lower case letters, digits and "-". Left out, that of
@@ -239,15 +239,4 @@ pub enum When {
     /// Not at all.
     #[default]
     Never,
-}
-
-/// A profile cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct BadProfile(pub(super) String);
-
-impl From<serde_json::Error> for BadProfile {
-    fn from(error: serde_json::Error) -> Self {
-        Self(error.to_string())
-    }
 }

@@ -5,6 +5,8 @@
 //! adds and never takes away, and says for every profile why it did what it did.
 
 mod account;
+mod bad;
+mod complete;
 mod content;
 mod draft;
 mod effect;
@@ -19,8 +21,9 @@ mod subject;
 mod values;
 
 pub use account::Account;
+pub use bad::{BadProfile, Mistake};
 pub use effect::{Effect, Given, Skipped, Step, Touched};
-pub use entry::{BadProfile, OnClash, OutOfRange, ProfileEntry, When};
+pub use entry::{OnClash, OutOfRange, ProfileEntry, When};
 pub use plan::{NoPlan, Plan, plan};
 pub(crate) use profile::entries;
 pub use profile::{Profile, profiles};

@@ -1,58 +1,39 @@
-//! The profiles that ship with Usher, and what an entry takes from them.
+//! The profiles that ship with Usher, as data.
 
-use serde::{Serialize, de::DeserializeOwned};
+use schemars::Schema;
+use serde::{Deserialize, de::DeserializeOwned};
 
-use super::entry::{BadProfile, ProfileEntry};
+use super::bad::BadProfile;
 use crate::yaml;
 
-/// The preset of this name.
-fn preset(name: &str) -> Result<ProfileEntry, BadProfile> {
-    let presets = presets()?;
-    let names: Vec<String> = presets
-        .iter()
-        .filter_map(|known| known.name.clone())
-        .collect();
-    let mut presets = presets.into_iter();
-    presets
-        .find(|known| known.name.as_deref() == Some(name))
-        .ok_or_else(|| {
-            let known = names.join(", ");
-            BadProfile(format!("there is no preset \"{name}\"; there are {known}"))
-        })
-}
-
-/// The profiles that ship with Usher, ready to be named.
-pub(super) fn presets() -> Result<Vec<ProfileEntry>, BadProfile> {
+/// The presets, each as far as it is looked at.
+pub(super) fn presets<T: DeserializeOwned>() -> Result<Vec<T>, BadProfile> {
     yaml::read_text("presets.yaml", include_str!("presets.yaml"))
-        .map_err(|bad| BadProfile(bad.to_string()))
+        .map_err(|bad| BadProfile::Embedded(bad.to_string()))
 }
 
-/// An entry with all that it takes from its preset: maps are merged, lists replaced (RFC 7386), variables merged by name.
-pub(super) fn complete(mut entry: ProfileEntry) -> Result<ProfileEntry, BadProfile> {
-    let Some(name) = &entry.preset else {
-        return Ok(entry);
-    };
-    let mut preset = preset(name)?;
-    let mut env = preset.env.take().unwrap_or_default();
-    let own = entry.env.take().unwrap_or_default();
-    let known = env.len();
-    for variable in own {
-        let mut held = env.iter_mut().take(known);
-        match held.find(|held| held.name == variable.name) {
-            Some(held) => *held = merged(held, &variable)?,
-            None => env.push(variable),
-        }
+/// Their names, in the order of the data.
+pub(super) fn names() -> Result<Vec<String>, BadProfile> {
+    #[derive(Deserialize)]
+    struct Preset {
+        name: String,
     }
-    let whole: ProfileEntry = merged(&preset, &entry)?;
-    Ok(ProfileEntry {
-        env: Some(env),
-        ..whole
-    })
+
+    let presets: Vec<Preset> = presets()?;
+    Ok(presets.into_iter().map(|preset| preset.name).collect())
 }
 
-/// What is written over what was there.
-fn merged<T: DeserializeOwned + Serialize>(below: &T, above: &T) -> Result<T, BadProfile> {
-    let mut whole = serde_json::to_value(below)?;
-    json_patch::merge(&mut whole, &serde_json::to_value(above)?);
-    Ok(serde_json::from_value(whole)?)
+/// Writes the names of the presets into the description of a schema, where it says PRESETS.
+pub(super) fn name_them(schema: &mut Schema) {
+    let mut names = names().unwrap_or_default();
+    names.sort();
+    let listed = match &*names {
+        [several @ .., last] if !several.is_empty() => {
+            format!("{} or {last}", several.join(", "))
+        }
+        few => few.concat(),
+    };
+    if let Some(serde_json::Value::String(text)) = schema.get_mut("description") {
+        *text = text.replace("PRESETS", &listed);
+    }
 }

@@ -1,14 +1,17 @@
 //! A profile, ready to be given: every value legal, every default filled in.
 
-use std::{collections::BTreeMap, fmt, ops::RangeInclusive};
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::entry::{
-    BadProfile, EnvEntry, FsGroupEntry, OnClash, OutOfRange, ProfileEntry, TokenEntry, VolumeEntry,
-    When,
+use super::{
+    bad::{BadProfile, Mistake},
+    complete::complete,
+    entry::{
+        BoundsEntry, ContainersEntry, EnvEntry, FsGroupEntry, OnClash, OutOfRange, OverridesEntry,
+        ProfileEntry, SelectEntry, TokenEntry, VolumeEntry, When,
+    },
 };
-use super::presets::complete;
 use crate::reference::{
     Pattern, is_dns_label,
     token::{EXTENDED, LIFETIME, LIFETIMES},
@@ -124,10 +127,7 @@ pub fn profiles(entries: &[ProfileEntry]) -> Result<Vec<Profile>, BadProfile> {
     for entry in entries {
         let profile = Profile::try_from(entry.clone())?;
         if profiles.iter().any(|known| known.name == profile.name) {
-            return Err(BadProfile(format!(
-                "two profiles are called \"{}\": give one of them another name",
-                profile.name
-            )));
+            return Err(BadProfile::Twice(profile.name.into_string()));
         }
         profiles.push(profile);
     }
@@ -160,117 +160,12 @@ impl TryFrom<ProfileEntry> for Profile {
     type Error = BadProfile;
 
     fn try_from(entry: ProfileEntry) -> Result<Self, BadProfile> {
-        let entry = complete(entry)?;
-        let name = entry.name.unwrap_or_default();
+        let mut entry = complete(entry)?;
+        let name = entry.name.take().unwrap_or_default();
         if !is_dns_label(&name) {
-            return Err(bad(
-                "a profile",
-                format_args!(
-                    "needs a name of lower case letters, digits and \"-\"; \"{name}\" is none"
-                ),
-            ));
+            return Err(BadProfile::Name(name));
         }
-        let who = format!("profile \"{name}\"");
-        let bounds = entry.bounds.unwrap_or_default();
-        let (least, most) = bounds.expiration_seconds.unwrap_or(BOUNDS);
-        let seconds = least..=most;
-        if !LIFETIMES.contains(&least) || !LIFETIMES.contains(&most) || seconds.is_empty() {
-            return Err(bad(
-                &who,
-                format_args!(
-                    "has bounds from {least} to {most} s, which are not within 600 to 4294967296 s"
-                ),
-            ));
-        }
-        let tokens: Vec<Token> = entry
-            .tokens
-            .unwrap_or_default()
-            .into_iter()
-            .map(token)
-            .collect();
-        if tokens.is_empty() {
-            return Err(bad(&who, format_args!("has no tokens")));
-        }
-        for token in &tokens {
-            lives(&who, token, &seconds)?;
-        }
-        let root_certificate = entry.root_certificate.unwrap_or_default();
-        let namespace_file = entry.namespace_file.unwrap_or_default();
-        let own = [(root_certificate, "ca.crt"), (namespace_file, "namespace")];
-        let own = own.into_iter().filter_map(|(is, path)| is.then_some(path));
-        let mut paths: Vec<&str> = Vec::new();
-        for path in tokens.iter().map(|token| &*token.path).chain(own) {
-            if let Some(taken) = paths.iter().find(|known| overlap(known, path)) {
-                return Err(bad(
-                    &who,
-                    format_args!(
-                        "wants one path of its volume for two sources: \"{taken}\" and \"{path}\""
-                    ),
-                ));
-            }
-            paths.push(path);
-        }
-        let volume = volume(&who, &name, entry.volume.unwrap_or_default())?;
-        let mut env: Vec<Env> = Vec::new();
-        for variable in entry.env.unwrap_or_default() {
-            let variable = variable_of(&who, variable, &tokens)?;
-            if env.iter().any(|known| known.name == variable.name) {
-                let what = format_args!("sets the variable \"{}\" twice", variable.name);
-                return Err(bad(&who, what));
-            }
-            env.push(variable);
-        }
-        let select = entry.select.unwrap_or_default();
-        let containers = entry.containers.unwrap_or_default();
-        let overrides = entry.overrides.unwrap_or_default();
-        let only = match &*tokens {
-            [only] => Some(&*only.audience),
-            _ => None,
-        };
-        if only.is_none() && overrides.audience.is_some() {
-            let what = "has several tokens: an annotation for the audience would not say of which";
-            return Err(bad(&who, format_args!("{what}")));
-        }
-        let annotation = |given: Option<String>, word: &str| {
-            given.unwrap_or_else(|| format!("{name}.usher.dev/{word}"))
-        };
-        Ok(Self {
-            overrides: Overrides {
-                seconds: annotation(overrides.expiration_seconds, "expiration-seconds"),
-                audience: only.map(|_| annotation(overrides.audience, "audience")),
-            },
-            bounds: Bounds {
-                seconds,
-                audiences: bounds.audiences.unwrap_or_default(),
-                out_of_range: bounds.out_of_range.unwrap_or_default(),
-            },
-            fs_group: fs_group(&who, &entry.fs_group.unwrap_or_default())?,
-            name: name.into(),
-            required: entry.required.unwrap_or_default(),
-            select: Select {
-                namespaces: select.namespaces,
-                service_accounts: select.service_accounts,
-                account_annotations: select.service_account_annotations.unwrap_or_default(),
-                pod_annotations: select.pod_annotations.unwrap_or_default(),
-                pod_labels: select.pod_labels.unwrap_or_default(),
-                unless_pod_labels: select.unless_pod_labels.unwrap_or_default(),
-                on_request: select.on_request.unwrap_or_default(),
-            },
-            containers: Containers {
-                include: containers.include,
-                skip: containers.skip.unwrap_or_default(),
-                include_annotation: containers.include_annotation,
-                skip_annotation: containers.skip_annotation,
-            },
-            volume,
-            tokens,
-            root_certificate,
-            namespace_file,
-            env,
-            labels: entry.labels.unwrap_or_default(),
-            on_clash: entry.on_clash.unwrap_or_default(),
-            unsupported: entry.unsupported_annotations.unwrap_or_default(),
-        })
+        Self::read(&name, entry).map_err(|mistake| BadProfile::Mistaken { name, mistake })
     }
 }
 
@@ -279,23 +174,105 @@ impl Profile {
     pub fn is_for(&self, audience: &str) -> bool {
         self.tokens.iter().any(|token| token.audience == *audience)
     }
-}
 
-fn bad(who: &str, what: fmt::Arguments<'_>) -> BadProfile {
-    BadProfile(format!("{who} {what}"))
-}
+    /// The files of its volume.
+    pub(super) fn files(&self) -> impl Iterator<Item = &str> {
+        let own = [
+            (self.root_certificate, "ca.crt"),
+            (self.namespace_file, "namespace"),
+        ];
+        let own = own.into_iter().filter_map(|(is, path)| is.then_some(path));
+        self.tokens.iter().map(|token| &*token.path).chain(own)
+    }
 
-fn token(entry: TokenEntry) -> Token {
-    Token {
-        audience: entry.audience.unwrap_or_default(),
-        seconds: entry.expiration_seconds.unwrap_or(LIFETIME),
-        jitter: entry.jitter_seconds.unwrap_or_default(),
-        path: entry.path,
+    /// A complete entry with this name, value by value.
+    fn read(name: &str, entry: ProfileEntry) -> Result<Self, Mistake> {
+        let bounds = bounds(entry.bounds.unwrap_or_default())?;
+        let tokens = tokens(entry.tokens.unwrap_or_default(), &bounds.seconds)?;
+        let profile = Self {
+            name: name.into(),
+            required: entry.required.unwrap_or_default(),
+            select: entry.select.unwrap_or_default().into(),
+            containers: entry.containers.unwrap_or_default().into(),
+            volume: volume(name, entry.volume.unwrap_or_default())?,
+            root_certificate: entry.root_certificate.unwrap_or_default(),
+            namespace_file: entry.namespace_file.unwrap_or_default(),
+            env: env(entry.env.unwrap_or_default(), &tokens)?,
+            labels: entry.labels.unwrap_or_default(),
+            fs_group: fs_group(&entry.fs_group.unwrap_or_default())?,
+            overrides: overrides(name, entry.overrides.unwrap_or_default(), &tokens)?,
+            on_clash: entry.on_clash.unwrap_or_default(),
+            unsupported: entry.unsupported_annotations.unwrap_or_default(),
+            bounds,
+            tokens,
+        };
+        let mut paths: Vec<&str> = Vec::new();
+        for path in profile.files() {
+            if let Some(taken) = paths.iter().find(|known| overlap(known, path)) {
+                return Err(Mistake::OnePath((*taken).to_owned(), path.to_owned()));
+            }
+            paths.push(path);
+        }
+        Ok(profile)
     }
 }
 
-/// Whether Kubernetes takes the token, and whether its lifetime is within the profile's own bounds.
-fn lives(who: &str, token: &Token, bounds: &RangeInclusive<i64>) -> Result<(), BadProfile> {
+impl From<SelectEntry> for Select {
+    fn from(entry: SelectEntry) -> Self {
+        Self {
+            namespaces: entry.namespaces,
+            service_accounts: entry.service_accounts,
+            account_annotations: entry.service_account_annotations.unwrap_or_default(),
+            pod_annotations: entry.pod_annotations.unwrap_or_default(),
+            pod_labels: entry.pod_labels.unwrap_or_default(),
+            unless_pod_labels: entry.unless_pod_labels.unwrap_or_default(),
+            on_request: entry.on_request.unwrap_or_default(),
+        }
+    }
+}
+
+impl From<ContainersEntry> for Containers {
+    fn from(entry: ContainersEntry) -> Self {
+        Self {
+            include: entry.include,
+            skip: entry.skip.unwrap_or_default(),
+            include_annotation: entry.include_annotation,
+            skip_annotation: entry.skip_annotation,
+        }
+    }
+}
+
+fn bounds(entry: BoundsEntry) -> Result<Bounds, Mistake> {
+    let (least, most) = entry.expiration_seconds.unwrap_or(BOUNDS);
+    let seconds = least..=most;
+    if !LIFETIMES.contains(&least) || !LIFETIMES.contains(&most) || seconds.is_empty() {
+        return Err(Mistake::Bounds(least, most));
+    }
+    Ok(Bounds {
+        seconds,
+        audiences: entry.audiences.unwrap_or_default(),
+        out_of_range: entry.out_of_range.unwrap_or_default(),
+    })
+}
+
+/// The tokens, each as Kubernetes takes it, with a lifetime that is within the profile's own bounds.
+fn tokens(entries: Vec<TokenEntry>, bounds: &RangeInclusive<i64>) -> Result<Vec<Token>, Mistake> {
+    if entries.is_empty() {
+        return Err(Mistake::NoTokens);
+    }
+    let tokens = entries.into_iter().map(|entry| {
+        let token = Token {
+            audience: entry.audience.unwrap_or_default(),
+            seconds: entry.expiration_seconds.unwrap_or(LIFETIME),
+            jitter: entry.jitter_seconds.unwrap_or_default(),
+            path: entry.path,
+        };
+        lives(&token, bounds).map(|()| token)
+    });
+    tokens.collect()
+}
+
+fn lives(token: &Token, bounds: &RangeInclusive<i64>) -> Result<(), Mistake> {
     let Token {
         audience,
         seconds,
@@ -303,44 +280,35 @@ fn lives(who: &str, token: &Token, bounds: &RangeInclusive<i64>) -> Result<(), B
         path,
     } = token;
     if !is_relative(path) {
-        return Err(bad(
-            who,
-            format_args!("has a token at \"{path}\", which is no path within a volume"),
-        ));
+        return Err(Mistake::TokenPath(path.clone()));
     }
-    let (least, most) = (bounds.start(), bounds.end());
+    let (least, most) = (*bounds.start(), *bounds.end());
     if !bounds.contains(seconds) {
-        return Err(bad(
-            who,
-            format_args!(
-                "has a token of {seconds} s at \"{path}\"; its bounds are {least} to {most} s"
-            ),
-        ));
+        return Err(Mistake::Lifetime {
+            seconds: *seconds,
+            path: path.clone(),
+            least,
+            most,
+        });
     }
-    if *jitter < 0 || seconds.saturating_sub(*jitter) < *least {
-        return Err(bad(
-            who,
-            format_args!(
-                "has a token of {seconds} s at \"{path}\" that {jitter} s of jitter may take below {least} s"
-            ),
-        ));
+    if *jitter < 0 || seconds.saturating_sub(*jitter) < least {
+        return Err(Mistake::Jitter {
+            seconds: *seconds,
+            path: path.clone(),
+            jitter: *jitter,
+            least,
+        });
     }
     if audience.is_empty() && *seconds == EXTENDED {
-        return Err(bad(
-            who,
-            format_args!(
-                "has a token of exactly {EXTENDED} s for the API server, which lets it live for a year: write 3600"
-            ),
-        ));
+        return Err(Mistake::Extended);
     }
     Ok(())
 }
 
-fn volume(who: &str, profile: &str, entry: VolumeEntry) -> Result<Volume, BadProfile> {
+fn volume(profile: &str, entry: VolumeEntry) -> Result<Volume, Mistake> {
     let name = entry.name.unwrap_or_else(|| profile.to_owned());
     if !is_dns_label(&name) {
-        let what = format_args!("has a volume \"{name}\", which is no name of a volume");
-        return Err(bad(who, what));
+        return Err(Mistake::Volume(name));
     }
     let given = entry.mount_path.unwrap_or_default();
     let mount_path = match given
@@ -348,21 +316,11 @@ fn volume(who: &str, profile: &str, entry: VolumeEntry) -> Result<Volume, BadPro
         .map(|path| path.trim_end_matches('/'))
     {
         Some(path) if is_relative(path) && !path.contains([':', '\\']) => format!("/{path}"),
-        _ => {
-            return Err(bad(
-                who,
-                format_args!("has the mount path \"{given}\", which is no absolute path"),
-            ));
-        }
+        _ => return Err(Mistake::MountPath(given)),
     };
     let mode = entry.default_mode;
     if mode.is_some_and(|mode| !(0..=0o777).contains(&mode)) {
-        return Err(bad(
-            who,
-            format_args!(
-                "has a defaultMode beyond 0777; write it octal, as 0644, or decimal, as 420"
-            ),
-        ));
+        return Err(Mistake::Mode);
     }
     Ok(Volume {
         name,
@@ -371,21 +329,26 @@ fn volume(who: &str, profile: &str, entry: VolumeEntry) -> Result<Volume, BadPro
     })
 }
 
-fn variable_of(who: &str, entry: EnvEntry, tokens: &[Token]) -> Result<Env, BadProfile> {
+fn env(entries: Vec<EnvEntry>, tokens: &[Token]) -> Result<Vec<Env>, Mistake> {
+    let mut env: Vec<Env> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let variable = variable(entry, tokens)?;
+        if env.iter().any(|known| known.name == variable.name) {
+            return Err(Mistake::VariableTwice(variable.name));
+        }
+        env.push(variable);
+    }
+    Ok(env)
+}
+
+fn variable(entry: EnvEntry, tokens: &[Token]) -> Result<Env, Mistake> {
     let name = entry.name;
     if name.is_empty() || name.contains('=') || name.contains(char::is_control) {
-        let what = format_args!(
-            "has a variable \"{}\", which is no name",
-            name.escape_debug()
-        );
-        return Err(bad(who, what));
+        return Err(Mistake::Variable(name));
     }
     let annotation = entry.from_service_account_annotation;
     if entry.values.is_some() && annotation.is_none() {
-        let what = format_args!(
-            "gives the variable \"{name}\" values for those of an annotation, but names no fromServiceAccountAnnotation"
-        );
-        return Err(bad(who, what));
+        return Err(Mistake::Values(name));
     }
     let value = match (entry.value, annotation, entry.token_file) {
         (Some(value), None, None) => EnvValue::Literal(value),
@@ -398,17 +361,12 @@ fn variable_of(who: &str, entry: EnvEntry, tokens: &[Token]) -> Result<Env, BadP
             EnvValue::TokenFile(path)
         }
         (None, None, Some(path)) => {
-            let what = format_args!("has no token at \"{path}\" for the variable \"{name}\"");
-            return Err(bad(who, what));
+            return Err(Mistake::NoToken {
+                path,
+                variable: name,
+            });
         }
-        _ => {
-            return Err(bad(
-                who,
-                format_args!(
-                    "must give the variable \"{name}\" a value, a fromServiceAccountAnnotation or a tokenFile"
-                ),
-            ));
-        }
+        _ => return Err(Mistake::Value(name)),
     };
     Ok(Env {
         name,
@@ -417,15 +375,29 @@ fn variable_of(who: &str, entry: EnvEntry, tokens: &[Token]) -> Result<Env, BadP
     })
 }
 
-fn fs_group(who: &str, entry: &FsGroupEntry) -> Result<FsGroup, BadProfile> {
+fn fs_group(entry: &FsGroupEntry) -> Result<FsGroup, Mistake> {
     let value = entry.value.unwrap_or(NOBODY);
     if !GROUPS.contains(&value) {
-        let what = format_args!("has the fsGroup {value}, which is no group");
-        return Err(bad(who, what));
+        return Err(Mistake::Group(value));
     }
     Ok(FsGroup {
         when: entry.when.unwrap_or_default(),
         value,
+    })
+}
+
+fn overrides(profile: &str, entry: OverridesEntry, tokens: &[Token]) -> Result<Overrides, Mistake> {
+    let annotation = |given: Option<String>, word: &str| {
+        given.unwrap_or_else(|| format!("{profile}.usher.dev/{word}"))
+    };
+    let audience = match (tokens, entry.audience) {
+        ([_], given) => Some(annotation(given, "audience")),
+        (_, Some(_)) => return Err(Mistake::Audience),
+        (_, None) => None,
+    };
+    Ok(Overrides {
+        seconds: annotation(entry.expiration_seconds, "expiration-seconds"),
+        audience,
     })
 }
 

@@ -1,14 +1,12 @@
 //! The values of a profile for one pod: lifetimes, audiences, variables.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use super::{
     account::Known,
     entry::OutOfRange,
     place::Maker,
     profile::{Profile, Token},
 };
-use crate::reference::token::EXTENDED;
+use crate::reference::{fnv, token::EXTENDED};
 
 impl Maker<'_, '_> {
     /// The tokens with the values that hold for this pod: its own word, then that of its account, then the profile's.
@@ -97,8 +95,7 @@ impl Maker<'_, '_> {
 
 /// A number from 0 to `most` that is always the same for the same texts.
 fn vary(most: i64, texts: &[&str]) -> i64 {
-    let mut hasher = DefaultHasher::new();
-    texts.hash(&mut hasher);
-    let most = u64::try_from(most).unwrap_or_default();
-    i64::try_from(hasher.finish() % most.saturating_add(1)).unwrap_or_default()
+    // What ends a text keeps "ab" and "c" from "a" and "bc".
+    let hash = fnv(texts.iter().flat_map(|text| text.bytes().chain([0])));
+    i64::from(hash) % most.saturating_add(1).max(1)
 }

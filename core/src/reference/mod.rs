@@ -3,6 +3,7 @@
 //! This room knows nobody: no JSON documents, no configuration, no cluster.
 
 mod check;
+mod hash;
 mod names;
 mod path;
 mod pattern;
@@ -16,6 +17,7 @@ pub mod token;
 mod toleration;
 
 pub use check::{Check, Mode};
+pub use hash::fnv;
 pub use names::{is_dns_label, is_object_name};
 pub use path::{Path, Step};
 pub(crate) use path::{Written, read, write_key};
