@@ -20,7 +20,7 @@ use super::{
     Difference, Outcome, Row, body, containers, folder, is_taken, judge, mount, names, push,
     rows_of, token_volume,
 };
-use crate::injected::account;
+use crate::support::injected::account;
 
 const PATH: &str = "/var/run/secrets/eks.amazonaws.com/serviceaccount";
 const ROLE: &str = "arn:aws:iam::111122223333:role/s3-reader";

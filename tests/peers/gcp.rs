@@ -6,7 +6,7 @@ use super::{
     Difference, Outcome, Row, body, containers, folder, is_taken, judge, mount, names, push,
     rows_of, token_volume,
 };
-use crate::injected::account;
+use crate::support::injected::account;
 
 const PATH: &str = "/var/run/secrets/sts.googleapis.com/serviceaccount";
 const VOLUME: &str = "gcp-iam-token";

@@ -19,7 +19,7 @@ use std::{
 use serde_json::{Map, Value, json};
 use usher_core::{config, engine::Policy};
 
-use crate::injected::{Cluster, Injected, review};
+use crate::support::injected::{Cluster, Injected, review};
 
 /// A pod, and what the other project makes of it.
 struct Row {

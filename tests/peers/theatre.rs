@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde_json::{Value, json};
 
 use super::{Difference, Outcome, Row, body, folder, judge, plain, push, rows_of};
-use crate::injected::account;
+use crate::support::injected::account;
 
 #[test]
 fn the_rows_of_theatre() {
