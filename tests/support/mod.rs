@@ -2,6 +2,7 @@
 
 pub(crate) mod catalogue_world;
 pub(crate) mod contract;
+pub(crate) mod fixtures;
 pub(crate) mod injected;
 pub(crate) mod random;
 pub(crate) mod rbac_world;

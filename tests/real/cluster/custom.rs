@@ -2,7 +2,7 @@
 //! judged there as `usher check` judges it.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
     sync::OnceLock,
     time::{Duration, Instant},
@@ -11,9 +11,12 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{Said, Team};
-use crate::real::controlplane::{
-    feed, plane,
-    usher::{UsherOptions, UsherProcess},
+use crate::{
+    real::controlplane::{
+        feed, plane,
+        usher::{UsherOptions, UsherProcess},
+    },
+    support::fixtures::fixtures,
 };
 
 const CONFIG: &str = "tests/real/cluster/custom.yaml";
@@ -28,17 +31,6 @@ const GROUPS: [&str; 9] = [
     "eventing.keda.sh",
     "http.keda.sh",
 ];
-
-/// The test data of other projects, which is no part of this repository.
-pub(super) fn fixtures() -> Option<PathBuf> {
-    let folder = std::env::var_os("USHER_FIXTURES").map(PathBuf::from);
-    if folder.is_none() {
-        eprintln!(
-            "USHER_FIXTURES is not set: definitions and samples of Flux and KEDA are not tried"
-        );
-    }
-    folder
-}
 
 /// The definitions of Flux and KEDA in place, and the cluster role `customs`, whose holders may write objects of them.
 pub(super) fn installed(fixtures: &Path) {
@@ -111,8 +103,9 @@ fn kustomization(name: &str, spec: &str) -> String {
 }
 
 #[test]
+#[ignore = "needs USHER_FIXTURES, the test data of other projects"]
 fn flux_and_keda_borrow_nothing_without_a_grant() {
-    let Some(fixtures) = fixtures() else { return };
+    let fixtures = fixtures();
     let team = team("custom-a", &fixtures);
     let refused = |said: &Said, words: &str| said.refused_by("validate-customs.usher.dev", words);
     let other = kustomization("other", "serviceAccountName: deployer");
@@ -147,8 +140,9 @@ fn flux_and_keda_borrow_nothing_without_a_grant() {
 }
 
 #[test]
+#[ignore = "needs USHER_FIXTURES, the test data of other projects"]
 fn a_configured_account_is_written_where_none_is_named() {
-    let Some(fixtures) = fixtures() else { return };
+    let fixtures = fixtures();
     let team = team("custom-defaults", &fixtures);
     let binary = Path::new(env!("CARGO_BIN_EXE_usher"));
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/cluster/defaults.yaml");
@@ -234,8 +228,9 @@ fn acts(team: &Team, account: &str) {
 }
 
 #[test]
+#[ignore = "needs USHER_FIXTURES, the test data of other projects"]
 fn the_owner_of_what_a_named_controller_makes_must_be_readable() {
-    let Some(fixtures) = fixtures() else { return };
+    let fixtures = fixtures();
     // The Usher of the other tests, which names no such controller, does not look here.
     let team = team("off-owner", &fixtures);
     acts(&team, "keda:keda-operator");
@@ -277,8 +272,9 @@ fn the_owner_of_what_a_named_controller_makes_must_be_readable() {
 }
 
 #[test]
+#[ignore = "needs USHER_FIXTURES, the test data of other projects"]
 fn the_config_map_of_a_kubeconfig_is_read_with_the_role_of_the_documentation() {
-    let Some(fixtures) = fixtures() else { return };
+    let fixtures = fixtures();
     let team = team("custom-kubeconfig", &fixtures);
     let refused = |said: &Said, words: &str| said.refused_by("validate-customs.usher.dev", words);
     let app = |map: &str| {
@@ -355,8 +351,9 @@ fn objects(file: &Path, namespace: &str) -> Vec<Value> {
 }
 
 #[test]
+#[ignore = "needs USHER_FIXTURES, the test data of other projects"]
 fn every_sample_is_judged_as_it_is_offline() {
-    let Some(fixtures) = fixtures() else { return };
+    let fixtures = fixtures();
     let team = team("custom-samples", &fixtures);
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join(CONFIG);
     let (mut refused, mut admitted, mut invalid) = (0, 0, 0);

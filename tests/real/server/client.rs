@@ -1,3 +1,5 @@
+//! A client of the server: one connection, spoken to by hand.
+
 use std::{
     io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
