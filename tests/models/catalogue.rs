@@ -15,14 +15,7 @@ const WORDS: &[(&str, &[&str])] = &[
     // Who makes what is no part of the model: a tenant is no controller.
     (
         "maker",
-        &[
-            "account",
-            "controller",
-            "makes",
-            "of",
-            "template",
-            "tolerations",
-        ],
+        &["account", "controller", "makes", "of", "tolerations"],
     ),
     (
         "kind",
