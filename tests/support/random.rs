@@ -1,7 +1,36 @@
 //! Chance that can be repeated: every failure names the seed that leads to it.
 
-/// The seed of a test run, from which all others are counted. `USHER_SEED` sets another one.
+use std::{cell::Cell, panic, sync::Once, thread};
+
+/// The seed of a test run, from which all others are counted. `USHER_SEED` sets another one; `.ci/run` sets a fresh one. A
+/// test that asked for it says, when it fails, how it is repeated.
 pub(crate) fn seed() -> u64 {
+    let seed = seed_of_run();
+    tell(seed);
+    seed
+}
+
+/// Has panics of this thread, and of no other, say how they are had again.
+fn tell(seed: u64) {
+    thread_local!(static BY_CHANCE: Cell<bool> = const { Cell::new(false) });
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            usual(panic);
+            if BY_CHANCE.get() {
+                let thread = thread::current();
+                let test = thread.name().unwrap_or_default();
+                eprintln!(
+                    "by chance; again: USHER_SEED={seed} cargo test --test integration {test}"
+                );
+            }
+        }));
+    });
+    BY_CHANCE.set(true);
+}
+
+fn seed_of_run() -> u64 {
     let text = std::env::var("USHER_SEED").unwrap_or_else(|_| "20261121".to_owned());
     text.parse().unwrap_or_else(|_| {
         panic!("USHER_SEED must be a number below 2^64, not \"{text}\"");
