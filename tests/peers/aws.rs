@@ -20,17 +20,16 @@ use super::{
     Difference, Outcome, Row, body, containers, folder, is_taken, judge, mount, names, push,
     rows_of, token_volume,
 };
-use crate::injected::account;
+use crate::support::injected::account;
 
 const PATH: &str = "/var/run/secrets/eks.amazonaws.com/serviceaccount";
 const ROLE: &str = "arn:aws:iam::111122223333:role/s3-reader";
 const TESTING: &str = "testing.eks.amazonaws.com/";
 
 #[test]
+#[ignore = "needs USHER_FIXTURES, the test data of other projects"]
 fn the_rows_of_aws() {
-    let Some(folder) = folder("aws-eks-pod-identity-webhook") else {
-        return;
-    };
+    let folder = folder("aws-eks-pod-identity-webhook");
     let pods = rows_of(&folder.join("expected-pods.json"));
     let pods = pods["cases"].as_object().unwrap();
     let mut rows: Vec<Row> = pods
