@@ -10,7 +10,6 @@ use std::{
     sync::Arc,
 };
 
-use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -423,14 +422,5 @@ impl TryFrom<Configuration> for Policy {
             default_accounts: configuration.default_service_accounts,
             catalogue: catalogue.map(Arc::new),
         })
-    }
-}
-
-impl Policy {
-    /// The exemptions that no longer count on this day.
-    pub fn expired(&self, today: Date) -> impl Iterator<Item = &Exemption> {
-        self.exemptions
-            .iter()
-            .filter(move |exemption| exemption.expires <= today)
     }
 }
