@@ -151,8 +151,20 @@ impl Metrics {
         add(&mut self.lock())
     }
 
+    /// The same as [`Metrics::default`] with a profile of this name, so that everything that can ever be shown is there.
+    pub fn complete(profile: &str) -> Self {
+        let metrics = Self::default();
+        for result in ["held", "injected", "missed", "refused"] {
+            metrics.injections.get_or_create_owned(&Injection {
+                profile: profile.to_owned(),
+                result,
+            });
+        }
+        metrics
+    }
+
     /// Everything, in the OpenMetrics text format.
-    pub(super) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let mut out = String::new();
         // Writing to a String cannot fail.
         let _ = text::encode(&mut out, &self.lock());

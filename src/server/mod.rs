@@ -25,6 +25,7 @@ pub use connections::Limits;
 pub use deadline::duration;
 pub use handlers::router;
 pub use health::router as health_router;
+pub use hook::Hook;
 pub use listener::Listener;
 pub use metrics::Metrics;
 pub use reload::follow_configuration;
