@@ -19,7 +19,7 @@ use crate::support::contract;
 /// What reviews are judged by, and what the cluster would say.
 pub(crate) struct Stage {
     catalogue: Arc<Catalogue>,
-    policy: Policy,
+    pub(crate) policy: Policy,
     rights: Rights,
     today: Date,
     objects: HashMap<ObjectRef, Box<RawValue>>,
