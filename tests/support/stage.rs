@@ -2,19 +2,28 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
 };
 
 use jiff::civil::Date;
 use serde_json::{Value, json, value::RawValue};
+use usher::facts::FactSource;
 use usher_core::{
     catalogue::Catalogue,
-    engine::{FactError, Facts, Judgement, Need, ObjectRef, Policy, Verdict, World, judge},
+    engine::{FactError, Facts, Need, ObjectRef, Policy, Verdict, World},
+    reference::Requester,
     review::{BadReview, read, refuse, respond},
     rights::{Rbac, Rights},
 };
 
-use crate::support::contract;
+use super::{
+    contract,
+    rounds::{gathered, judged},
+};
 
 /// What reviews are judged by, and what the cluster would say.
 pub(crate) struct Stage {
@@ -29,6 +38,8 @@ pub(crate) struct Stage {
     pub(crate) reviews: HashSet<(String, String)>,
     /// Whether no access review is answered in time.
     pub(crate) no_reviews: bool,
+    /// How many facts the last answer took.
+    facts: AtomicUsize,
 }
 
 /// All that there is to see of an answer.
@@ -80,6 +91,7 @@ impl Stage {
             unreadable: HashSet::new(),
             reviews: HashSet::new(),
             no_reviews: false,
+            facts: AtomicUsize::new(0),
         };
         for object in objects {
             let raw = serde_json::value::to_raw_value(object).unwrap();
@@ -101,28 +113,12 @@ impl Stage {
             rights: &self.rights,
             today: self.today,
         };
-        let mut facts = Facts::default();
-        for _ in 0..6 {
-            match judge(&request, &world, &facts) {
-                Judgement::Verdict(verdict) => return seen(&verdict, facts.len()),
-                Judgement::Needs(needs) => {
-                    let known = facts.len();
-                    let asked = needs.len();
-                    for need in needs {
-                        self.gather(&request.requester.username, need, &mut facts);
-                    }
-                    assert_eq!(
-                        facts.len(),
-                        known + asked,
-                        "a need was named twice, or asked again"
-                    );
-                }
-            }
-        }
-        panic!("no verdict after six rounds");
+        self.facts.store(0, Ordering::Relaxed);
+        let verdict = judged(&request, &world, self);
+        seen(&verdict, self.facts.load(Ordering::Relaxed))
     }
 
-    fn gather(&self, user: &str, need: Need, facts: &mut Facts) {
+    fn recall(&self, user: &str, need: Need, facts: &mut Facts) {
         match need {
             Need::Object(at) if self.unreadable.contains(&at.to_string()) => {
                 facts.object(at, Err(FactError::Failed("connection refused".to_owned())));
@@ -171,6 +167,21 @@ impl Stage {
             api_version,
             kind,
         }
+    }
+}
+
+impl FactSource for Stage {
+    async fn gather(
+        &self,
+        requester: &Requester<'_>,
+        needs: Vec<Need>,
+        facts: &mut Facts,
+        _: Instant,
+    ) {
+        gathered(needs, facts, |need, facts| {
+            self.recall(&requester.username, need, facts);
+        });
+        self.facts.store(facts.len(), Ordering::Relaxed);
     }
 }
 
