@@ -1,15 +1,20 @@
 //! Reviews that a real API server sent (`tests/captured`), answered as `/mutate` does, whole and damaged.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Instant,
+};
 
 use serde_json::{
     Value, json,
     value::{RawValue, to_raw_value},
 };
+use usher::facts::FactSource;
 use usher_core::{
     catalogue::Catalogue,
     config,
-    engine::{FactError, Facts, Mutating, Need, Policy, mutate},
+    engine::{FactError, Facts, Need, Policy, mutate},
+    reference::Requester,
     review::{read, refuse, respond_mutation},
 };
 
@@ -17,6 +22,7 @@ use super::judged::{body, damage, names};
 use crate::support::{
     contract,
     random::{Dice, seed},
+    rounds::{changed, gathered},
 };
 
 const CONFIGURATION: &str = r#"
@@ -64,42 +70,43 @@ fn answer(
         }
     };
     let catalogue = Catalogue::embedded().unwrap();
-    let mut facts = Facts::default();
-    for _ in 0..2 {
-        match mutate(&request, &catalogue, policy, &facts) {
-            Mutating::Done(mutation) => {
-                let allowed = mutation.allowed();
-                let answer = respond_mutation(&mutation);
-                contract::check_mutation(&answer, &request.uid, allowed).unwrap();
-                // What a message would be shown at is found, whatever the object.
-                mutation.concerned();
-                // A number or a text that no value holds, in a part that nobody looks at: this reader cannot tell.
-                let object = request.object.map(RawValue::get);
-                let object: Option<Value> = object.and_then(|text| serde_json::from_str(text).ok());
-                let patched = contract::patch(&answer)
-                    .zip(object)
-                    .map(|(patch, mut object)| {
-                        json_patch::patch(&mut object, &patch).unwrap();
-                        object
-                    });
-                return Said {
-                    allowed,
-                    patched,
-                    warnings: mutation.warnings.len(),
-                };
-            }
-            Mutating::Needs(needs) => {
-                for need in needs {
-                    let Need::Object(at) = need else {
-                        panic!("{need:?}")
-                    };
-                    assert_eq!((&*at.api_version, &*at.resource), ("v1", "serviceaccounts"));
-                    facts.object(at, account.clone());
-                }
-            }
-        }
+    let work = |facts: &Facts| mutate(&request, &catalogue, policy, facts);
+    let mutation = changed(&request, work, &Account(account.clone()));
+    let allowed = mutation.allowed();
+    let answer = respond_mutation(&mutation);
+    contract::check_mutation(&answer, &request.uid, allowed).unwrap();
+    // What a message would be shown at is found, whatever the object.
+    mutation.concerned();
+    // A number or a text that no value holds, in a part that nobody looks at: this reader cannot tell.
+    let object = request.object.map(RawValue::get);
+    let object: Option<Value> = object.and_then(|text| serde_json::from_str(text).ok());
+    let patched = contract::patch(&answer)
+        .zip(object)
+        .map(|(patch, mut object)| {
+            json_patch::patch(&mut object, &patch).unwrap();
+            object
+        });
+    Said {
+        allowed,
+        patched,
+        warnings: mutation.warnings.len(),
     }
-    panic!("a need was named twice")
+}
+
+/// What is found where an account is looked for.
+struct Account(Result<Option<Box<RawValue>>, FactError>);
+
+impl FactSource for Account {
+    async fn gather(&self, _: &Requester<'_>, needs: Vec<Need>, facts: &mut Facts, _: Instant) {
+        assert!(facts.is_empty(), "it is asked in one round");
+        gathered(needs, facts, |need, facts| {
+            let Need::Object(at) = need else {
+                panic!("{need:?}")
+            };
+            assert_eq!((&*at.api_version, &*at.resource), ("v1", "serviceaccounts"));
+            facts.object(at, self.0.clone());
+        });
+    }
 }
 
 fn account() -> Box<RawValue> {

@@ -1,5 +1,6 @@
 //! What holds always: for every entry, every page, every file of the source, every size of a request.
 
+mod alone;
 mod catalogue;
 mod damage;
 mod default_accounts;

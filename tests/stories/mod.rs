@@ -2,4 +2,4 @@
 
 mod cli;
 mod injections;
-mod scenarios;
+pub(crate) mod scenarios;

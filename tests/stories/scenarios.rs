@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use jiff::civil::Date;
@@ -21,7 +21,10 @@ use crate::support::stage::{Answer, Seen, Stage, over_core};
 /// A file: one world, and requests that do not change it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Scenario {
+pub(crate) struct Scenario {
+    /// The name of the file.
+    #[serde(skip)]
+    pub(crate) name: String,
     /// What the file shows, in a sentence.
     about: String,
     /// The configuration, as in its own file; left out, the default.
@@ -150,25 +153,33 @@ fn today() -> Date {
     Date::constant(2026, 11, 21)
 }
 
-#[test]
-fn every_story_ends_as_it_is_written() {
+/// Every file.
+pub(crate) fn told() -> Vec<Scenario> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories/scenarios");
-    let mut files: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let files = fs::read_dir(folder).unwrap();
+    let mut files: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    let (mut requests, mut wrong) = (0, Vec::new());
-    for file in &files {
-        let name = file.file_name().unwrap().to_string_lossy();
+    let read = |file: &PathBuf| {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
         let yaml = fs::read_to_string(file).unwrap();
         let scenario: Scenario =
             serde_saphyr::from_str(&yaml).unwrap_or_else(|error| panic!("{name}: {error}"));
+        Scenario { name, ..scenario }
+    };
+    files.iter().map(read).collect()
+}
+
+#[test]
+fn every_story_ends_as_it_is_written() {
+    let files = told();
+    let (mut requests, mut wrong) = (0, Vec::new());
+    for scenario in &files {
+        let name = &scenario.name;
         assert!(
             !scenario.about.is_empty() && !scenario.requests.is_empty(),
             "{name} tells nothing"
         );
-        let stage = scenario.stage(&name);
+        let stage = scenario.stage();
         for asked in &scenario.requests {
             requests += 1;
             let answer = stage.answer(&asked.review());
@@ -194,17 +205,14 @@ fn every_story_ends_as_it_is_written() {
 
 #[test]
 fn every_kind_has_a_story_of_each_end() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories/scenarios");
-    let mut told: BTreeMap<(String, String), BTreeSet<Expected>> = BTreeMap::new();
-    for file in fs::read_dir(folder).unwrap() {
-        let yaml = fs::read_to_string(file.unwrap().path()).unwrap();
-        let scenario: Scenario = serde_saphyr::from_str(&yaml).unwrap();
+    let mut ends_of: BTreeMap<(String, String), BTreeSet<Expected>> = BTreeMap::new();
+    for scenario in told() {
         for asked in scenario.requests {
             let object = asked.object.unwrap_or_default();
             let text = |key: &str| object[key].as_str().unwrap_or_default().to_owned();
             let (api_version, kind) = (text("apiVersion"), text("kind"));
             let group = api_version.split_once('/').map_or("", |(group, _)| group);
-            let ends = told.entry((group.to_owned(), kind)).or_default();
+            let ends = ends_of.entry((group.to_owned(), kind)).or_default();
             ends.insert(asked.verdict);
         }
     }
@@ -218,7 +226,7 @@ fn every_kind_has_a_story_of_each_end() {
                 .any(|field| !field.to_string().starts_with("not looked into")),
             Content::PodSpec(_) | Content::TokenRequest(_) => true,
         };
-        let ends = told.get(&(kind.group.to_string(), kind.kind.to_string()));
+        let ends = ends_of.get(&(kind.group.to_string(), kind.kind.to_string()));
         if asks && ends.is_none_or(|ends| ends.len() < 2) {
             lacking.push(format!("{}/{}: {ends:?}", kind.group, kind.kind));
         }
@@ -229,12 +237,18 @@ fn every_kind_has_a_story_of_each_end() {
 }
 
 impl Scenario {
-    fn stage(&self, name: &str) -> Stage {
+    /// Each request in a sentence, and its review.
+    pub(crate) fn reviews(&self) -> impl Iterator<Item = (&str, Vec<u8>)> {
+        let requests = self.requests.iter();
+        requests.map(|asked| (&*asked.story, asked.review()))
+    }
+
+    /// The world.
+    pub(crate) fn stage(&self) -> Stage {
         let settings = match &self.config {
             None => over_core(Policy::default()),
-            Some(config) => {
-                config::parse(&config.to_string()).unwrap_or_else(|error| panic!("{name}: {error}"))
-            }
+            Some(config) => config::parse(&config.to_string())
+                .unwrap_or_else(|error| panic!("{}: {error}", self.name)),
         };
         let mut stage = Stage::new(settings, &self.rbac, &self.objects, self.today);
         stage.unreadable = self.unreadable.iter().cloned().collect();

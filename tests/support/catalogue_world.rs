@@ -1,11 +1,14 @@
 //! Random objects of the kinds of the catalogue: what the paths of an entry lead to, of the right type and of wrong ones.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
-use usher_core::config::{self, Settings};
+use usher_core::{
+    catalogue::Catalogue,
+    config::{self, Settings},
+    engine::Policy,
+};
 
 use super::{
     random::Dice,
@@ -20,7 +23,8 @@ pub(crate) const CLASS: &str = "gvisor";
 /// A configuration with every project, and the same in the words of the model.
 pub(crate) struct World {
     pub(crate) rules: Rules,
-    settings: Arc<Settings>,
+    catalogue: Arc<Catalogue>,
+    pub(crate) policy: Policy,
 }
 
 impl World {
@@ -37,8 +41,10 @@ impl World {
         let config = json!({
             "authorizer": "rbac", "checks": modes, "controllers": controllers, "catalogue": {"enable": ["all"]},
         });
+        let Settings { policy, catalogue } = config::parse(&config.to_string()).unwrap();
         Self {
-            settings: Arc::new(config::parse(&config.to_string()).unwrap()),
+            catalogue: Arc::new(catalogue),
+            policy,
             rules: Rules {
                 checks: modes,
                 controllers,
@@ -60,8 +66,9 @@ impl World {
             let data = json!({"serviceAccountName": account});
             objects.push(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}));
         }
-        Stage::new(
-            self.settings.clone(),
+        Stage::over(
+            self.catalogue.clone(),
+            self.policy.clone(),
             rbac,
             &objects,
             Date::constant(2026, 11, 21),

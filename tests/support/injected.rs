@@ -1,15 +1,23 @@
 //! A world in memory in which pods are created: from the bytes of a review to the pod that is stored.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Instant,
+};
 
 use serde_json::{Value, json, value::RawValue};
+use usher::facts::FactSource;
 use usher_core::{
     catalogue::Catalogue,
-    engine::{FactError, Facts, Mutating, Need, Policy, mutate},
+    engine::{FactError, Facts, Need, Policy, mutate},
+    reference::Requester,
     review::{read, refuse, respond_mutation},
 };
 
-use crate::support::contract;
+use super::{
+    contract,
+    rounds::{changed, gathered},
+};
 
 /// Profiles, and the service accounts that there are.
 pub(crate) struct Cluster {
@@ -84,18 +92,8 @@ impl Cluster {
         };
         let pod = request.object.map(RawValue::get);
         let mut pod: Value = serde_json::from_str(pod.unwrap_or("null")).unwrap();
-        let mut facts = Facts::default();
-        let mutation = loop {
-            match mutate(&request, &self.catalogue, &self.policy, &facts) {
-                Mutating::Done(mutation) => break mutation,
-                Mutating::Needs(needs) => {
-                    for need in needs {
-                        self.gather(need, &mut facts);
-                    }
-                }
-            }
-            assert!(facts.len() < 5, "no end of questions");
-        };
+        let work = |facts: &Facts| mutate(&request, &self.catalogue, &self.policy, facts);
+        let mutation = changed(&request, work, self);
         let answer = respond_mutation(&mutation);
         contract::check_mutation(&answer, &request.uid, mutation.allowed()).unwrap();
         if let Some(patch) = contract::patch(&answer) {
@@ -104,7 +102,7 @@ impl Cluster {
         seen(pod, &answer)
     }
 
-    fn gather(&self, need: Need, facts: &mut Facts) {
+    fn recall(&self, need: Need, facts: &mut Facts) {
         let Need::Object(at) = need else {
             panic!("no profile asks {need:?}");
         };
@@ -117,6 +115,13 @@ impl Cluster {
             Ok(self.accounts.get(&key).cloned())
         };
         facts.object(at, found);
+    }
+}
+
+impl FactSource for Cluster {
+    async fn gather(&self, _: &Requester<'_>, needs: Vec<Need>, facts: &mut Facts, _: Instant) {
+        gathered(needs, facts, |need, facts| self.recall(need, facts));
+        assert!(facts.len() < 5, "no end of questions");
     }
 }
 

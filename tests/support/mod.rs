@@ -6,4 +6,5 @@ pub(crate) mod fixtures;
 pub(crate) mod injected;
 pub(crate) mod random;
 pub(crate) mod rbac_world;
+pub(crate) mod rounds;
 pub(crate) mod stage;

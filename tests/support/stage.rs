@@ -2,24 +2,34 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
 };
 
 use jiff::civil::Date;
 use serde_json::{Value, json, value::RawValue};
+use usher::facts::FactSource;
 use usher_core::{
     catalogue::Catalogue,
     config::Settings,
-    engine::{FactError, Facts, Judgement, Need, ObjectRef, Policy, Verdict, World, judge},
+    engine::{FactError, Facts, Need, ObjectRef, Policy, Verdict, World},
+    reference::Requester,
     review::{BadReview, read, refuse, respond},
     rights::{Rbac, Rights},
 };
 
-use crate::support::contract;
+use super::{
+    contract,
+    rounds::{gathered, judged},
+};
 
 /// What reviews are judged by, and what the cluster would say.
 pub(crate) struct Stage {
-    settings: Arc<Settings>,
+    catalogue: Arc<Catalogue>,
+    pub(crate) policy: Policy,
     rights: Rights,
     today: Date,
     objects: HashMap<ObjectRef, Box<RawValue>>,
@@ -29,6 +39,8 @@ pub(crate) struct Stage {
     pub(crate) reviews: HashSet<(String, String)>,
     /// Whether no access review is answered in time.
     pub(crate) no_reviews: bool,
+    /// How many facts the last answer took.
+    facts: AtomicUsize,
 }
 
 /// All that there is to see of an answer.
@@ -64,7 +76,18 @@ pub(crate) struct Seen {
 impl Stage {
     /// A stage on which `objects` (any manifests) are what the cluster holds.
     pub(crate) fn new(
-        settings: impl Into<Arc<Settings>>,
+        Settings { policy, catalogue }: Settings,
+        rbac: &[Value],
+        objects: &[Value],
+        today: Date,
+    ) -> Self {
+        Self::over(Arc::new(catalogue), policy, rbac, objects, today)
+    }
+
+    /// The same with a catalogue that others share.
+    pub(crate) fn over(
+        catalogue: Arc<Catalogue>,
+        policy: Policy,
         rbac: &[Value],
         objects: &[Value],
         today: Date,
@@ -74,13 +97,15 @@ impl Stage {
             take(&mut held, object);
         }
         let mut stage = Self {
-            settings: settings.into(),
+            catalogue,
+            policy,
             rights: held.compile(),
             today,
             objects: HashMap::new(),
             unreadable: HashSet::new(),
             reviews: HashSet::new(),
             no_reviews: false,
+            facts: AtomicUsize::new(0),
         };
         for object in objects {
             let raw = serde_json::value::to_raw_value(object).unwrap();
@@ -97,33 +122,17 @@ impl Stage {
             Err(BadReview { uid, why }) => return unread(uid.as_deref().unwrap_or_default(), why),
         };
         let world = World {
-            catalogue: &self.settings.catalogue,
-            policy: &self.settings.policy,
+            catalogue: &self.catalogue,
+            policy: &self.policy,
             rights: &self.rights,
             today: self.today,
         };
-        let mut facts = Facts::default();
-        for _ in 0..6 {
-            match judge(&request, &world, &facts) {
-                Judgement::Verdict(verdict) => return seen(&verdict, facts.len()),
-                Judgement::Needs(needs) => {
-                    let known = facts.len();
-                    let asked = needs.len();
-                    for need in needs {
-                        self.gather(&request.requester.username, need, &mut facts);
-                    }
-                    assert_eq!(
-                        facts.len(),
-                        known + asked,
-                        "a need was named twice, or asked again"
-                    );
-                }
-            }
-        }
-        panic!("no verdict after six rounds");
+        self.facts.store(0, Ordering::Relaxed);
+        let verdict = judged(&request, &world, self);
+        seen(&verdict, self.facts.load(Ordering::Relaxed))
     }
 
-    fn gather(&self, user: &str, need: Need, facts: &mut Facts) {
+    fn recall(&self, user: &str, need: Need, facts: &mut Facts) {
         match need {
             Need::Object(at) if self.unreadable.contains(&at.to_string()) => {
                 facts.object(at, Err(FactError::Failed("connection refused".to_owned())));
@@ -163,7 +172,7 @@ impl Stage {
             "PriorityClass" => "priorityclasses",
             "RuntimeClass" => "runtimeclasses",
             "ServiceAccount" => "serviceaccounts",
-            kind => &self.settings.catalogue.find(group, kind).unwrap().resource,
+            kind => &self.catalogue.find(group, kind).unwrap().resource,
         };
         ObjectRef {
             resource: resource.to_owned(),
@@ -172,6 +181,21 @@ impl Stage {
             api_version,
             kind,
         }
+    }
+}
+
+impl FactSource for Stage {
+    async fn gather(
+        &self,
+        requester: &Requester<'_>,
+        needs: Vec<Need>,
+        facts: &mut Facts,
+        _: Instant,
+    ) {
+        gathered(needs, facts, |need, facts| {
+            self.recall(&requester.username, need, facts);
+        });
+        self.facts.store(facts.len(), Ordering::Relaxed);
     }
 }
 

@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 use usher::files::load;
+use usher_core::config::Settings;
 
 use hyper::Request;
 use jiff::civil::date;
@@ -378,14 +379,15 @@ fn every_path_is_refused_without_the_grant_and_admitted_with_it() {
     installed(&fixtures);
     let served = definitions(&fixtures);
     let config_file = Path::new(env!("CARGO_MANIFEST_DIR")).join(CONFIG);
-    let settings = Arc::new(load(&config_file).unwrap());
-    let catalogue = &settings.catalogue;
+    let Settings { policy, catalogue } = load(&config_file).unwrap();
+    let catalogue = Arc::new(catalogue);
     let map = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": NAMESPACE, "name": "remote"},
         "data": {"serviceAccountName": "far"},
     });
-    let stage = Stage::new(
-        settings.clone(),
+    let stage = Stage::over(
+        catalogue.clone(),
+        policy,
         &[],
         std::slice::from_ref(&map),
         date(2026, 11, 21),
