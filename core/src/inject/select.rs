@@ -119,6 +119,16 @@ pub(super) fn unknown(
     message
 }
 
+/// The other way out for a pod that cannot have a profile as it is, as the end of a sentence, where there is one.
+pub(super) fn or_decline(profile: &Profile) -> String {
+    let Profile { name, required, .. } = profile;
+    if *required {
+        String::new()
+    } else {
+        format!(", or decline the profile ({ASKS}: \"-{name}\")")
+    }
+}
+
 /// Which containers are to have the volume.
 pub(super) struct Chosen<'a> {
     include: Option<&'a [Pattern]>,
