@@ -28,9 +28,10 @@ impl Asks {
         let mut asks = Self::default();
         for name in names(text.as_deref().unwrap_or_default()) {
             match name.strip_prefix('-') {
-                _ if name == "false" => asks.none = true,
+                // No profile has a capital in its name: "False" cannot be meant as one.
+                _ if name.eq_ignore_ascii_case("false") => asks.none = true,
                 // What it says for every profile that does not have to be asked for.
-                _ if name == "true" => {}
+                _ if name.eq_ignore_ascii_case("true") => {}
                 Some(declined) => asks.declined.push(declined.to_owned()),
                 None => asks.names.push(name.to_owned()),
             }
@@ -113,7 +114,7 @@ pub(super) fn unknown(
     );
     let known: Vec<&str> = selected.iter().map(|profile| &*profile.name).collect();
     if !known.is_empty() {
-        message.push_str("; it gets ");
+        message.push_str("; it would get ");
         message.push_str(&known.join(", "));
     }
     message
