@@ -9,6 +9,7 @@ use super::{
     draft::{Draft, NewMount, NewVariable, Seat},
     effect::{Given, GivenGroup, Touched},
     entry::When,
+    nested::nested,
     pod::Head,
     profile::{Env, EnvValue, Profile},
     survey::Place,
@@ -27,7 +28,7 @@ pub(super) struct Placing<'a, 's> {
 
 impl<'a> Placing<'a, '_> {
     /// Puts the volume, the mounts and the rest into the draft.
-    pub(super) fn place(self, volume: Volume, draft: &mut Draft<'a>) -> Given<'a> {
+    pub(super) fn place(mut self, volume: Volume, draft: &mut Draft<'a>) -> Given<'a> {
         let profile = self.content.profile;
         let mut shortened = None;
         let (volume, mut changed) = match volume {
@@ -47,6 +48,10 @@ impl<'a> Placing<'a, '_> {
         };
         let mut containers = Vec::with_capacity(self.seats.len());
         for (seat, place) in draft.seats.iter_mut().zip(self.seats) {
+            // Of Windows too little is known.
+            if matches!(place, Place::Free) && !draft.windows {
+                self.warnings.extend(nested(profile, seat, &self.head.spec));
+            }
             let touched = self.seat(seat, place, &volume, draft.windows);
             changed |= touched.mounted || !touched.env.is_empty();
             containers.push(touched);
