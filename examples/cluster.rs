@@ -1,6 +1,6 @@
 //! A real API server with Usher in front of it, to try `kubectl` on as different users: `cargo cluster`.
 
-#[path = "../tests/controlplane/mod.rs"]
+#[path = "../tests/real/controlplane/mod.rs"]
 #[expect(
     dead_code,
     reason = "shared with the tests and the benches, which use other parts"

@@ -1,4 +1,4 @@
-//! Files and folders of manifests, as the command line takes them.
+//! Files and folders: manifests, the configuration, and the files of the catalogue that it names.
 
 use std::{
     collections::HashSet,
@@ -7,7 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use usher_core::manifest::{self, BadManifest, Expected, Found, Object, Source};
+use usher_core::{
+    config::{self, CatalogueFile, Settings},
+    manifest::{self, Expected, Found, Object},
+    yaml::{BadYaml, Source},
+};
 
 /// Something to read manifests from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +26,7 @@ pub enum Input {
 
 impl Input {
     /// Reads it.
-    pub fn read(&self) -> Result<Source, BadManifest> {
+    pub fn read(&self) -> Result<Source, BadYaml> {
         match self {
             Self::File(path) | Self::Found(path) => {
                 let name = path.display().to_string();
@@ -36,8 +40,8 @@ impl Input {
     }
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> BadManifest {
-    BadManifest {
+fn unreadable(path: &Path, error: &io::Error) -> BadYaml {
+    BadYaml {
         file: path.display().to_string(),
         position: None,
         what: format!("cannot be read: {error}"),
@@ -48,7 +52,7 @@ fn unreadable(path: &Path, error: &io::Error) -> BadManifest {
 ///
 /// A named file, and standard input, must hold objects. In a folder a file that has none at all, as the values of a
 /// chart, is passed over; one that has objects and something else is an error.
-pub fn read<E: From<BadManifest>>(
+pub fn read<E: From<BadYaml>>(
     input: &Input,
     take: impl FnMut(&Source, &Object<'_, '_>) -> Result<(), E>,
 ) -> Result<Found, E> {
@@ -61,7 +65,7 @@ pub fn read<E: From<BadManifest>>(
 
 /// What the paths name: `-` is standard input, of a folder all `.yaml`, `.yml` and `.json` files in it, sorted, and
 /// in the folders in it. Hidden ones are left out, and a folder is visited once, whatever links lead to it.
-pub fn inputs(paths: &[PathBuf]) -> Result<Vec<Input>, BadManifest> {
+pub fn inputs(paths: &[PathBuf]) -> Result<Vec<Input>, BadYaml> {
     let mut inputs = Vec::new();
     for path in paths {
         if path.as_os_str() == "-" {
@@ -108,6 +112,76 @@ fn walk(
         }
     }
     Ok(())
+}
+
+/// Largest configuration, and largest file of the catalogue, in bytes. A ConfigMap cannot hold more than 1 MiB.
+const LARGEST: u64 = 4 << 20;
+
+/// Reads a configuration file, and the files of the catalogue that it names.
+pub fn load(path: &Path) -> Result<Settings, BadYaml> {
+    let name = path.display().to_string();
+    let text = small(path).map_err(|error| BadYaml {
+        file: name.clone(),
+        position: None,
+        what: format!("the configuration cannot be read: {error}"),
+    })?;
+    let source = Source::new(name, text)?;
+    config::read(&source, |named| {
+        catalogue_files(&beside(path, named))?
+            .into_iter()
+            .map(|file| {
+                let name = file.display().to_string();
+                match small(&file) {
+                    Ok(text) => Ok((name, text)),
+                    Err(error) => Err(format!("catalogue: {name}: {error}")),
+                }
+            })
+            .collect::<Result<Vec<CatalogueFile>, String>>()
+    })
+}
+
+/// The files of the catalogue that a configuration file with this text names, also one with mistakes: whoever waits for
+/// changes has to look at them.
+pub fn named_files(path: &Path, text: &str) -> Vec<PathBuf> {
+    let named = config::named_files(text).into_iter();
+    named
+        .flat_map(|named| {
+            let named = beside(path, &named);
+            catalogue_files(&named).unwrap_or_else(|_| vec![named])
+        })
+        .collect()
+}
+
+/// Where a path of a configuration leads: it begins in the folder of the configuration.
+fn beside(configuration: &Path, named: &Path) -> PathBuf {
+    configuration.parent().unwrap_or(Path::new("")).join(named)
+}
+
+fn small(path: &Path) -> io::Result<String> {
+    if fs::metadata(path)?.len() > LARGEST {
+        return Err(io::Error::other("it is larger than 4 MiB"));
+    }
+    fs::read_to_string(path)
+}
+
+/// The files of the catalogue that a path leads to: a file, or those in a folder, in the order of their names.
+fn catalogue_files(path: &Path) -> Result<Vec<PathBuf>, String> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let failed = |error| format!("catalogue: {}: {error}", path.display());
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path).map_err(failed)? {
+        let file = entry.map_err(failed)?.path();
+        if file
+            .extension()
+            .is_some_and(|end| end == "yaml" || end == "yml")
+        {
+            found.push(file);
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 #[cfg(test)]

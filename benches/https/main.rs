@@ -14,7 +14,7 @@
 )]
 
 mod cluster;
-#[path = "../../tests/controlplane/mod.rs"]
+#[path = "../../tests/real/controlplane/mod.rs"]
 #[expect(
     dead_code,
     unused_imports,

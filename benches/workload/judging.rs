@@ -35,7 +35,7 @@ impl Judging {
     /// This configuration, and nobody's rights.
     pub(crate) fn configured(text: &str) -> Self {
         Self {
-            policy: config::parse(text).unwrap(),
+            policy: config::parse(text).unwrap().policy,
             ..Self::by(Rights::default())
         }
     }
@@ -46,8 +46,7 @@ impl Judging {
         let request = read(review).unwrap();
         let mut facts = Facts::default();
         loop {
-            let catalogue = self.policy.catalogue(&self.catalogue);
-            match mutate(&request, catalogue, &self.policy, &facts) {
+            match mutate(&request, &self.catalogue, &self.policy, &facts) {
                 Mutating::Done(mutation) => {
                     let changed = !mutation.patch.0.is_empty();
                     return (changed, respond_mutation(&mutation));
@@ -67,7 +66,7 @@ impl Judging {
     /// before a denial answers no, and costs nothing.
     pub(crate) fn answer(&self, review: &[u8]) -> (bool, Vec<u8>) {
         let world = World {
-            catalogue: self.policy.catalogue(&self.catalogue),
+            catalogue: &self.catalogue,
             policy: &self.policy,
             rights: &self.rights,
             today: jiff::civil::date(2026, 11, 21),

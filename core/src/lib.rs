@@ -14,3 +14,4 @@ pub mod reference;
 pub mod review;
 pub mod rights;
 pub mod sight;
+pub mod yaml;

@@ -16,8 +16,9 @@ use crate::{
 };
 use usher_core::{
     engine::{self, Mutation, Request, Verdict},
-    manifest::{self, BadManifest, Object, Source},
+    manifest::Object,
     reference::{Requester, shown},
+    yaml::{BadYaml, Position, Source},
 };
 
 #[derive(Debug, clap::Args)]
@@ -171,7 +172,7 @@ impl Check<'_> {
         if !verdict.allowed() && changed.is_some() {
             // What is refused may be what the webhook wrote.
             for warning in &mutation.warnings {
-                let manifest::Position { line, column } = object.node.place.position();
+                let Position { line, column } = object.node.place.position();
                 let warning = format!("{}:{line}:{column}: {warning}", source.name);
                 eprintln!("warning: {}", shown(&warning));
             }
@@ -202,12 +203,12 @@ fn changed(json: &RawValue, mutation: &Mutation<'_>) -> Result<Option<Box<RawVal
 
 /// Why an input is not read to its end.
 enum Stop {
-    Bad(BadManifest),
+    Bad(BadYaml),
     Write(io::Error),
 }
 
-impl From<BadManifest> for Stop {
-    fn from(bad: BadManifest) -> Self {
+impl From<BadYaml> for Stop {
+    fn from(bad: BadYaml) -> Self {
         Self::Bad(bad)
     }
 }

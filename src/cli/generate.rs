@@ -4,7 +4,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io::{self, Write as _},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use clap::Subcommand;
@@ -21,10 +20,10 @@ use super::{
     served::Served,
     yaml,
 };
+use crate::files;
 use usher_core::{
     catalogue::{self, Catalogue, Making},
-    config,
-    engine::Policy,
+    config::{self, Settings},
     reference::{Resource, is_object_name, shown},
 };
 
@@ -119,19 +118,18 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::Allowed)
 }
 
-fn policy(config: Option<&Path>) -> Result<Policy, Failure> {
+fn settings(config: Option<&Path>) -> Result<Settings, Failure> {
     Ok(match config {
-        Some(file) => config::load(file)?,
-        None => Policy::default(),
+        Some(file) => files::load(file)?,
+        None => Settings::default_for(Catalogue::embedded()?),
     })
 }
 
 fn webhook_config(args: &WebhookConfig) -> Result<String, Failure> {
-    let mut policy = policy(args.config.as_deref())?;
-    let mut catalogue = match policy.catalogue.take().and_then(Arc::into_inner) {
-        Some(catalogue) => catalogue,
-        None => Catalogue::embedded()?,
-    };
+    let Settings {
+        policy,
+        mut catalogue,
+    } = settings(args.config.as_deref())?;
     for project in &args.enable {
         catalogue.enable(project)?;
     }
@@ -156,7 +154,7 @@ fn webhook_config(args: &WebhookConfig) -> Result<String, Failure> {
 /// KEDA asks the API server for tokens (pkg/scaling/resolver of KEDA), and Usher asks whoever requests a token for
 /// `use` on the account: two rules.
 fn keda_token_role(args: &KedaTokenRole) -> Result<String, Failure> {
-    let policy = policy(args.config.as_deref())?;
+    let Settings { policy, .. } = settings(args.config.as_deref())?;
     let (_, keda) = Catalogue::project("keda")?;
     let operator = "keda-operator";
     let configured = policy.controllers.get(operator);
@@ -259,13 +257,12 @@ fn owners(catalogue: &Catalogue, is_meant: impl Fn(&Making) -> bool) -> Vec<Poli
 
 /// What Usher must read beside the kinds of Kubernetes, which stand in deploy/rbac.yaml.
 fn owner_role(args: &OwnerRole) -> Result<String, Failure> {
-    let policy = config::load(&args.config)?;
+    let Settings { policy, catalogue } = files::load(&args.config)?;
     let is_named = |row: &Making| {
         let name = row.controller.as_deref();
         name.is_some_and(|name| policy.controllers.contains_key(name))
     };
-    let catalogue = policy.catalogue.as_deref();
-    let rules = catalogue.map_or_else(Vec::new, |catalogue| owners(catalogue, is_named));
+    let rules = owners(&catalogue, is_named);
     if rules.is_empty() {
         let name = args.config.display();
         let why = "names no controller that carries out templates of custom resources: nothing is missing";

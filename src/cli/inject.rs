@@ -13,8 +13,9 @@ use crate::files;
 use usher_core::{
     engine::{self, Mutation},
     inject::{Effect, Given},
-    manifest::{BadManifest, Object, Source},
+    manifest::Object,
     reference::{Requester, shown},
+    yaml::{BadYaml, Source},
 };
 
 #[derive(Debug, clap::Args)]
@@ -229,7 +230,7 @@ fn containers(given: &Given<'_>, lines: &mut Vec<String>) {
 #[derive(Debug, thiserror::Error)]
 enum Stop {
     #[error(transparent)]
-    Bad(#[from] BadManifest),
+    Bad(#[from] BadYaml),
     #[error(transparent)]
     Json(#[from] serde_json::Error),
     #[error(transparent)]

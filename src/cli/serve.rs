@@ -15,13 +15,14 @@ use tracing::level_filters::LevelFilter;
 use super::{Exit, Failure};
 use crate::{
     cluster::{self, Live},
+    files,
     server::{
         App, Certificates, Limits, Listener, Metrics, duration, follow_configuration,
         health_router, router,
     },
     telemetry::{self, Format},
 };
-use usher_core::{catalogue::Catalogue, config, engine::Policy};
+use usher_core::{catalogue::Catalogue, config::Settings};
 
 /// How often the files are looked at.
 const CERTIFICATE: Duration = Duration::from_secs(10);
@@ -128,11 +129,10 @@ pub(super) fn run(args: Args) -> Result<Exit, Failure> {
 /// Puts everything together, and holds it together: whatever ends before it should ends the process.
 async fn serve(args: Args, workers: &Runtime) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
-    let policy = match &args.config {
-        Some(path) => config::load(path)?,
-        None => Policy::default(),
+    let settings = match &args.config {
+        Some(path) => files::load(path)?,
+        None => Settings::default_for(Catalogue::embedded()?),
     };
-    let catalogue = Catalogue::embedded()?;
     let certificates = Arc::new(Certificates::load(&args.tls_cert, &args.tls_key)?);
     let metrics = Arc::new(Metrics::default());
     let limits = Limits::default();
@@ -151,7 +151,7 @@ async fn serve(args: Args, workers: &Runtime) -> Result<(), Failure> {
         .map_err(|error| format!("cannot listen on {}: {error}", args.health_bind))?;
     let client = cluster::connect(args.kubeconfig.as_deref()).await?;
     let (live, watches) = metrics.register(|registry| Live::new(client, registry));
-    let app = Arc::new(App::new(catalogue, policy, live, metrics.clone()));
+    let app = Arc::new(App::new(settings, live, metrics.clone()));
     tracing::info!(
         "serving HTTPS on {}, health and metrics on {}",
         webhook.local_addr()?,
@@ -163,7 +163,7 @@ async fn serve(args: Args, workers: &Runtime) -> Result<(), Failure> {
     let health = tokio::spawn(health.serve(health_router(app.clone()), CancellationToken::new()));
     let configuration = async {
         match &args.config {
-            Some(path) => follow_configuration(&app, path, config::load, CONFIGURATION).await,
+            Some(path) => follow_configuration(&app, path, files::load, CONFIGURATION).await,
             None => future::pending().await,
         }
     };

@@ -11,7 +11,7 @@ use crate::{
 };
 use usher_core::{
     catalogue::Catalogue,
-    config,
+    config::Settings,
     engine::{self, Authorizer, Facts, Mutating, Mutation, Policy, Request, Verdict},
     rights::Rights,
 };
@@ -44,7 +44,7 @@ pub(super) struct GivenArgs {
 /// All that a verdict rests on, but the request.
 #[derive(Debug)]
 pub(super) struct World {
-    pub(super) catalogue: Arc<Catalogue>,
+    pub(super) catalogue: Catalogue,
     pub(super) policy: Policy,
     pub(super) offline: Offline,
     pub(super) rights: Arc<Rights>,
@@ -64,15 +64,14 @@ impl WorldArgs {
 impl GivenArgs {
     /// Reads everything, with the rights that are in these files and folders.
     pub(super) fn load(&self, rbac: &[PathBuf]) -> Result<World, Failure> {
-        let mut policy = match &self.config {
-            Some(file) => config::load(file)?,
-            None => Policy::default(),
+        let Settings {
+            mut policy,
+            catalogue,
+        } = match &self.config {
+            Some(file) => files::load(file)?,
+            None => Settings::default_for(Catalogue::embedded()?),
         };
         policy.authorizer = Authorizer::Rbac;
-        let catalogue = match &policy.catalogue {
-            Some(catalogue) => catalogue.clone(),
-            None => Arc::new(Catalogue::embedded()?),
-        };
         let mut given = Given::default();
         for input in files::inputs(rbac)? {
             files::read(&input, |source, object| given.rbac(source, object))?;

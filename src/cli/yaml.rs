@@ -51,7 +51,10 @@ impl Serialize for Written<'_> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use usher_core::manifest::{Content, Source, contents};
+    use usher_core::{
+        manifest::{Content, contents},
+        yaml::Source,
+    };
 
     use super::*;
 

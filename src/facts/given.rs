@@ -11,9 +11,10 @@ use super::Offline;
 use usher_core::{
     catalogue::Catalogue,
     engine::ObjectRef,
-    manifest::{BadManifest, Object, Source},
+    manifest::Object,
     reference::Resource,
     rights::{Ignored, Rbac},
+    yaml::{BadYaml, Source},
 };
 
 /// What the cluster holds, as far as manifests say.
@@ -26,7 +27,7 @@ pub struct Given {
 
 impl Given {
     /// Takes in a Role, ClusterRole, RoleBinding or ClusterRoleBinding; anything else is passed over.
-    pub fn rbac(&mut self, source: &Source, object: &Object<'_, '_>) -> Result<(), BadManifest> {
+    pub fn rbac(&mut self, source: &Source, object: &Object<'_, '_>) -> Result<(), BadYaml> {
         if object.api_version != "rbac.authorization.k8s.io/v1" {
             return Ok(());
         }
@@ -59,7 +60,7 @@ impl Given {
         source: &Source,
         object: &Object<'_, '_>,
         catalogue: &Catalogue,
-    ) -> Result<(), BadManifest> {
+    ) -> Result<(), BadYaml> {
         let beside = [
             ("ServiceAccount", "serviceaccounts"),
             ("ConfigMap", "configmaps"),
@@ -147,7 +148,7 @@ fn filled_in(role: &ClusterRole, roles: &[ClusterRole]) -> Vec<PolicyRule> {
     found
 }
 
-fn typed<T: DeserializeOwned>(source: &Source, object: &Object<'_, '_>) -> Result<T, BadManifest> {
+fn typed<T: DeserializeOwned>(source: &Source, object: &Object<'_, '_>) -> Result<T, BadYaml> {
     let json = json(source, object)?;
     serde_json::from_str(json.get()).map_err(|error| {
         let place = object.node.at_json(error.column().saturating_sub(1));
@@ -158,7 +159,7 @@ fn typed<T: DeserializeOwned>(source: &Source, object: &Object<'_, '_>) -> Resul
     })
 }
 
-fn json(source: &Source, object: &Object<'_, '_>) -> Result<Box<RawValue>, BadManifest> {
+fn json(source: &Source, object: &Object<'_, '_>) -> Result<Box<RawValue>, BadYaml> {
     let error =
         |error: serde_json::Error| source.error(object.node.place.position(), error.to_string());
     object.node.to_json().map_err(error)

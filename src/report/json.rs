@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::{Judged, Report, Style, Tally};
 use usher_core::{
     engine::{Finding, Outcome},
-    manifest::{BadManifest, Place, Position},
     reference::{Mode, Question, Resource, Target},
+    yaml::{BadYaml, Place, Position},
 };
 
 /// What stands before the objects.
@@ -122,7 +122,7 @@ impl Report for Json<'_> {
         serde_json::to_writer(&mut self.to, &object).map_err(Into::into)
     }
 
-    fn error(&mut self, bad: &BadManifest) -> io::Result<()> {
+    fn error(&mut self, bad: &BadYaml) -> io::Result<()> {
         self.errors.push(InputError {
             file: bad.file.clone(),
             line: bad.position.map(|position| position.line),

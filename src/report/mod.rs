@@ -11,7 +11,8 @@ use std::io::{self, Write};
 use usher_core::{
     catalogue::Catalogue,
     engine::{Finding, Verdict},
-    manifest::{BadManifest, Object, Place, Source},
+    manifest::Object,
+    yaml::{BadYaml, Place, Source},
 };
 
 /// Every format of a report. A new one is a file of this folder and a row here.
@@ -53,7 +54,7 @@ pub trait Report {
     fn object(&mut self, judged: &Judged<'_>) -> io::Result<()>;
 
     /// An input cannot be read, which the caller says when this is done.
-    fn error(&mut self, bad: &BadManifest) -> io::Result<()>;
+    fn error(&mut self, bad: &BadYaml) -> io::Result<()>;
 
     /// Ends the report.
     fn finish(self: Box<Self>, tally: &Tally) -> io::Result<()>;

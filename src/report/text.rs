@@ -10,8 +10,8 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use super::{Judged, Report, Style, Tally};
 use usher_core::{
     engine::{Finding, Outcome},
-    manifest::{BadManifest, Place, Position, Source},
     reference::{Mode, shown},
+    yaml::{BadYaml, Place, Position, Source},
 };
 
 /// Columns of a screen.
@@ -85,7 +85,7 @@ impl Report for Text<'_> {
     }
 
     /// What was found before comes before the error, also where both go to one terminal.
-    fn error(&mut self, _: &BadManifest) -> io::Result<()> {
+    fn error(&mut self, _: &BadYaml) -> io::Result<()> {
         self.to.flush()
     }
 

@@ -9,42 +9,40 @@ use arc_swap::ArcSwap;
 
 use super::{body::Room, metrics::Metrics, refusals::Refusals};
 use crate::facts::Backend;
-use usher_core::{catalogue::Catalogue, engine::Policy};
+use usher_core::config::Settings;
 
 /// What all requests share.
 #[derive(Debug)]
 pub struct App<B> {
-    pub(super) catalogue: Catalogue,
     pub(super) backend: B,
     pub(super) refusals: Refusals,
     pub(super) room: Room,
-    policy: ArcSwap<Policy>,
+    settings: ArcSwap<Settings>,
     metrics: Arc<Metrics>,
     draining: AtomicBool,
 }
 
 impl<B> App<B> {
     /// Puts together what a request is judged by.
-    pub fn new(catalogue: Catalogue, policy: Policy, backend: B, metrics: Arc<Metrics>) -> Self {
+    pub fn new(settings: Settings, backend: B, metrics: Arc<Metrics>) -> Self {
         Self {
-            catalogue,
             backend,
             refusals: Refusals::default(),
             room: Room::default(),
-            policy: ArcSwap::from_pointee(policy),
+            settings: ArcSwap::from_pointee(settings),
             metrics,
             draining: AtomicBool::default(),
         }
     }
 
     /// The configuration in force.
-    pub fn policy(&self) -> Arc<Policy> {
-        self.policy.load_full()
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
     }
 
     /// Puts another configuration in force, for every request from now on.
-    pub fn set_policy(&self, policy: Policy) {
-        self.policy.store(Arc::new(policy));
+    pub fn set_settings(&self, settings: Settings) {
+        self.settings.store(Arc::new(settings));
     }
 
     /// Where rights and facts come from.

@@ -162,10 +162,10 @@ async fn judged<B: Backend>(
             return (response, Ended::Error);
         }
     };
-    let policy = app.policy();
+    let settings = app.settings();
     let world = World {
-        catalogue: policy.catalogue(&app.catalogue),
-        policy: &policy,
+        catalogue: &settings.catalogue,
+        policy: &settings.policy,
         rights: &rights,
         today: today(),
     };
@@ -193,10 +193,11 @@ async fn changed<B: Backend>(
     request: &engine::Request<'_>,
     deadline: Instant,
 ) -> (Response, Ended) {
-    let policy = app.policy();
+    let settings = app.settings();
+    let (catalogue, policy) = (&settings.catalogue, &settings.policy);
     let mutation = change(
         request,
-        |facts| engine::mutate(request, policy.catalogue(&app.catalogue), &policy, facts),
+        |facts| engine::mutate(request, catalogue, policy, facts),
         &app.backend,
         deadline,
     )

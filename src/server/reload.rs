@@ -3,14 +3,15 @@
 use std::{convert::Infallible, fmt::Display, fs, path::Path, time::Duration};
 
 use super::{app::App, follow::follow};
-use usher_core::{config::named_files, engine::Policy};
+use crate::files::named_files;
+use usher_core::config::Settings;
 
 /// Looks at the configuration file, and at the files of the catalogue that it names, every so often, and puts a changed one in force. A bad one is logged and counted,
 /// and the last good one stays. Never ends.
 pub async fn follow_configuration<B, E: Display>(
     app: &App<B>,
     path: &Path,
-    load: impl Fn(&Path) -> Result<Policy, E>,
+    load: impl Fn(&Path) -> Result<Settings, E>,
     every: Duration,
 ) -> Infallible {
     let read = || {
@@ -22,7 +23,7 @@ pub async fn follow_configuration<B, E: Display>(
         Ok((own, files.collect::<Vec<_>>()))
     };
     let take = |_: &(Vec<u8>, _)| {
-        app.set_policy(load(path).map_err(|error| error.to_string())?);
+        app.set_settings(load(path).map_err(|error| error.to_string())?);
         Ok(())
     };
     let counts = &app.metrics().configuration;

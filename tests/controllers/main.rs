@@ -5,7 +5,7 @@
 
 #[cfg(test)]
 mod controllers;
-#[path = "../controlplane/mod.rs"]
+#[path = "../real/controlplane/mod.rs"]
 #[expect(
     dead_code,
     unused_imports,

@@ -1,11 +1,12 @@
 //! The manifests of other projects' suites and samples: what is no object of the cluster is not judged, and whoever holds
 //! every grant is refused nothing.
 
-use std::{collections::BTreeSet, env, fs, path::Path, process::Command};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use serde_json::Value;
 
 use super::rows_of;
+use crate::support::fixtures::fixtures;
 
 const EVERYTHING: &str = "{kind: ClusterRole, apiVersion: rbac.authorization.k8s.io/v1, metadata: {name: all}, \
                           rules: [{apiGroups: ['*'], resources: ['*'], verbs: [use]}]}\n---\n\
@@ -38,14 +39,12 @@ impl Checks {
 }
 
 #[test]
+#[ignore = "needs USHER_FIXTURES, the test data of other projects"]
 fn what_is_no_object_of_the_cluster_is_not_judged() {
-    let Some(fixtures) = env::var_os("USHER_FIXTURES") else {
-        eprintln!("USHER_FIXTURES names no folder: the manifests of other projects are not tried");
-        return;
-    };
+    let fixtures = fixtures();
     let checks = Checks::new();
     let mut seen = 0;
-    for peer in fs::read_dir(Path::new(&fixtures).join("peers")).unwrap() {
+    for peer in fs::read_dir(fixtures.join("peers")).unwrap() {
         let folder = peer.unwrap().path();
         let index = folder.join("INDEX.json");
         if !index.is_file() {
@@ -65,12 +64,10 @@ fn what_is_no_object_of_the_cluster_is_not_judged() {
 }
 
 #[test]
+#[ignore = "needs USHER_FIXTURES, the test data of other projects"]
 fn whoever_holds_every_grant_is_refused_nothing() {
-    let Some(fixtures) = env::var_os("USHER_FIXTURES") else {
-        eprintln!("USHER_FIXTURES names no folder: the manifests of other projects are not tried");
-        return;
-    };
-    let folders = ["peers", "samples"].map(|folder| Path::new(&fixtures).join(folder));
+    let fixtures = fixtures();
+    let folders = ["peers", "samples"].map(|folder| fixtures.join(folder));
     let folders: Vec<&Path> = folders.iter().map(AsRef::as_ref).collect();
     let checks = Checks::new();
     let outcomes = |user: &str| {

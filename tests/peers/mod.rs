@@ -1,8 +1,7 @@
 //! The rows of the suites of four other webhooks that put tokens into pods, given to Usher's presets: the same pod comes
 //! out, or another one for a reason that is named here.
 //!
-//! The rows are files of those projects and no part of this repository. `USHER_FIXTURES` names the folder that holds
-//! them, `peers/<project>/…`; `.ci/run` sets it where that folder is there.
+//! The rows are files of those projects and no part of this repository; see [`fixtures`].
 
 mod aws;
 mod azure;
@@ -11,7 +10,7 @@ mod manifests;
 mod theatre;
 
 use std::{
-    env, fs,
+    fs,
     ops::RangeInclusive,
     path::{Path, PathBuf},
 };
@@ -19,7 +18,10 @@ use std::{
 use serde_json::{Map, Value, json};
 use usher_core::{config, engine::Policy};
 
-use crate::injected::{Cluster, Injected, review};
+use crate::support::{
+    fixtures::fixtures,
+    injected::{Cluster, Injected, review},
+};
 
 /// A pod, and what the other project makes of it.
 struct Row {
@@ -108,19 +110,11 @@ impl Row {
     }
 }
 
-/// A folder of rows, or none if the environment names no fixtures.
-fn folder(peer: &str) -> Option<PathBuf> {
-    let Some(fixtures) = env::var_os("USHER_FIXTURES") else {
-        eprintln!("USHER_FIXTURES names no folder: the rows of {peer} are not tried");
-        return None;
-    };
-    let folder = Path::new(&fixtures).join("peers").join(peer);
-    assert!(
-        folder.is_dir(),
-        "USHER_FIXTURES is set, but {} is no folder",
-        folder.display()
-    );
-    Some(folder)
+/// A folder of rows.
+fn folder(peer: &str) -> PathBuf {
+    let folder = fixtures().join("peers").join(peer);
+    assert!(folder.is_dir(), "{} is no folder", folder.display());
+    folder
 }
 
 /// Reads a file of rows.
@@ -159,7 +153,9 @@ fn judge(peer: &str, rows: &[Row]) {
 
 fn policy(profile: &Value) -> Policy {
     let configuration = json!({"profiles": [profile]}).to_string();
-    config::parse(&configuration).unwrap_or_else(|error| panic!("{error}\n{configuration}"))
+    config::parse(&configuration)
+        .unwrap_or_else(|error| panic!("{error}\n{configuration}"))
+        .policy
 }
 
 /// The bytes of the review of a pod.

@@ -5,13 +5,12 @@ use std::{fs, path::Path};
 use serde_json::{Value, json};
 
 use super::{Difference, Outcome, Row, body, folder, judge, plain, push, rows_of};
-use crate::injected::account;
+use crate::support::injected::account;
 
 #[test]
+#[ignore = "needs USHER_FIXTURES, the test data of other projects"]
 fn the_rows_of_theatre() {
-    let Some(folder) = folder("gocardless-theatre") else {
-        return;
-    };
+    let folder = folder("gocardless-theatre");
     let file = rows_of(&folder.join("expected.json"));
     let profile = profile(&file["config"]);
     let cases = file["cases"].as_array().unwrap();

@@ -4,7 +4,8 @@ use std::ops::Deref;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_saphyr::{Location, Spanned};
+
+use crate::yaml::{Place, Spanned};
 
 /// Who a controller is, and which account it uses for objects that name none.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
@@ -26,8 +27,8 @@ pub struct ControllerName(#[schemars(with = "String")] Spanned<Box<str>>);
 
 impl ControllerName {
     /// Line and column.
-    pub(super) fn place(&self) -> Location {
-        self.0.referenced
+    pub(super) fn place(&self) -> Place {
+        self.0.place
     }
 }
 

@@ -1,10 +1,9 @@
 //! Files of the catalogue: what stands in one, its schema, how it is taken in, and what can be wrong with it.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_saphyr::{Location, MessageFormatter as _, Spanned, UserMessageFormatter};
 
 use super::{
     Catalogue,
@@ -13,6 +12,8 @@ use super::{
     kind::{Content, Kind},
     projects,
 };
+use crate::yaml::{self, Place, Position, Spanned};
+
 /// A file of the catalogue: which fields of the kinds of a project name something.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -56,12 +57,12 @@ pub fn schema() -> Schema {
 #[derive(Debug, thiserror::Error)]
 pub enum BadCatalogue {
     /// A file of it cannot.
-    #[error("catalogue: {file}{place}: {fault}")]
+    #[error("catalogue: {file}{}: {fault}", at(*position))]
     File {
         /// Its name.
         file: Box<str>,
-        /// Where in it.
-        place: Place,
+        /// Where in it, if that is known.
+        position: Option<Position>,
         /// What is wrong.
         fault: Fault,
     },
@@ -69,10 +70,6 @@ pub enum BadCatalogue {
     #[error("catalogue: there is no \"{0}\"; there are {names}", names = projects::names())]
     NoProject(Box<str>),
 }
-
-/// A place in a file, if it is known. Counted from one, columns in characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place(Option<(u64, u64)>);
 
 /// What is wrong with a file of the catalogue.
 #[derive(Debug, thiserror::Error)]
@@ -101,44 +98,29 @@ pub enum Fault {
     Unreadable(String),
 }
 
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some((line, column)) => write!(f, ":{line}:{column}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Place {
-    /// Line and column, if they are known.
-    pub fn position(self) -> Option<(u64, u64)> {
-        self.0
-    }
-}
-
-impl From<Location> for Place {
-    fn from(location: Location) -> Self {
-        let known = location.line() > 0;
-        Self(known.then(|| (location.line(), location.column())))
-    }
-}
-
 impl BadCatalogue {
-    fn in_file(file: &str, place: Location, fault: Fault) -> Self {
+    fn in_file(file: &str, place: Place, fault: Fault) -> Self {
+        let position = place.position();
         Self::File {
             file: file.into(),
-            place: place.into(),
+            position: (position.line > 0).then_some(position),
             fault,
         }
     }
 }
 
-fn read<T: DeserializeOwned>(name: &str, yaml: &str) -> Result<T, BadCatalogue> {
-    serde_saphyr::from_str(yaml).map_err(|error| {
-        let place = error.location().unwrap_or(Location::UNKNOWN);
-        let why = UserMessageFormatter.format_message(error.without_snippet());
-        BadCatalogue::in_file(name, place, Fault::Unreadable(why.replace('`', "\"")))
+/// Line and column, as they follow the name of a file.
+fn at(position: Option<Position>) -> String {
+    position.map_or_else(String::new, |Position { line, column }| {
+        format!(":{line}:{column}")
+    })
+}
+
+fn read<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, BadCatalogue> {
+    yaml::read_text(name, text).map_err(|bad| BadCatalogue::File {
+        file: name.into(),
+        position: bad.position,
+        fault: Fault::Unreadable(bad.what),
     })
 }
 
@@ -170,7 +152,7 @@ impl Catalogue {
         {
             if catalogue.find(group, kind).is_none() {
                 let fault = Fault::NoEntry(kind.clone());
-                return Err(BadCatalogue::in_file("core", Location::UNKNOWN, fault));
+                return Err(BadCatalogue::in_file("core", Place::default(), fault));
             }
         }
         Ok(catalogue)
@@ -225,7 +207,7 @@ impl Catalogue {
         for row in file.makes {
             if row.value.controller.is_none() {
                 let fault = Fault::NoMaker(row.value.makes.kind);
-                return Err(BadCatalogue::in_file(name, row.defined, fault));
+                return Err(BadCatalogue::in_file(name, row.place, fault));
             }
             self.controllers.push(row.value);
         }
@@ -234,7 +216,7 @@ impl Catalogue {
 
     fn add_kinds(&mut self, name: &str, kinds: Vec<Spanned<Kind>>) -> Result<(), BadCatalogue> {
         for kind in kinds {
-            let place = kind.defined;
+            let place = kind.place;
             let kind = kind.value;
             let group = self.kinds.entry(kind.group.clone()).or_default();
             let held = group.entry(kind.kind.clone()).or_default();

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use schemars::{Schema, schema_for};
 use serde_json::Value;
-use serde_saphyr::{MessageFormatter, UserMessageFormatter};
 
 use super::Configuration;
 
@@ -12,16 +11,6 @@ use super::Configuration;
 const WIDTH: usize = 100;
 /// Longest entry of a list that is written in one line.
 const LINE: usize = 96;
-/// The message of a YAML error, without the place, which is told apart.
-pub(super) fn plain(error: &serde_saphyr::Error) -> String {
-    let message = UserMessageFormatter
-        .format_message(error.without_snippet())
-        .into_owned();
-    let message = message.replace('`', "\"");
-    // The name of a type says nothing to whoever wrote the file.
-    message.replace("invalid i64", "this is no whole number")
-}
-
 /// The JSON Schema (2020-12) of the configuration.
 pub fn schema() -> Schema {
     schema_for!(Configuration)
@@ -152,12 +141,15 @@ fn is_plain(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{ConfigError, parse};
+    use crate::{
+        config::parse,
+        yaml::{BadYaml, Position},
+    };
 
     #[test]
     fn the_commented_default_is_the_default() {
         let text = commented();
-        let read: Configuration = serde_saphyr::from_str(&text).unwrap();
+        let read: Configuration = crate::yaml::read_text("f", &text).unwrap();
         let value = |configuration| serde_json::to_value(configuration).unwrap();
         assert_eq!(value(read), value(Configuration::default()), "{text}");
         let schema = schema();
@@ -220,7 +212,7 @@ mod tests {
             (with("env: [{name: X, value: a, values: {}}]"), (2, 3), "fromServiceAccountAnnotation"),
             (with("bounds: {expirationSeconds: [100, 3600]}"), (2, 3), "100 to 3600"),
             (with("bounds: {expirationSeconds: [7200, 3600]}"), (2, 3), "7200 to 3600"),
-            (with("bounds: {expirationSeconds: [600]}"), (2, 68), "length"),
+            (with("bounds: {expirationSeconds: [600]}"), (2, 87), "a list of 2 is meant"),
             ("profiles:\n- preset: aws\n".to_owned(), (2, 3), "there is no preset \"aws\""),
             (
                 "profiles:\n- preset: aws-irsa\n- preset: aws-irsa".to_owned(),
@@ -249,7 +241,11 @@ mod tests {
             ),
         ] {
             match parse(&text) {
-                Err(ConfigError::Bad { line, column, why: said }) => {
+                Err(BadYaml {
+                    position: Some(Position { line, column }),
+                    what: said,
+                    ..
+                }) => {
                     assert_eq!((line, column), at, "{text}: {said}");
                     assert!(said.contains(why), "{text}: {said}");
                 }
@@ -292,7 +288,7 @@ mod tests {
                 (3, 26),
                 "whole number",
             ),
-            ("checks: {}\nchecks: {}", (2, 1), "duplicate"),
+            ("checks: {}\nchecks: {}", (2, 1), "stands there twice"),
             ("checks: {a", (1, 9), "unclosed"),
             (
                 "checks: {}\n---\nchecks: {}",
@@ -304,7 +300,7 @@ mod tests {
                 (3, 10),
                 "everything",
             ),
-            ("tokens: [{maxSeconds: 700}]", (1, 11), "namespaces"),
+            ("tokens: [{maxSeconds: 700}]", (1, 10), "namespaces"),
             ("tokens: [{namespaces: []}]", (1, 10), "limits nothing"),
             (
                 "tokens:\n- namespaces: [a]\n  serviceAccounts: []",
@@ -361,7 +357,7 @@ mod tests {
                 (2, 33),
                 "empty",
             ),
-            ("apiAudiences: x", (1, 15), "sequence"),
+            ("apiAudiences: x", (1, 15), "a list"),
             (
                 "grants:\n- {subjects: [{user: u}], namespaces: [a], use: {signer: [s]}}",
                 (2, 50),
@@ -370,14 +366,14 @@ mod tests {
             (
                 "exemptions:\n- name: a\n  match: {users: [x]}\n  owner: o\n  reason: r\n  expires: 2027-13-31",
                 (6, 12),
-                "month",
+                "no day",
             ),
         ] {
             match parse(text) {
-                Err(ConfigError::Bad {
-                    line,
-                    column,
-                    why: said,
+                Err(BadYaml {
+                    position: Some(Position { line, column }),
+                    what: said,
+                    ..
                 }) => {
                     assert_eq!((line, column), at, "{text}: {said}");
                     assert!(said.contains(why), "{text}: {said}");

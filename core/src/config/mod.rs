@@ -1,16 +1,13 @@
-//! The configuration file: one YAML document, read into a [`Policy`]. Every key may be left out; a key that is not
+//! The configuration: one YAML document, read into [`Settings`]. Every key may be left out; a key that is not
 //! known, or a value that is not legal, is refused with its line and column.
 
 mod document;
 
 use std::{
     collections::BTreeMap,
-    fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
-use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,11 +20,9 @@ use crate::{
         TokenLimit, legal_limits,
     },
     inject::{self, ProfileEntry},
-    reference::{Check, Mode, Pattern},
+    reference::{Check, Mode, Pattern, Step},
+    yaml::{self, BadYaml, Source},
 };
-
-/// Largest configuration that is read, in bytes. A ConfigMap cannot hold more than 1 MiB.
-const LARGEST: u64 = 4 << 20;
 
 /// What Usher judges by.
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
@@ -160,106 +155,99 @@ struct CatalogueEntry {
     files: Vec<PathBuf>,
 }
 
-/// A configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The text is no configuration. `line` and `column` count from 1; 0 where the place is not known.
-    #[error("{}{why}", place(*line, *column))]
-    Bad {
-        /// Line of the mistake.
-        line: u64,
-        /// Column of the mistake.
-        column: u64,
-        /// What is wrong.
-        why: String,
-    },
-    /// The same, with the file.
-    #[error("{file}:{}{source}", gap(source))]
-    File {
-        /// The file.
-        file: String,
-        /// What is wrong in it.
-        source: Box<ConfigError>,
-    },
-    /// The file cannot be read.
-    #[error("cannot read the configuration {file}: {source}")]
-    Read {
-        /// The file.
-        file: String,
-        /// Why not.
-        source: io::Error,
-    },
+/// What a configuration comes to: policy and catalogue, put in force together.
+#[derive(Debug)]
+pub struct Settings {
+    /// What is judged by.
+    pub policy: Policy,
+    /// Which kinds are looked into.
+    pub catalogue: Catalogue,
 }
 
-/// A place in front of a message; nothing where it is not known.
-fn place(line: u64, column: u64) -> String {
-    if line == 0 {
-        return String::new();
-    }
-    format!("{line}:{column}: ")
-}
-
-/// What stands between the colon behind the name of a file and the mistake in it.
-fn gap(mistake: &ConfigError) -> &'static str {
-    match mistake {
-        ConfigError::Bad { line: 1.., .. } => "",
-        _ => " ",
-    }
-}
-
-/// Reads a configuration file.
-pub fn load(path: &Path) -> Result<Policy, ConfigError> {
-    let file = path.display().to_string();
-    let text = read(path).map_err(|source| ConfigError::Read {
-        file: file.clone(),
-        source,
-    })?;
-    parse_in(folder(path), &text).map_err(|source| ConfigError::File {
-        file,
-        source: Box::new(source),
-    })
-}
-
-fn read(path: &Path) -> io::Result<String> {
-    if fs::metadata(path)?.len() > LARGEST {
-        return Err(io::Error::other("it is larger than 4 MiB"));
-    }
-    fs::read_to_string(path)
-}
-
-/// Where a configuration file stands: files that it names are looked for there.
-fn folder(path: &Path) -> &Path {
-    path.parent().unwrap_or(Path::new(""))
-}
-
-/// Reads the text of a configuration. Nothing but comments is the default configuration. Files that it names are looked
-/// for in the working directory.
-pub fn parse(text: &str) -> Result<Policy, ConfigError> {
-    parse_in(Path::new(""), text)
-}
-
-fn parse_in(folder: &Path, text: &str) -> Result<Policy, ConfigError> {
-    // As kubectl reads numbers: the mode 0644 of a file is octal.
-    let options = serde_saphyr::options! { legacy_octal_numbers: true };
-    let read = serde_saphyr::from_str_with_options(text, options);
-    let configuration: Option<Configuration> = read.map_err(|error| {
-        let place = error.location();
-        ConfigError::Bad {
-            line: place.map_or(0, |place| place.line()),
-            column: place.map_or(0, |place| place.column()),
-            why: document::plain(&error),
+impl Settings {
+    /// What holds without a configuration.
+    pub fn default_for(catalogue: Catalogue) -> Self {
+        Self {
+            policy: Policy::default(),
+            catalogue,
         }
-    })?;
-    let mut configuration = configuration.unwrap_or_default();
-    for file in &mut configuration.catalogue.files {
-        *file = folder.join(&*file);
     }
-    let policy = configuration.try_into();
-    policy.map_err(|why: String| ConfigError::Bad {
-        line: 0,
-        column: 0,
-        why,
+}
+
+/// A file of the catalogue: its name, for messages, and its text.
+pub type CatalogueFile = (String, String);
+
+/// Reads a configuration. Nothing but comments is the default configuration. `files` gives the files of the catalogue that a
+/// path of the configuration leads to, or says why not.
+pub fn read(
+    source: &Source,
+    files: impl Fn(&Path) -> Result<Vec<CatalogueFile>, String>,
+) -> Result<Settings, BadYaml> {
+    let mut documents = source.documents();
+    let Some(document) = documents.next().transpose()? else {
+        return settings(Configuration::default(), files).map_err(|(_, what)| BadYaml {
+            file: source.name.clone(),
+            position: None,
+            what,
+        });
+    };
+    if let Some(second) = documents.next().transpose()? {
+        let what = "a configuration is a single YAML document";
+        return Err(source.error(second.place.position(), what));
+    }
+    let configuration: Option<Configuration> = document.typed(source)?;
+    settings(configuration.unwrap_or_default(), files).map_err(|(steps, what)| {
+        let (place, _) = document.find(steps.iter().map(At::step));
+        source.error(place.position(), what)
     })
+}
+
+/// Reads the text of a configuration that names no files.
+pub fn parse(text: &str) -> Result<Settings, BadYaml> {
+    let source = Source::new("configuration", text.to_owned())?;
+    read(&source, |_| Err("no files can be read here".to_owned()))
+}
+
+/// The paths under `catalogue.files` of a configuration, also of one with mistakes: whoever waits for changes has to look at
+/// them.
+pub fn named_files(text: &str) -> Vec<PathBuf> {
+    let Ok(source) = Source::new("configuration", text.to_owned()) else {
+        return Vec::new();
+    };
+    let Some(Ok(document)) = source.documents().next() else {
+        return Vec::new();
+    };
+    let files = document.at("catalogue").and_then(|held| held.at("files"));
+    let files = files.and_then(|files| files.typed::<Vec<PathBuf>>(&source).ok());
+    files.unwrap_or_default()
+}
+
+/// A mistake in a configuration: the way to it, and what is wrong.
+type Wrong = (Vec<At>, String);
+
+/// A step on the way to a mistake.
+#[derive(Debug)]
+enum At {
+    Key(String),
+    Index(usize),
+}
+
+impl At {
+    fn step(&self) -> Step<'_> {
+        match self {
+            Self::Key(key) => Step::Key(key),
+            Self::Index(index) => Step::Index(*index),
+        }
+    }
+}
+
+/// An entry of a list that stands below two keys.
+fn entry(outer: &str, inner: &str, index: usize) -> Vec<At> {
+    vec![
+        At::Key(outer.into()),
+        At::Key(inner.into()),
+        At::Index(index),
+    ]
 }
 
 impl Default for Configuration {
@@ -294,143 +282,153 @@ impl Default for Configuration {
 /// The controllers of Kubernetes itself, as the configuration calls them.
 const MANAGER: &str = "kube-controller-manager";
 
-/// The catalogue, where the configuration asks for more than the kinds of Kubernetes itself.
-fn catalogue(entry: &CatalogueEntry) -> Result<Option<Catalogue>, String> {
-    if entry.enable.is_empty() && entry.files.is_empty() {
-        return Ok(None);
+/// The catalogue that a configuration asks for, beside the kinds of Kubernetes itself.
+fn catalogue(
+    entry_of: &CatalogueEntry,
+    files: impl Fn(&Path) -> Result<Vec<CatalogueFile>, String>,
+) -> Result<Catalogue, Wrong> {
+    let embedded = Catalogue::embedded().map_err(|bad| (Vec::new(), bad.to_string()))?;
+    let mut catalogue = embedded;
+    for (index, project) in entry_of.enable.iter().enumerate() {
+        let wrong = |what: String| (entry("catalogue", "enable", index), what);
+        if project != "all" && !Catalogue::projects().any(|known| known == project) {
+            return Err(wrong(no_project(project)));
+        }
+        catalogue
+            .enable(project)
+            .map_err(|bad| wrong(bad.to_string()))?;
     }
-    let mut catalogue = Catalogue::embedded().map_err(|bad| bad.to_string())?;
-    for project in &entry.enable {
-        catalogue.enable(project).map_err(|bad| bad.to_string())?;
+    for (index, path) in entry_of.files.iter().enumerate() {
+        let wrong = |what: String| (entry("catalogue", "files", index), what);
+        for (name, text) in files(path).map_err(wrong)? {
+            catalogue
+                .add(&name, &text)
+                .map_err(|bad| wrong(bad.to_string()))?;
+        }
     }
-    for file in catalogue_files(&entry.files)? {
-        let name = file.display().to_string();
-        let text = read(&file).map_err(|error| format!("catalogue: {name}: {error}"))?;
-        catalogue.add(&name, &text).map_err(|bad| bad.to_string())?;
-    }
-    Ok(Some(catalogue))
+    Ok(catalogue)
 }
 
-/// The files of the catalogue that a configuration file with this text names, also one with mistakes: whoever waits for
-/// changes has to look at them.
-pub fn named_files(path: &Path, text: &str) -> Vec<PathBuf> {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Named {
-        catalogue: Files,
+fn no_project(name: &str) -> String {
+    let known: Vec<&str> = Catalogue::projects().collect();
+    match yaml::nearest(name, known.iter().copied()) {
+        Some(near) => format!("there is no project \"{name}\"; \"{near}\" is probably meant"),
+        None => format!(
+            "there is no project \"{name}\"; there are {}",
+            known.join(", ")
+        ),
     }
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Files {
-        files: Vec<PathBuf>,
-    }
-    let named: Named = serde_saphyr::from_str(text).unwrap_or_default();
-    let files = named.catalogue.files.iter();
-    let files: Vec<PathBuf> = files.map(|file| folder(path).join(file)).collect();
-    catalogue_files(&files).unwrap_or_default()
 }
 
-/// The files of the catalogue that these paths lead to: files, and those in folders, in the order of their names.
-fn catalogue_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
-    let mut files = Vec::new();
-    for path in paths {
-        if !path.is_dir() {
-            files.push(path.clone());
+/// Who the controllers are that the configuration names: the user that those of Kubernetes share, and those of projects.
+fn controllers(
+    entries: BTreeMap<String, ControllerEntry>,
+    catalogue: &Catalogue,
+) -> Result<(Option<String>, BTreeMap<String, Identity>), Wrong> {
+    let mut shared = String::new();
+    let mut named = BTreeMap::new();
+    for (name, entry) in entries {
+        if name == MANAGER {
+            shared = entry.user.unwrap_or_default();
             continue;
         }
-        let name = path.display();
-        let entries = fs::read_dir(path).map_err(|error| format!("catalogue: {name}: {error}"))?;
-        let is_yaml = |path: &PathBuf| {
-            let ending = path.extension().and_then(|ending| ending.to_str());
-            matches!(ending, Some("yaml" | "yml"))
+        let way = || vec![At::Key("controllers".into()), At::Key(name.clone())];
+        let Some(installed) = catalogue.identity(&name) else {
+            return Err((way(), no_controller(&name, catalogue)));
         };
-        let mut found: Vec<PathBuf> = entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(is_yaml)
-            .collect();
-        found.sort();
-        files.extend(found);
+        if entry.user.is_some() {
+            let mut way = way();
+            way.push(At::Key("user".into()));
+            let what = format!(
+                "\"{name}\" has a service account, not a user: only {MANAGER} can have one"
+            );
+            return Err((way, what));
+        }
+        let or = |given: Option<String>, installed: &str| -> Box<str> {
+            let given = given.filter(|given| !given.is_empty());
+            given.map_or_else(|| installed.into(), String::into_boxed_str)
+        };
+        let identity = Identity {
+            namespace: or(entry.namespace, &installed.namespace),
+            service_account: or(entry.service_account, &installed.service_account),
+            default_service_account: or(
+                entry.default_service_account,
+                &installed.default_service_account,
+            ),
+        };
+        named.insert(name, identity);
     }
-    Ok(files)
+    Ok((Some(shared).filter(|user| !user.is_empty()), named))
 }
 
-impl TryFrom<Configuration> for Policy {
-    type Error = String;
+/// That no enabled project has a controller of this name, with the project to enable, or the name that is probably meant.
+fn no_controller(name: &str, catalogue: &Catalogue) -> String {
+    let mut projects = Catalogue::projects();
+    let has = |project: &&'static str| {
+        Catalogue::project(project).is_ok_and(|(_, held)| held.identity(name).is_some())
+    };
+    if let Some(project) = projects.find(has) {
+        return format!(
+            "controller \"{name}\" belongs to the project {project}, which is not enabled: add {project} to catalogue.enable"
+        );
+    }
+    let known = catalogue.identities().map(|(known, _)| known);
+    match yaml::nearest(name, known.chain([MANAGER])) {
+        Some(near) => format!("there is no controller \"{name}\"; \"{near}\" is probably meant"),
+        None => format!("there is no controller \"{name}\" in {MANAGER} or in any project"),
+    }
+}
 
-    fn try_from(configuration: Configuration) -> Result<Self, String> {
-        let mut modes = Modes::default();
-        for (check, mode) in &mut modes.default {
-            *mode = configuration.checks.get(check).copied().unwrap_or(*mode);
-        }
-        modes.namespaces = configuration
-            .namespaces
-            .into_iter()
-            .map(|entry| NamespaceModes {
-                matches: entry.matches,
-                checks: entry.checks.into_iter().collect(),
-            })
-            .collect();
-        let catalogue = catalogue(&configuration.catalogue)?;
-        let mut shared = String::new();
-        let mut controllers = BTreeMap::new();
-        for (name, entry) in configuration.controllers {
-            if name == MANAGER {
-                shared = entry.user.unwrap_or_default();
-                continue;
-            }
-            let known = catalogue.as_ref().and_then(|known| known.identity(&name));
-            let Some(installed) = known.filter(|_| entry.user.is_none()) else {
-                return Err(format!(
-                    "controllers: \"{name}\" is no controller of an enabled project, or it has a user: only {MANAGER} has"
-                ));
-            };
-            let or = |given: Option<String>, installed: &str| -> Box<str> {
-                let given = given.filter(|given| !given.is_empty());
-                given.map_or_else(|| installed.into(), String::into_boxed_str)
-            };
-            let identity = Identity {
-                namespace: or(entry.namespace, &installed.namespace),
-                service_account: or(entry.service_account, &installed.service_account),
-                default_service_account: or(
-                    entry.default_service_account,
-                    &installed.default_service_account,
-                ),
-            };
-            controllers.insert(name, identity);
-        }
-        for entry in &configuration.default_service_accounts {
-            for controller in &entry.controllers {
-                let mut kinds = catalogue.iter().flat_map(Catalogue::kinds);
-                if !kinds.any(|kind| kind.leaves_accounts_to(controller)) {
-                    return Err(format!(
-                        "defaultServiceAccounts: no kind of an enabled project leaves its account to \"{controller}\""
-                    ));
-                }
-            }
-        }
-        Ok(Self {
-            authorizer: configuration.authorizer,
-            modes,
-            excluded_namespaces: configuration.excluded_namespaces,
-            baseline: configuration.baseline,
-            grants: configuration.grants,
-            tokens: configuration.tokens,
-            api_audiences: configuration.api_audiences,
-            exemptions: configuration.exemptions,
-            controller_manager: Some(shared).filter(|user| !user.is_empty()),
-            profiles: inject::profiles(&configuration.profiles).map_err(|bad| bad.to_string())?,
-            controllers,
-            default_accounts: configuration.default_service_accounts,
-            catalogue: catalogue.map(Arc::new),
+fn settings(
+    configuration: Configuration,
+    files: impl Fn(&Path) -> Result<Vec<CatalogueFile>, String>,
+) -> Result<Settings, Wrong> {
+    let mut modes = Modes::default();
+    for (check, mode) in &mut modes.default {
+        *mode = configuration.checks.get(check).copied().unwrap_or(*mode);
+    }
+    modes.namespaces = configuration
+        .namespaces
+        .into_iter()
+        .map(|entry| NamespaceModes {
+            matches: entry.matches,
+            checks: entry.checks,
         })
+        .collect();
+    let catalogue = catalogue(&configuration.catalogue, files)?;
+    let (controller_manager, controllers) = controllers(configuration.controllers, &catalogue)?;
+    for (index, entry_of) in configuration.default_service_accounts.iter().enumerate() {
+        for (place, controller) in entry_of.controllers.iter().enumerate() {
+            let mut kinds = catalogue.kinds();
+            if !kinds.any(|kind| kind.leaves_accounts_to(controller)) {
+                let mut way = vec![At::Key("defaultServiceAccounts".into()), At::Index(index)];
+                way.extend([At::Key("controllers".into()), At::Index(place)]);
+                let what = if catalogue.identity(controller).is_some() {
+                    format!(
+                        "no kind leaves its account to \"{controller}\", so that nothing would be written"
+                    )
+                } else {
+                    no_controller(controller, &catalogue)
+                };
+                return Err((way, what));
+            }
+        }
     }
-}
-
-impl Policy {
-    /// The exemptions that no longer count on this day.
-    pub fn expired(&self, today: Date) -> impl Iterator<Item = &Exemption> {
-        self.exemptions
-            .iter()
-            .filter(move |exemption| exemption.expires <= today)
-    }
+    let profiles = inject::profiles(&configuration.profiles);
+    let profiles = profiles.map_err(|bad| (vec![At::Key("profiles".into())], bad.to_string()))?;
+    let policy = Policy {
+        authorizer: configuration.authorizer,
+        modes,
+        excluded_namespaces: configuration.excluded_namespaces,
+        baseline: configuration.baseline,
+        grants: configuration.grants,
+        tokens: configuration.tokens,
+        api_audiences: configuration.api_audiences,
+        exemptions: configuration.exemptions,
+        controller_manager,
+        profiles,
+        controllers,
+        default_accounts: configuration.default_service_accounts,
+    };
+    Ok(Settings { policy, catalogue })
 }

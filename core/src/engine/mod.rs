@@ -26,8 +26,8 @@ pub use mutate::{Concerned, Mutating, Mutation, mutate, preview};
 pub(crate) use policy::legal_limits;
 pub use policy::{
     Access, Authorizer, Baseline, BoundedToleration, DefaultAccount, Exemption, ExemptionMatch,
-    ExtendedApiToken, GrantEntry, GrantSubject, GrantedNames, Kubelets, Modes, NamespaceModes,
-    Policy, TokenLimit, TooLong,
+    ExtendedApiToken, GrantEntry, GrantSubject, GrantedNames, Kubelets, Life, Modes,
+    NamespaceModes, Policy, TokenLimit, TooLong,
 };
 pub use reason::Reason;
 pub use request::{KindRef, Operation, Request};

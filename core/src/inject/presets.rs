@@ -4,11 +4,12 @@ use schemars::Schema;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::bad::BadProfile;
+use crate::yaml;
 
 /// The presets, each as far as it is looked at.
 pub(super) fn presets<T: DeserializeOwned>() -> Result<Vec<T>, BadProfile> {
-    serde_saphyr::from_str(include_str!("presets.yaml"))
-        .map_err(|error| BadProfile::Embedded(error.to_string()))
+    yaml::read_text("presets.yaml", include_str!("presets.yaml"))
+        .map_err(|bad| BadProfile::Embedded(bad.to_string()))
 }
 
 /// Their names, in the order of the data.

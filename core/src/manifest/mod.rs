@@ -1,39 +1,5 @@
-//! Manifests: YAML and JSON files as kubectl reads them, with the place of every value.
-//!
-//! A [`Source`] is a text with a name, its [`Documents`] are trees of [`Node`]s, and those hold [`Object`]s.
-//! Whatever two readers would take differently (a key that stands there twice, a foreign line break) is an error:
-//! what is judged here must be what the cluster gets.
+//! Manifests: the objects of a text, as kubectl finds them.
 
-mod compose;
-mod map;
-mod node;
 mod object;
-mod scalar;
-mod source;
-#[cfg(test)]
-mod tests;
 
-pub use compose::Documents;
-pub use node::{Entry, Node, Place, Value};
 pub use object::{Content, Expected, Found, Object, contents, read};
-pub use scalar::{Number, is_plain};
-pub use source::{Position, Source};
-
-/// What is wrong with an input, and where.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}{what}", at(file, *position))]
-pub struct BadManifest {
-    /// The file, as it was named.
-    pub file: String,
-    /// The place in it; none where the file as a whole is wrong.
-    pub position: Option<Position>,
-    /// What is wrong, and what to do about it.
-    pub what: String,
-}
-
-fn at(file: &str, position: Option<Position>) -> String {
-    position.map_or_else(
-        || format!("{file}: "),
-        |Position { line, column }| format!("{file}:{line}:{column}: "),
-    )
-}

@@ -1,4 +1,6 @@
-use super::{BadManifest, Entry, Node, Source, Value};
+//! Objects in documents.
+
+use crate::yaml::{BadYaml, Entry, Node, Source, Value};
 
 /// A Kubernetes object in a document.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +32,7 @@ pub enum Content<'n, 't> {
 pub fn contents<'n, 't>(
     document: &'n Node<'t>,
     source: &Source,
-) -> Result<Content<'n, 't>, BadManifest> {
+) -> Result<Content<'n, 't>, BadYaml> {
     let api_version = field(document, "apiVersion", source)?;
     let kind = field(document, "kind", source)?;
     if api_version.is_empty() && kind.is_empty() {
@@ -52,7 +54,7 @@ fn gather<'n, 't>(
     default: (&'n str, &'n str),
     source: &Source,
     objects: &mut Vec<Object<'n, 't>>,
-) -> Result<(), BadManifest> {
+) -> Result<(), BadYaml> {
     let error = |what: &str| Err(source.error(node.place.position(), what));
     let Value::Map(_) = node.value() else {
         return error("an object is a map, with apiVersion and kind");
@@ -102,7 +104,7 @@ fn gather<'n, 't>(
 }
 
 /// A field that is text; absent and `null` are empty.
-fn field<'n>(node: &'n Node<'_>, key: &str, source: &Source) -> Result<&'n str, BadManifest> {
+fn field<'n>(node: &'n Node<'_>, key: &str, source: &Source) -> Result<&'n str, BadYaml> {
     let Some(value) = node.at(key).filter(|value| !value.is_null()) else {
         return Ok("");
     };
@@ -148,7 +150,7 @@ pub enum Expected {
 }
 
 /// Reads a text object by object; only one document is in memory at a time.
-pub fn read<E: From<BadManifest>>(
+pub fn read<E: From<BadYaml>>(
     source: &Source,
     expected: Expected,
     mut take: impl FnMut(&Source, &Object<'_, '_>) -> Result<(), E>,

@@ -65,7 +65,7 @@ const ACCOUNT: PodField = PodField {
 /// The fields of a pod spec that name something, in the order in which they are asked about. What is asked of a pod, of a
 /// patch, of an owner's template or of a live pod, what an entry of the catalogue may not declare free, and what
 /// `usher can-i` asks with, all come from here.
-pub static FIELDS: [PodField; 5] = [
+pub static FIELDS: &[PodField] = &[
     ACCOUNT,
     PodField {
         key: "tolerations",
@@ -100,6 +100,15 @@ pub static FIELDS: [PodField; 5] = [
         absent: None,
         kept: false,
         read: Read::Name(|spec| &spec.runtime_class_name),
+    },
+    PodField {
+        key: "schedulerName",
+        check: Check::Schedulers,
+        resource: Resource::SCHEDULERS,
+        // `pkg/apis/core/v1/defaults.go`.
+        absent: Some("default-scheduler"),
+        kept: false,
+        read: Read::Name(|spec| &spec.scheduler_name),
     },
 ];
 
@@ -233,6 +242,8 @@ pub struct PodSpec<'a> {
     #[serde(borrow, default)]
     runtime_class_name: Text<'a>,
     #[serde(borrow, default)]
+    scheduler_name: Text<'a>,
+    #[serde(borrow, default)]
     tolerations: Option<Vec<Toleration<'a>>>,
     /// Read only when somebody asks what the containers request.
     #[serde(borrow, default)]
@@ -357,7 +368,7 @@ mod tests {
 
     #[test]
     fn every_row_reads_what_it_writes_and_is_one_of_its_check_and_keys() {
-        for field in &FIELDS {
+        for field in FIELDS {
             let name = "team-a";
             let json = field.naming(name).unwrap().to_string();
             let spec = spec(&json);
@@ -440,7 +451,8 @@ mod tests {
                 "spec.tolerations[1]",
                 "spec.nodeName",
                 "spec.priorityClassName",
-                "spec.runtimeClassName"
+                "spec.runtimeClassName",
+                "spec.schedulerName"
             ]
         );
     }

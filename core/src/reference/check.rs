@@ -87,6 +87,8 @@ checks! {
     PriorityClasses "priorityClasses" Audit
     /// The runtime class of a pod. The tolerations that a class brings belong to the check `tolerations`.
     RuntimeClasses "runtimeClasses" Audit
+    /// The scheduler that chooses a node for a pod: `schedulerName`.
+    Schedulers "schedulers" Off
     /// The audiences and lifetimes of the tokens that a pod, a template or a TokenRequest asks for. Nothing is asked where
     /// the configuration limits none.
     Tokens "tokens" Enforce

@@ -108,6 +108,8 @@ resources! {
     PRIORITY_CLASSES PriorityClasses ("scheduling.k8s.io" "priorityclasses" "priorityclass") PriorityClasses Object ["pc"]
     /// Runtime classes.
     RUNTIME_CLASSES RuntimeClasses ("node.k8s.io" "runtimeclasses" "runtimeclass") RuntimeClasses Object []
+    /// Schedulers: virtual, named as pods name them, which is any text.
+    SCHEDULERS Schedulers ("usher.dev" "schedulers" "scheduler") Schedulers Text []
     /// Audiences of tokens: virtual.
     TOKEN_AUDIENCES TokenAudiences ("usher.dev" "tokenaudiences" "token audience") Tokens Text ["tokenaudience"]
     /// Signers of pod certificates, which Kubernetes itself authorizes under this name

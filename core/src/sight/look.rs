@@ -188,13 +188,17 @@ impl<'o> Looker<'_, 'o> {
         path: Path<'o>,
         namespace: Option<Text<'o>>,
     ) -> Reference<'o> {
-        let elsewhere = (self.own != self.root).then(|| self.own.clone());
         Reference {
             check,
             path,
             target: Target::Object { resource, name },
-            namespace: namespace.or(elsewhere),
+            namespace: namespace.or_else(|| self.elsewhere()),
         }
+    }
+
+    /// The namespace of the object that is looked at, where it is not that of the whole one.
+    pub(super) fn elsewhere(&self) -> Option<Text<'o>> {
+        (self.own != self.root).then(|| self.own.clone())
     }
 
     /// The namespace of a target; none: that of the object.

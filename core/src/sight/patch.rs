@@ -5,7 +5,7 @@ use serde_json::{Value, json, value::RawValue};
 use super::{Sighting, look::Looker};
 use crate::{
     object::{FIELDS, PodField, PodSpec, parse, text},
-    reference::Path,
+    reference::{Path, Reference},
 };
 
 /// How deep a patch is looked into.
@@ -108,8 +108,10 @@ impl<'o> Looker<'_, 'o> {
             Ok(spec) => {
                 for reference in spec.references(&path.to_owned().into()) {
                     if sets(reference.check) {
-                        let reference = reference.into_owned(path.to_owned());
-                        self.push(Sighting::Reference(reference));
+                        self.push(Sighting::Reference(Reference {
+                            namespace: self.elsewhere(),
+                            ..reference.into_owned(path.to_owned())
+                        }));
                     }
                 }
             }

@@ -278,6 +278,15 @@ fn every_sort_of_field_is_seen() {
             r#"{"s":{"m":{"apiVersion":"v1","kind":"List","items":{"apiVersion":"v1","kind":"Pod"}}}}"#,
             &["s.m lost: its items are no list"],
         ),
+        // In the namespace of the object that holds the patch.
+        (
+            "{path: 's.m[]', manifest: {}}, {path: s.p, patch: {}}",
+            r#"{"s":{"m":[{"apiVersion":"g/v1","kind":"K","metadata":{"namespace":"b"},"s":{"p":"spec: {nodeName: node-1}"}}]}}"#,
+            &[
+                "s.m[0].metadata.namespace: b/namespaces b",
+                "s.m[0].s.p: b/nodes node-1",
+            ],
+        ),
         // What cannot set anything is not read.
         ("{path: s.p, patch: {}}", r#"{"s":{"p":"a: [b"}}"#, &[]),
         (

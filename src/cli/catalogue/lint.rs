@@ -8,8 +8,8 @@ use super::Failure;
 use crate::files;
 use usher_core::{
     catalogue::{Catalogue, Content, Field, Kind},
-    manifest::BadManifest,
     object::{FieldPath, PodField, Step},
+    yaml::BadYaml,
 };
 
 /// Whether a field of this key looks like a reference, wherever it stands: as one of a pod spec, or as what many projects call
@@ -46,7 +46,7 @@ pub(super) fn against(catalogue: &Catalogue, crds: &[PathBuf]) -> Result<Vec<Str
 #[derive(Debug, thiserror::Error)]
 enum Stop {
     #[error(transparent)]
-    Bad(#[from] BadManifest),
+    Bad(#[from] BadYaml),
     #[error(transparent)]
     Json(serde_json::Error),
 }

@@ -22,13 +22,13 @@ use crate::{
     server::{App, Certificates, Limits, Listener, Metrics, router},
 };
 use usher_core::{
-    catalogue::Catalogue,
-    config,
-    engine::{self, Authorizer, Facts, Outcome, Policy, Reason, Request, Verdict, World},
+    config::{self, Settings},
+    engine::{self, Authorizer, Facts, Outcome, Reason, Request, Verdict, World},
     inject::Effect,
-    manifest::{BadManifest, Content, Object, Source, contents},
+    manifest::{Content, Object, contents},
     review,
     rights::Grant,
+    yaml::{BadYaml, Source},
 };
 
 const RBAC: &str = include_str!("../../../examples/demo/rbac.yaml");
@@ -67,8 +67,7 @@ impl Scene<'_> {
 
 /// What the server judges by. The reasons in the table are read off the same.
 struct Stage {
-    catalogue: Catalogue,
-    policy: Policy,
+    settings: Settings,
     offline: Offline,
 }
 
@@ -96,12 +95,8 @@ async fn play() -> Result<Exit, Failure> {
         Listener::bind(any, Some(Arc::new(certificates)), limits, metrics.clone()).await?;
     let address = listener.local_addr()?;
 
-    let Stage {
-        catalogue,
-        policy,
-        offline,
-    } = Stage::set()?;
-    let app = Arc::new(App::new(catalogue, policy, offline, metrics));
+    let Stage { settings, offline } = Stage::set()?;
+    let app = Arc::new(App::new(settings, offline, metrics));
     let stop = CancellationToken::new();
     let server = tokio::spawn(listener.serve(router(app, limits.body), stop.clone()));
 
@@ -159,19 +154,17 @@ fn finish(rows: &[Row]) -> io::Result<Exit> {
 
 impl Stage {
     fn set() -> Result<Self, Failure> {
-        let catalogue = Catalogue::embedded()?;
-        let mut policy = config::parse(CONFIGURATION)?;
-        policy.authorizer = Authorizer::Rbac;
+        let mut settings = config::parse(CONFIGURATION)?;
+        settings.policy.authorizer = Authorizer::Rbac;
         let mut given = Given::default();
         objects("examples/demo/rbac.yaml", RBAC, |source, object| {
             given.rbac(source, object)
         })?;
         objects("examples/demo/objects.yaml", OBJECTS, |source, object| {
-            given.object(source, object, &catalogue)
+            given.object(source, object, &settings.catalogue)
         })?;
         Ok(Self {
-            catalogue,
-            policy,
+            settings,
             offline: given.offline(),
         })
     }
@@ -203,7 +196,8 @@ impl Stage {
 
     /// What the pod gets, or why it is refused.
     fn changed(&self, request: &Request<'_>) -> Result<String, Failure> {
-        let work = |facts: &Facts| engine::mutate(request, &self.catalogue, &self.policy, facts);
+        let Settings { policy, catalogue } = &self.settings;
+        let work = |facts: &Facts| engine::mutate(request, catalogue, policy, facts);
         let mutation = change(request, work, &self.offline, Instant::now())
             .now_or_never()
             .ok_or("the demo would have to wait for facts")?;
@@ -223,8 +217,8 @@ impl Stage {
     fn judged(&self, request: &Request<'_>) -> Result<(String, Option<String>), Failure> {
         let rights = self.offline.rights()?;
         let world = World {
-            catalogue: &self.catalogue,
-            policy: &self.policy,
+            catalogue: &self.settings.catalogue,
+            policy: &self.settings.policy,
             rights: &rights,
             today: today(),
         };
@@ -277,8 +271,8 @@ fn missing(verdict: &Verdict<'_>) -> Option<String> {
 fn objects(
     name: &str,
     text: &str,
-    mut take: impl FnMut(&Source, &Object<'_, '_>) -> Result<(), BadManifest>,
-) -> Result<(), BadManifest> {
+    mut take: impl FnMut(&Source, &Object<'_, '_>) -> Result<(), BadYaml>,
+) -> Result<(), BadYaml> {
     let source = Source::new(name, text.to_owned())?;
     for document in source.documents() {
         if let Content::Objects(objects) = contents(&document?, &source)? {

@@ -20,6 +20,8 @@ pub struct Baseline {
     pub priority_classes: Vec<Pattern>,
     /// Runtime classes.
     pub runtime_classes: Vec<Pattern>,
+    /// Schedulers.
+    pub schedulers: Vec<Pattern>,
 }
 
 /// A set of taints that everybody may tolerate, if need be for a limited time.
@@ -45,8 +47,8 @@ pub struct BoundedToleration {
 }
 
 impl Default for Baseline {
-    /// The account that every namespace has, and the two tolerations that the API server itself gives to every pod
-    /// (`plugin/pkg/admission/defaulttolerationseconds`).
+    /// The account that every namespace has, the scheduler that a pod has that names none, and the two tolerations that the API
+    /// server itself gives to every pod (`plugin/pkg/admission/defaulttolerationseconds`).
     fn default() -> Self {
         let toleration = |key: &str| BoundedToleration {
             key: key.to_owned(),
@@ -63,6 +65,7 @@ impl Default for Baseline {
             nodes: Vec::new(),
             priority_classes: Vec::new(),
             runtime_classes: Vec::new(),
+            schedulers: Pattern::parse("default-scheduler").into_iter().collect(),
         }
     }
 }
@@ -74,6 +77,7 @@ impl Baseline {
             Check::Nodes => &self.nodes,
             Check::PriorityClasses => &self.priority_classes,
             Check::RuntimeClasses => &self.runtime_classes,
+            Check::Schedulers => &self.schedulers,
             Check::ServiceAccounts => &self.service_accounts,
             // Nobody may use any of these without being told so.
             Check::CloudIdentities

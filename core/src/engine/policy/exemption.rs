@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
+use super::legal;
 use crate::reference::{Check, Pattern, Requester};
 
 /// A named waiver of what a finding would lead to.
@@ -19,7 +20,8 @@ pub struct Exemption {
     pub owner: String,
     /// Why it is there.
     pub reason: String,
-    /// From this day on (UTC) it no longer counts.
+    /// The last day (UTC) on which it counts.
+    #[serde(deserialize_with = "legal::day")]
     #[schemars(with = "String", extend("format" = "date"))]
     pub expires: Date,
 }
@@ -45,7 +47,31 @@ pub struct ExemptionMatch {
     pub targets: Vec<Pattern>,
 }
 
+/// For how many days before its last one it is told that an exemption ends.
+pub(super) const SOON: i64 = 30;
+
+/// Where an exemption stands in its life.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Life {
+    /// It counts, and will for a while.
+    Active,
+    /// It ended; so many days ago its last day was.
+    Ended(i64),
+    /// It counts, and ends soon: in so many days is its last day.
+    Ending(i64),
+}
+
 impl Exemption {
+    /// Where it stands on this day.
+    pub fn life(&self, today: Date) -> Life {
+        let left = i64::from(today.until(self.expires).map_or(0, |span| span.get_days()));
+        match left {
+            ..0 => Life::Ended(-left),
+            0..=SOON => Life::Ending(left),
+            _ => Life::Active,
+        }
+    }
+
     /// Whether it waives a finding about a target of this name, on this day.
     pub(in crate::engine) fn waives(
         &self,
@@ -63,7 +89,7 @@ impl Exemption {
             targets,
         } = &self.matches;
         let fits = |patterns: &[Pattern], name| patterns.is_empty() || Pattern::any(patterns, name);
-        today < self.expires
+        today <= self.expires
             && fits(users, &requester.username)
             && (groups.is_empty()
                 || requester

@@ -49,6 +49,9 @@ pub struct GrantedNames {
     /// Runtime classes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub runtime_classes: Vec<Pattern>,
+    /// Schedulers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub schedulers: Vec<Pattern>,
     /// Audiences of tokens, where `tokens` limits them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub token_audiences: Vec<Pattern>,
@@ -101,6 +104,7 @@ impl GrantedNames {
             Known::Nodes => &self.nodes,
             Known::PriorityClasses => &self.priority_classes,
             Known::RuntimeClasses => &self.runtime_classes,
+            Known::Schedulers => &self.schedulers,
             Known::ServiceAccounts => &self.service_accounts,
             Known::Signers => &self.signers,
             Known::TokenAudiences => &self.token_audiences,

@@ -1,5 +1,6 @@
 //! Refuses values that would read well and mean something else than their author thinks.
 
+use jiff::civil::Date;
 use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::reference::{Toleration, is_object_name};
@@ -48,4 +49,13 @@ pub(super) fn effect<'de, D: Deserializer<'de>>(
             "\"{effect}\" is not an effect: NoSchedule, PreferNoSchedule or NoExecute"
         ))),
     }
+}
+
+pub(super) fn day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
+    let day = String::deserialize(deserializer)?;
+    day.parse().map_err(|_| {
+        D::Error::custom(format_args!(
+            "\"{day}\" is no day: write YEAR-MONTH-DAY, as 2027-01-31"
+        ))
+    })
 }

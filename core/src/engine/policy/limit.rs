@@ -260,7 +260,7 @@ mod tests {
     use super::*;
 
     fn limit(yaml: &str) -> TokenLimit {
-        serde_saphyr::from_str(&format!("{{namespaces: ['*'], {yaml}}}")).unwrap()
+        crate::yaml::read_text("f", &format!("{{namespaces: ['*'], {yaml}}}")).unwrap()
     }
 
     #[test]

@@ -8,11 +8,11 @@ mod legal;
 mod limit;
 mod modes;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 pub use baseline::{Baseline, BoundedToleration};
 pub use default_account::DefaultAccount;
-pub use exemption::{Exemption, ExemptionMatch};
+pub use exemption::{Exemption, ExemptionMatch, Life};
 pub use grants::{GrantEntry, GrantSubject, GrantedNames};
 pub(super) use limit::Fault;
 pub(crate) use limit::legal as legal_limits;
@@ -20,7 +20,7 @@ pub use limit::{Access, ExtendedApiToken, Kubelets, TokenLimit, TooLong};
 pub use modes::{Authorizer, Modes, NamespaceModes};
 
 use crate::{
-    catalogue::{Catalogue, Identity},
+    catalogue::Identity,
     inject::Profile,
     reference::{Pattern, Requester, Resource},
 };
@@ -52,8 +52,6 @@ pub struct Policy {
     pub controllers: BTreeMap<String, Identity>,
     /// Accounts that are written into custom resources which name none; the first that matches counts.
     pub default_accounts: Vec<DefaultAccount>,
-    /// The catalogue, where it holds more than the kinds of Kubernetes itself.
-    pub catalogue: Option<Arc<Catalogue>>,
 }
 
 impl Default for Policy {
@@ -82,7 +80,6 @@ impl Default for Policy {
             profiles: Vec::new(),
             controllers: BTreeMap::new(),
             default_accounts: Vec::new(),
-            catalogue: None,
         }
     }
 }
@@ -106,11 +103,6 @@ impl Policy {
     /// Whether the API server itself accepts tokens for this audience.
     pub(super) fn is_for_the_api(&self, audience: &str) -> bool {
         audience.is_empty() || Pattern::any(&self.api_audiences, audience)
-    }
-
-    /// The catalogue to judge by: its own, or the kinds of Kubernetes itself.
-    pub fn catalogue<'c>(&'c self, core: &'c Catalogue) -> &'c Catalogue {
-        self.catalogue.as_deref().unwrap_or(core)
     }
 
     /// Whether objects of this namespace are not judged.

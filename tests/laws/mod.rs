@@ -1,0 +1,11 @@
+//! What holds always: for every entry, every page, every file of the source, every size of a request.
+
+mod catalogue;
+mod damage;
+mod default_accounts;
+mod docs;
+mod generated;
+mod injection_page;
+mod limits;
+mod rooms;
+mod shortened;

@@ -1,0 +1,1396 @@
+//! What an entry of the catalogue means, written a second time: slowly, over plain values, from the reference page and the
+//! descriptions of the schema. It shares no code with the catalogue, so that each shows the mistakes of the other.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use serde_json::{Map, Value, json};
+
+/// Keys of each part of a file. A word that stands here is one that this model knows the meaning of.
+const WORDS: &[(&str, &[&str])] = &[
+    ("file", &["about", "controllers", "makes", "kinds"]),
+    (
+        "controller",
+        &["namespace", "serviceAccount", "defaultServiceAccount"],
+    ),
+    // Who makes what is no part of the model: a tenant is no controller.
+    (
+        "maker",
+        &["account", "controller", "makes", "of", "tolerations"],
+    ),
+    (
+        "kind",
+        &[
+            "group", "versions", "kind", "resource", "scope", "content", "fields", "governed",
+            "harmless", "free",
+        ],
+    ),
+    ("content", &["podSpec", "tokenRequest"]),
+    (
+        "field",
+        &[
+            "path",
+            "when",
+            "unless",
+            "podSpec",
+            "serviceAccount",
+            "controller",
+            "object",
+            "namespace",
+            "opaque",
+            "identity",
+            "manifest",
+            "patch",
+        ],
+    ),
+    (
+        "serviceAccount",
+        &["absent", "in", "name", "form", "configMap"],
+    ),
+    ("configMap", &["key"]),
+    (
+        "object",
+        &["of", "kind", "name", "namespace", "in", "cluster", "check"],
+    ),
+    ("podSpec", &["account", "in"]),
+    ("in", &["controller", "field", "path"]),
+    ("absent", &["account", "controller"]),
+    ("nothing", &[]),
+];
+
+/// Everything that the files say.
+pub(crate) struct Book {
+    pub(crate) entries: Vec<Entry>,
+    controllers: BTreeMap<String, Value>,
+    /// Words that the model does not know, each with its place.
+    pub(crate) unknown: Vec<String>,
+}
+
+/// A kind in some of its versions.
+pub(crate) struct Entry {
+    pub(crate) file: String,
+    pub(crate) group: String,
+    pub(crate) kind: String,
+    pub(crate) versions: Vec<String>,
+    pub(crate) cluster: bool,
+    /// Of a kind of Kubernetes itself: where the pod spec stands; a token request has none.
+    pod_spec: Option<String>,
+    pub(crate) fields: Vec<Value>,
+    governed: Option<String>,
+    harmless: Vec<String>,
+    pub(crate) free: Vec<String>,
+}
+
+/// A request of somebody who holds no right.
+pub(crate) struct Asked<'r> {
+    pub(crate) group: &'r str,
+    pub(crate) version: &'r str,
+    pub(crate) kind: &'r str,
+    pub(crate) subresource: &'r str,
+    /// Empty for the whole cluster.
+    pub(crate) namespace: &'r str,
+    pub(crate) object: &'r Value,
+    /// Of an update.
+    pub(crate) old: Option<&'r Value>,
+}
+
+/// What the configuration says of checks and controllers, in the words of the configuration.
+pub(crate) struct Rules {
+    pub(crate) checks: BTreeMap<String, String>,
+    pub(crate) controllers: Value,
+    /// Runtime classes that are there, and bring nothing.
+    pub(crate) classes: Vec<String>,
+    /// Config maps that are there, and the account that each names, if any.
+    pub(crate) config_maps: BTreeMap<String, Option<String>>,
+}
+
+/// A finding: check, path, target, outcome, and the grant that is missing.
+pub(crate) type Line = (String, String, String, String, String);
+
+/// What is to be said about a request; none: it is not looked into, or cannot be judged.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Said {
+    Passed(&'static str),
+    Broken,
+    Findings(Vec<Line>),
+}
+
+#[derive(PartialEq)]
+pub(crate) enum Step {
+    Items,
+    Key(String),
+    Values,
+}
+
+/// Something on the way cannot be read.
+struct Lost;
+
+/// Where a path leads: the path with its indices and keys, what stands there, and through which items it went.
+type Places<'o> = Vec<(String, Option<&'o Value>, Vec<String>)>;
+
+impl Book {
+    /// Reads every file of the catalogue as it stands in the repository.
+    pub(crate) fn read() -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("core/src/catalogue/data");
+        let mut files: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|ending| ending == "yaml"))
+            .collect();
+        files.sort();
+        let mut book = Self {
+            entries: Vec::new(),
+            controllers: BTreeMap::new(),
+            unknown: Vec::new(),
+        };
+        for file in files {
+            let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
+            let yaml = fs::read_to_string(&file).unwrap();
+            book.file(&name, &serde_saphyr::from_str(&yaml).unwrap());
+        }
+        book
+    }
+
+    /// Names every word that the model does not know.
+    fn words(&mut self, part: &str, of: &Value, place: &str) {
+        let (_, known) = WORDS.iter().find(|(held, _)| *held == part).unwrap();
+        let Some(map) = of.as_object() else {
+            return self.unknown.push(format!("{place}: {part} is {of}"));
+        };
+        let strange = map.keys().filter(|key| !known.contains(&key.as_str()));
+        let strange = strange.map(|key| format!("{place}: {part} has the word \"{key}\""));
+        self.unknown.extend(strange);
+    }
+
+    fn file(&mut self, name: &str, file: &Value) {
+        self.words("file", file, name);
+        // In the file of Kubernetes itself they are a list of makers.
+        if let Value::Object(controllers) = &file["controllers"] {
+            for (controller, identity) in controllers {
+                self.words("controller", identity, name);
+                self.controllers
+                    .insert(controller.clone(), identity.clone());
+            }
+        }
+        for maker in list(&file["makes"]) {
+            self.words("maker", maker, name);
+        }
+        for kind in list(&file["kinds"]) {
+            let place = format!("{name}: {}", kind["kind"]);
+            self.words("kind", kind, &place);
+            for field in list(&kind["fields"]) {
+                self.field(field, &place);
+            }
+            let content = &kind["content"];
+            if !content.is_null() {
+                self.words("content", content, &place);
+            }
+            let harmless = match &kind["harmless"] {
+                Value::Null if content.is_null() => vec!["status".to_owned()],
+                harmless => texts(harmless),
+            };
+            self.entries.push(Entry {
+                file: name.to_owned(),
+                group: word(&kind["group"]),
+                kind: word(&kind["kind"]),
+                versions: texts(&kind["versions"]),
+                cluster: kind["scope"] == "Cluster",
+                pod_spec: content["podSpec"].as_str().map(str::to_owned),
+                fields: list(&kind["fields"]).to_vec(),
+                governed: kind["governed"].as_str().map(str::to_owned),
+                harmless,
+                free: texts(&kind["free"]),
+            });
+        }
+    }
+
+    fn field(&mut self, field: &Value, place: &str) {
+        let place = format!("{place}: {}", field["path"]);
+        self.words("field", field, &place);
+        for sort in ["serviceAccount", "object", "podSpec"] {
+            if let Some(held) = field.get(sort) {
+                self.words(sort, held, &place);
+            }
+        }
+        for sort in ["namespace", "manifest", "patch"] {
+            if let Some(held) = field.get(sort) {
+                self.words("nothing", held, &place);
+            }
+        }
+        for sort in ["serviceAccount", "object", "podSpec"] {
+            if let Some(within) = field[sort].get("in") {
+                self.words("in", within, &place);
+            }
+        }
+        if let Some(map) = field["serviceAccount"].get("configMap") {
+            self.words("configMap", map, &place);
+        }
+        match &field["serviceAccount"]["absent"] {
+            Value::Null => {}
+            Value::String(word) if word == "default" => {}
+            absent => self.words("absent", absent, &place),
+        }
+        let form = &field["serviceAccount"]["form"];
+        if !form.is_null() && form != "namespace:name" {
+            self.unknown.push(format!("{place}: form is {form}"));
+        }
+        for word in ["when", "unless"] {
+            for condition in list(&field[word]) {
+                let one = condition.as_object().is_some_and(|held| held.len() == 1);
+                if !condition.is_string() && !one {
+                    self.unknown.push(format!("{place}: {word} {condition}"));
+                }
+            }
+        }
+    }
+
+    /// The entry of a version of a kind.
+    pub(crate) fn entry(&self, group: &str, kind: &str, version: &str) -> Option<&Entry> {
+        let mut entries = self.of_kind(group, kind);
+        entries.find(|entry| entry.versions.iter().any(|held| held == version))
+    }
+
+    fn of_kind(&self, group: &str, kind: &str) -> impl Iterator<Item = &Entry> {
+        let is = move |entry: &&Entry| entry.group == group && entry.kind == kind;
+        self.entries.iter().filter(is)
+    }
+
+    /// What is to be said about a request.
+    pub(crate) fn say(&self, rules: &Rules, asked: &Asked<'_>) -> Said {
+        let Some(any) = self.of_kind(asked.group, asked.kind).next() else {
+            return Said::Passed("Kind");
+        };
+        let known = self.entry(asked.group, asked.kind, asked.version);
+        let harmless = &known.unwrap_or(any).harmless;
+        if harmless.iter().any(|held| held == asked.subresource) {
+            return Said::Passed("Subresource");
+        }
+        if asked.namespace.is_empty() && !any.cluster {
+            return Said::Broken;
+        }
+        // Nothing is no object.
+        if asked.object.is_null() || (known.is_some() && asked.old.is_some_and(Value::is_null)) {
+            return Said::Broken;
+        }
+        let mut seer = Seer {
+            book: self,
+            rules,
+            root: asked.namespace.to_owned(),
+            lines: Vec::new(),
+        };
+        match known {
+            None if any.pod_spec.is_some() => return Said::Broken,
+            None => seer.lost("apiVersion"),
+            Some(entry) if entry.pod_spec.is_some() => {
+                let path = entry.pod_spec.as_deref().unwrap();
+                let part = |object| at(object, path);
+                if let Some(old) = asked.old {
+                    let governed = entry.governed.as_deref().unwrap_or(path);
+                    let same = match (at(asked.object, governed), at(old, governed)) {
+                        (Ok(Some(new)), Ok(Some(old))) if entry.free.is_empty() => new == old,
+                        _ => !entry.free.is_empty() && entry.is_unchanged(asked.object, old),
+                    };
+                    if same {
+                        return Said::Passed("Unchanged");
+                    }
+                }
+                let spec = match part(asked.object) {
+                    Ok(spec) => spec,
+                    Err(Lost) => return Said::Broken,
+                };
+                let Some(spec) = spec else {
+                    return Said::Passed("NoPodSpec");
+                };
+                let Ok(spec) = pod_spec(spec) else {
+                    return Said::Broken;
+                };
+                let before = asked
+                    .old
+                    .map(|old| at(old, path).and_then(|old| old.map(pod_spec).transpose()));
+                if before.is_some_and(|before| before.is_err()) {
+                    return Said::Broken;
+                }
+                seer.pod_spec(path, &spec, true, asked.namespace);
+            }
+            Some(entry) => {
+                if asked
+                    .old
+                    .is_some_and(|old| entry.is_unchanged(asked.object, old))
+                {
+                    return Said::Passed("Unchanged");
+                }
+                seer.look(entry, asked.object, asked.namespace, "", 4);
+            }
+        }
+        let mut lines = seer.lines;
+        lines.sort();
+        lines.dedup();
+        Said::Findings(lines)
+    }
+}
+
+impl Rules {
+    pub(crate) fn mode(&self, check: &str) -> &str {
+        self.checks.get(check).map_or("enforce", String::as_str)
+    }
+
+    /// Whether a request with these findings goes on.
+    pub(crate) fn allows(&self, said: &Said) -> bool {
+        match said {
+            Said::Passed(_) => true,
+            Said::Broken => false,
+            Said::Findings(lines) => lines.iter().all(|(check, _, _, outcome, _)| {
+                outcome == "allowed" || self.mode(check) != "enforce"
+            }),
+        }
+    }
+}
+
+impl Entry {
+    /// The part that decides, where the entry names one.
+    pub(crate) fn governed_part(&self) -> Option<&str> {
+        self.governed.as_deref()
+    }
+
+    /// The parts that decide: the one that the entry names, or those that its fields need.
+    fn governed(&self) -> Vec<String> {
+        let named = self.governed.as_ref().map(|part| vec![part.clone()]);
+        named.unwrap_or_else(|| self.needed())
+    }
+
+    /// The paths of its fields, and of what their meaning depends on.
+    pub(crate) fn needed(&self) -> Vec<String> {
+        let mut paths = Vec::new();
+        for field in &self.fields {
+            paths.push(word(&field["path"]));
+            // Other webhooks act upon the metadata of a template when a pod is made.
+            if let (Some(_), Some(way)) = (
+                field.get("podSpec"),
+                word(&field["path"]).strip_suffix(".spec"),
+            ) {
+                paths.push(format!("{way}.metadata"));
+            }
+            for sort in ["serviceAccount", "object", "podSpec"] {
+                paths.extend(field[sort]["in"]["path"].as_str().map(str::to_owned));
+            }
+            for condition in list(&field["when"]).iter().chain(list(&field["unless"])) {
+                let (path, _) = condition_of(condition);
+                if !path.starts_with('.') {
+                    paths.push(path);
+                }
+            }
+        }
+        paths
+    }
+
+    /// Where the pod spec of a kind of Kubernetes itself stands.
+    pub(crate) fn pod_spec_path(&self) -> Option<&str> {
+        self.pod_spec.as_deref()
+    }
+
+    /// Whether an update changes nothing that decides. Below a list or a map everything does, but what is free.
+    fn is_unchanged(&self, new: &Value, old: &Value) -> bool {
+        let without_free = |object: &Value| {
+            let mut object = object.clone();
+            for free in &self.free {
+                remove(&mut object, &steps(free));
+            }
+            object
+        };
+        let (new, old) = (without_free(new), without_free(old));
+        let same = |path: String| {
+            let keys: Vec<String> = steps(&path)
+                .into_iter()
+                .map_while(|step| match step {
+                    Step::Key(key) => Some(key),
+                    Step::Items | Step::Values => None,
+                })
+                .collect();
+            match (follow(&new, &keys), follow(&old, &keys)) {
+                (Ok(new), Ok(old)) => {
+                    said(new.unwrap_or(&Value::Null)) == said(old.unwrap_or(&Value::Null))
+                }
+                _ => false,
+            }
+        };
+        self.governed().into_iter().all(same)
+    }
+}
+
+/// Takes away what a path leads to.
+fn remove(value: &mut Value, path: &[Step]) {
+    let Some((step, rest)) = path.split_first() else {
+        return;
+    };
+    match (step, value) {
+        (Step::Key(key), Value::Object(map)) if rest.is_empty() => _ = map.remove(key),
+        (Step::Key(key), Value::Object(map)) => {
+            if let Some(value) = map.get_mut(key) {
+                remove(value, rest);
+            }
+        }
+        (Step::Items, Value::Array(items)) => items.iter_mut().for_each(|item| remove(item, rest)),
+        (Step::Values, Value::Object(map)) => {
+            map.values_mut().for_each(|value| remove(value, rest));
+        }
+        _ => {}
+    }
+}
+
+/// A value without the members that have no content, as clients add and leave out such.
+fn said(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let members = map.iter().map(|(key, value)| (key.clone(), said(value)));
+            let members: Map<String, Value> =
+                members.filter(|(_, value)| !value.is_null()).collect();
+            if members.is_empty() {
+                Value::Null
+            } else {
+                Value::Object(members)
+            }
+        }
+        Value::Array(items) if items.is_empty() => Value::Null,
+        Value::String(text) if text.is_empty() => Value::Null,
+        Value::Array(items) => items.iter().map(said).collect(),
+        value => value.clone(),
+    }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    list(value).iter().map(word).collect()
+}
+
+fn word(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// A path of the catalogue, step by step.
+pub(crate) fn steps(path: &str) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut rest = path;
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix("[]") {
+            steps.push(Step::Items);
+            rest = after;
+        } else if let Some(quoted) = rest.strip_prefix("[\"") {
+            let (key, after) = quoted.split_once("\"]").unwrap();
+            steps.push(Step::Key(key.to_owned()));
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix('.') {
+            rest = after;
+        } else {
+            let end = rest.find(['.', '[']).unwrap_or(rest.len());
+            let (key, after) = rest.split_at(end);
+            steps.push(match key {
+                "*" => Step::Values,
+                key => Step::Key(key.to_owned()),
+            });
+            rest = after;
+        }
+    }
+    steps
+}
+
+/// A path with one more key.
+pub(crate) fn below(path: &str, key: &str) -> String {
+    if key.is_empty() || key.contains(['.', '[', ']', '/']) {
+        format!("{path}[\"{key}\"]")
+    } else if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
+}
+
+/// Every place that a path leads to. The first items of lists and maps that it goes through may be given.
+fn places<'o>(value: &'o Value, path: &[Step], given: &[String]) -> Result<Places<'o>, Lost> {
+    walk(value, path, given, "", &[])
+}
+
+fn walk<'o>(
+    value: &'o Value,
+    steps: &[Step],
+    given: &[String],
+    path: &str,
+    through: &[String],
+) -> Result<Places<'o>, Lost> {
+    let Some((step, rest)) = steps.split_first() else {
+        return Ok(vec![(path.to_owned(), Some(value), through.to_vec())]);
+    };
+    let only_keys = || rest.iter().all(|step| matches!(step, Step::Key(_)));
+    let mut found = Vec::new();
+    let mut each = |item: String, path: String, value: &'o Value| {
+        let wanted = given.first().is_none_or(|given| *given == item);
+        if wanted {
+            let given = given.get(1..).unwrap_or_default();
+            found.extend(walk(
+                value,
+                rest,
+                given,
+                &path,
+                &[through, &[item]].concat(),
+            )?);
+        }
+        Ok(())
+    };
+    match (step, value) {
+        (Step::Key(key), Value::Object(_) | Value::Null) => {
+            let there = value.get(key).filter(|there| !there.is_null());
+            match there {
+                Some(there) => return walk(there, rest, given, &below(path, key), through),
+                None if only_keys() => {
+                    let path = rest.iter().fold(below(path, key), |path, step| match step {
+                        Step::Key(key) => below(&path, key),
+                        Step::Items | Step::Values => path,
+                    });
+                    found.push((path, None, through.to_vec()));
+                }
+                None => {}
+            }
+        }
+        (Step::Items, Value::Array(items)) => {
+            for (index, item) in items.iter().enumerate() {
+                each(index.to_string(), format!("{path}[{index}]"), item)?;
+            }
+        }
+        (Step::Values, Value::Object(map)) => {
+            for (key, value) in map {
+                each(key.clone(), below(path, key), value)?;
+            }
+        }
+        (Step::Items | Step::Values, Value::Null) => {}
+        _ => return Err(Lost),
+    }
+    Ok(found)
+}
+
+/// What stands at a path of keys; nothing where the way ends early.
+fn follow<'o>(object: &'o Value, keys: &[String]) -> Result<Option<&'o Value>, Lost> {
+    let mut at = object;
+    for key in keys {
+        match at {
+            Value::Null => return Ok(None),
+            Value::Object(map) => at = map.get(key).unwrap_or(&Value::Null),
+            _ => return Err(Lost),
+        }
+    }
+    Ok(Some(at).filter(|at| !at.is_null()))
+}
+
+fn at<'o>(object: &'o Value, dotted: &str) -> Result<Option<&'o Value>, Lost> {
+    let keys: Vec<String> = dotted.split('.').map(str::to_owned).collect();
+    follow(object, &keys)
+}
+
+/// Whether there is anything to look at.
+pub(crate) fn is_something(value: &Value) -> bool {
+    !(said(value).is_null() || *value == false)
+}
+
+fn text(value: &Value) -> Option<String> {
+    let text = value.as_str().filter(|text| !text.is_empty());
+    text.map(str::to_owned)
+}
+
+/// The text at a key of a map; what is neither a text nor `null` cannot be read.
+fn key(value: &Value, key: &str) -> Result<Option<String>, Lost> {
+    match value {
+        Value::Null => Ok(None),
+        Value::Object(map) => match map.get(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(held)) => Ok(Some(held.clone()).filter(|held| !held.is_empty())),
+            Some(_) => Err(Lost),
+        },
+        _ => Err(Lost),
+    }
+}
+
+/// Path and wanted value of a condition.
+pub(crate) fn condition_of(condition: &Value) -> (String, Option<String>) {
+    match condition {
+        Value::Object(map) => {
+            let (path, is) = map.iter().next().unwrap();
+            (path.clone(), Some(plain(is)))
+        }
+        path => (word(path), None),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// A pod spec that can be read.
+struct PodSpec {
+    account: (&'static str, String),
+    tolerations: Vec<Value>,
+    node: String,
+    priority: String,
+    runtime: String,
+    scheduler: String,
+}
+
+fn pod_spec(value: &Value) -> Result<PodSpec, Lost> {
+    if !value.is_object() {
+        return Err(Lost);
+    }
+    let field = |name| key(value, name).map(Option::unwrap_or_default);
+    let tolerations = match &value["tolerations"] {
+        Value::Null => Vec::new(),
+        Value::Array(items) => items.clone(),
+        _ => return Err(Lost),
+    };
+    for toleration in &tolerations {
+        if !toleration.is_object() {
+            return Err(Lost);
+        }
+        for name in ["key", "operator", "value", "effect"] {
+            key(toleration, name)?;
+        }
+        let seconds = &toleration["tolerationSeconds"];
+        if !seconds.is_null() && !seconds.is_i64() {
+            return Err(Lost);
+        }
+    }
+    let automount = &value["automountServiceAccountToken"];
+    if !automount.is_null() && !automount.is_boolean() {
+        return Err(Lost);
+    }
+    let (name, alias) = (field("serviceAccountName")?, field("serviceAccount")?);
+    let account = match (name.is_empty(), alias.is_empty()) {
+        (false, _) => ("serviceAccountName", name),
+        (true, false) => ("serviceAccount", alias),
+        (true, true) => ("serviceAccountName", "default".to_owned()),
+    };
+    Ok(PodSpec {
+        account,
+        tolerations,
+        node: field("nodeName")?,
+        priority: field("priorityClassName")?,
+        runtime: field("runtimeClassName")?,
+        scheduler: match &*field("schedulerName")? {
+            "" => "default-scheduler",
+            named => named,
+        }
+        .to_owned(),
+    })
+}
+
+/// The narrowest name of a set of taints, if the toleration is one.
+fn taints(toleration: &Value) -> Option<String> {
+    let field = |name| word(&toleration[name]);
+    let (key, operator, value, effect) = (
+        field("key"),
+        field("operator"),
+        field("value"),
+        field("effect"),
+    );
+    let label = |text: &str| {
+        let inner = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let ends = |c: char| c.is_ascii_alphanumeric();
+        text.is_empty()
+            || (text.len() <= 63
+                && text.chars().all(inner)
+                && text.starts_with(ends)
+                && text.ends_with(ends))
+    };
+    let name = key.rsplit('/').next().unwrap();
+    let effects = ["", "NoSchedule", "PreferNoSchedule", "NoExecute"];
+    if !effects.contains(&&*effect) || !label(name) || (name.is_empty() && !key.is_empty()) {
+        return None;
+    }
+    let set = match (&*operator, &*key) {
+        (_, "") => "*".to_owned(),
+        ("" | "Equal", key) if label(&value) => format!("{key}={value}"),
+        ("" | "Equal", _) => return None,
+        ("Exists" | "Lt" | "Gt", key) => key.to_owned(),
+        _ => return Some("*".to_owned()),
+    };
+    Some(if effect.is_empty() {
+        set
+    } else {
+        format!("{set}:{effect}")
+    })
+}
+
+/// What the API server gives to every pod.
+fn is_everybodys(toleration: &Value) -> bool {
+    let key = word(&toleration["key"]);
+    let operator = word(&toleration["operator"]);
+    [
+        "node.kubernetes.io/not-ready",
+        "node.kubernetes.io/unreachable",
+    ]
+    .contains(&&*key)
+        && ["", "Equal", "Exists", "Lt", "Gt"].contains(&&*operator)
+        && toleration["effect"] == "NoExecute"
+        && toleration["tolerationSeconds"]
+            .as_i64()
+            .is_some_and(|seconds| seconds <= 300)
+}
+
+/// Looks at one request.
+struct Seer<'m> {
+    book: &'m Book,
+    rules: &'m Rules,
+    /// The namespace of the request.
+    root: String,
+    lines: Vec<Line>,
+}
+
+impl Seer<'_> {
+    fn say(&mut self, check: &str, path: &str, target: &str, outcome: &str, missing: String) {
+        if self.rules.mode(check) != "off" {
+            let texts = [check, path, target, outcome].map(str::to_owned);
+            let [check, path, target, outcome] = texts;
+            self.lines.push((check, path, target, outcome, missing));
+        }
+    }
+
+    fn unknown(&mut self, check: &str, path: &str, target: &str) {
+        self.say(check, path, target, "unknown", String::new());
+    }
+
+    /// What cannot be read may name anything: where any of these checks refuses, so does this one. Tokens are asked about only
+    /// where they are limited, profiles only of pods.
+    fn lost(&mut self, path: &str) {
+        let checks = [
+            "serviceAccounts",
+            "tolerations",
+            "nodes",
+            "priorityClasses",
+            "runtimeClasses",
+            "schedulers",
+            "crossNamespace",
+            "cloudIdentities",
+            "scaleTargets",
+            "secrets",
+            "configMaps",
+            "opaque",
+        ];
+        let of_mode = |mode: &&str| {
+            checks
+                .into_iter()
+                .find(|check| self.rules.mode(check) == *mode)
+        };
+        let strictest = ["enforce", "warn", "audit", "off"]
+            .iter()
+            .find_map(of_mode)
+            .unwrap();
+        self.unknown(strictest, path, "");
+    }
+
+    /// Asks for a name in a namespace. Where the asker is at home, everybody may use some.
+    fn ask(
+        &mut self,
+        check: &str,
+        path: &str,
+        resource: &str,
+        name: &str,
+        namespace: &str,
+        home: &str,
+    ) {
+        let everybodys = [
+            ("serviceAccounts", "default"),
+            ("schedulers", "default-scheduler"),
+        ];
+        if everybodys.contains(&(check, name)) && namespace == home {
+            return self.say(check, path, name, "allowed", String::new());
+        }
+        let place = if namespace.is_empty() {
+            "the whole cluster"
+        } else {
+            namespace
+        };
+        let missing = format!("verb use on {resource} \"{name}\" in {place}");
+        self.say(check, path, name, "denied", missing);
+    }
+
+    /// The same for something that must be named by a text; `home` is the namespace of the object that names it.
+    fn named(
+        &mut self,
+        check: &str,
+        path: &str,
+        resource: &str,
+        name: Option<String>,
+        namespace: &str,
+    ) {
+        match name {
+            Some(name) => {
+                let root = self.root.clone();
+                self.ask(check, path, resource, &name, namespace, &root);
+            }
+            None => self.malformed(check, path),
+        }
+    }
+
+    fn malformed(&mut self, check: &str, path: &str) {
+        self.say(check, path, "", "malformed", String::new());
+    }
+
+    fn look(&mut self, entry: &Entry, object: &Value, own: &str, prefix: &str, depth: usize) {
+        let full = |path: &str| match (prefix, path) {
+            ("", path) => path.to_owned(),
+            (prefix, path) => format!("{prefix}.{path}"),
+        };
+        for field in &entry.fields {
+            let written = word(&field["path"]);
+            let Ok(found) = places(object, &steps(&written), &[]) else {
+                self.lost(&full(&written));
+                continue;
+            };
+            for (path, value, through) in found {
+                let path = full(&path);
+                let said = match applies(field, object, value, &through) {
+                    Ok(true) => self.field(field, object, value, &path, own, depth),
+                    Ok(false) => Ok(()),
+                    Err(Lost) => Err(Lost),
+                };
+                if said.is_err() {
+                    self.lost(&path);
+                }
+            }
+        }
+    }
+
+    /// Where the target is, if the entry says so.
+    fn within(
+        &self,
+        within: &Value,
+        object: &Value,
+        value: Option<&Value>,
+    ) -> Result<Option<String>, Lost> {
+        if let Some(controller) = within["controller"].as_str() {
+            return Ok(Some(self.controller(controller, "namespace")));
+        }
+        if let Some(field) = within["field"].as_str() {
+            return value.map_or(Ok(None), |value| key(value, field));
+        }
+        let Some(path) = within["path"].as_str() else {
+            return Ok(None);
+        };
+        for (_, value, _) in places(object, &steps(path), &[])? {
+            match value {
+                None | Some(Value::Null) => {}
+                Some(Value::String(text)) if text.is_empty() => {}
+                Some(Value::String(text)) => return Ok(Some(text.clone())),
+                Some(_) => return Err(Lost),
+            }
+        }
+        Ok(None)
+    }
+
+    /// What the configuration says of a controller, or else its project.
+    fn controller(&self, name: &str, what: &str) -> String {
+        let configured = word(&self.rules.controllers[name][what]);
+        if configured.is_empty() {
+            word(&self.book.controllers[name][what])
+        } else {
+            configured
+        }
+    }
+
+    fn field(
+        &mut self,
+        field: &Value,
+        object: &Value,
+        value: Option<&Value>,
+        path: &str,
+        own: &str,
+        depth: usize,
+    ) -> Result<(), Lost> {
+        let value = value.filter(|value| is_something(value));
+        if let Some(account) = field.get("serviceAccount") {
+            if self.account(account, object, value, path, own).is_err() {
+                self.malformed("serviceAccounts", path);
+            }
+            return Ok(());
+        }
+        let Some(value) = value else {
+            return Ok(());
+        };
+        if let Some(what) = field.get("opaque") {
+            self.unknown("opaque", path, &word(what));
+        } else if let Some(family) = field.get("identity") {
+            let name = text(value).map(|name| format!("{}:{name}", word(family)));
+            self.named(
+                "cloudIdentities",
+                path,
+                "cloudidentities.usher.dev",
+                name,
+                own,
+            );
+        } else if field.get("namespace").is_some() {
+            let name = text(value);
+            if name.as_deref() != Some(own) {
+                let within = name.clone().unwrap_or_default();
+                self.named("crossNamespace", path, "namespaces", name, &within);
+            }
+        } else if let Some(controller) = field.get("controller") {
+            let (name, namespace) = self.account_of(&word(controller), own);
+            self.named(
+                "serviceAccounts",
+                path,
+                "serviceaccounts",
+                Some(name),
+                &namespace,
+            );
+        } else if let Some(held) = field.get("podSpec") {
+            let within = self.within(&held["in"], object, Some(value))?;
+            let spec = pod_spec(value)?;
+            self.pod_spec(
+                path,
+                &spec,
+                held["account"] != false,
+                within.as_deref().unwrap_or(own),
+            );
+        } else if let Some(target) = field.get("object") {
+            self.object(target, object, value, path, own);
+        } else if field.get("manifest").is_some() {
+            return self.manifest(value, path, own, depth);
+        } else {
+            self.patch(value, path, own);
+        }
+        Ok(())
+    }
+
+    fn account(
+        &mut self,
+        account: &Value,
+        object: &Value,
+        value: Option<&Value>,
+        path: &str,
+        own: &str,
+    ) -> Result<(), Lost> {
+        let (check, resource) = ("serviceAccounts", "serviceaccounts");
+        let within = self.within(&account["in"], object, value)?;
+        let mut namespace = within.unwrap_or_else(|| own.to_owned());
+        if let Some(map) = account.get("configMap") {
+            let Some(value) = value else { return Ok(()) };
+            let map_name = key(value, "name")?.ok_or(Lost)?;
+            assert_eq!(
+                map["key"], "serviceAccountName",
+                "the config maps of the tests have this key"
+            );
+            // Nobody learns here what stands elsewhere.
+            let known = self
+                .rules
+                .config_maps
+                .get(&map_name)
+                .filter(|_| own == self.root);
+            match known.cloned() {
+                None => self.unknown(check, path, ""),
+                Some(Some(named)) => self.named(check, path, resource, Some(named), own),
+                Some(None) => self.absent(account, path, own, own),
+            }
+            return Ok(());
+        }
+        let name = match (account["name"].as_str(), value) {
+            (Some(name), Some(value)) => key(value, name)?,
+            (None, Some(Value::String(name))) => Some(name.clone()),
+            (None, Some(_)) => return Err(Lost),
+            (_, None) => None,
+        };
+        let Some(mut name) = name else {
+            self.absent(account, path, &namespace, own);
+            return Ok(());
+        };
+        if let (Value::String(_), Some((other, bare))) = (&account["form"], name.split_once(':')) {
+            (namespace, name) = (other.to_owned(), bare.to_owned());
+        }
+        self.named(check, path, resource, Some(name), &namespace);
+        Ok(())
+    }
+
+    /// What no name means.
+    fn absent(&mut self, account: &Value, path: &str, namespace: &str, own: &str) {
+        let absent = &account["absent"];
+        let (name, namespace) = if *absent == "default" {
+            ("default".to_owned(), namespace.to_owned())
+        } else if let Some(name) = absent["account"].as_str() {
+            (name.to_owned(), namespace.to_owned())
+        } else if let Some(controller) = absent["controller"].as_str() {
+            self.account_of(controller, own)
+        } else {
+            return;
+        };
+        self.named(
+            "serviceAccounts",
+            path,
+            "serviceaccounts",
+            Some(name),
+            &namespace,
+        );
+    }
+
+    /// The account that a controller uses where none is named, and its namespace.
+    fn account_of(&self, controller: &str, own: &str) -> (String, String) {
+        let default = self.controller(controller, "defaultServiceAccount");
+        if default.is_empty() {
+            let name = self.controller(controller, "serviceAccount");
+            (name, self.controller(controller, "namespace"))
+        } else {
+            (default, own.to_owned())
+        }
+    }
+
+    fn object(&mut self, target: &Value, object: &Value, value: &Value, path: &str, own: &str) {
+        let given = target["check"].as_str();
+        let resource = match &target["of"] {
+            Value::String(one) => Some(one.clone()),
+            kinds => match target["kind"]
+                .as_str()
+                .map_or(Ok(None), |field| key(value, field))
+            {
+                Ok(Some(kind)) => kinds[&kind].as_str().map(str::to_owned),
+                Ok(None) => kinds.as_object().unwrap().values().next().map(word),
+                Err(Lost) => None,
+            },
+        };
+        let check = given.unwrap_or(match resource.as_deref() {
+            Some("secrets") => "secrets",
+            Some("configmaps") => "configMaps",
+            _ => "crossNamespace",
+        });
+        let Some(resource) = resource else {
+            return self.malformed(check, path);
+        };
+        let is_name = target["name"] == ".";
+        let beside = match target["namespace"].as_str() {
+            _ if is_name => Ok(None),
+            Some("none") => Ok(None),
+            field => key(value, field.unwrap_or("namespace")),
+        };
+        let within = self.within(&target["in"], object, Some(value));
+        let (Ok(within), Ok(beside)) = (within, beside) else {
+            return self.malformed(check, path);
+        };
+        let cluster = target["cluster"] == true;
+        let namespace = within.or(beside).filter(|_| !cluster);
+        let namespace = namespace.unwrap_or_else(|| own.to_owned());
+        // Its own namespace is what the requester may write into anyway.
+        if check == "crossNamespace" && !cluster && namespace == own {
+            return;
+        }
+        let name = if is_name {
+            Ok(text(value))
+        } else {
+            key(value, target["name"].as_str().unwrap_or("name"))
+        };
+        match name {
+            // Without a name all of them.
+            Ok(None) if check == "crossNamespace" => {
+                self.named(check, path, &resource, Some("*".to_owned()), &namespace);
+            }
+            Ok(Some(name)) => self.named(check, path, &resource, Some(name), &namespace),
+            Ok(None) | Err(Lost) => self.malformed(check, path),
+        }
+    }
+
+    /// A pod spec; `home` is the namespace of its pods.
+    fn pod_spec(&mut self, base: &str, spec: &PodSpec, account: bool, home: &str) {
+        if account {
+            let path = below(base, spec.account.0);
+            self.ask(
+                "serviceAccounts",
+                &path,
+                "serviceaccounts",
+                &spec.account.1,
+                home,
+                home,
+            );
+        }
+        for (index, toleration) in spec.tolerations.iter().enumerate() {
+            self.toleration(
+                toleration,
+                &format!("{}[{index}]", below(base, "tolerations")),
+                home,
+            );
+        }
+        for (check, field, resource, name) in classes(spec) {
+            if !name.is_empty() {
+                self.ask(check, &below(base, field), resource, name, home, home);
+            }
+        }
+        // What the class brings is asked about where the class itself does not end the matter.
+        let refused = self.rules.mode("runtimeClasses") == "enforce";
+        if !spec.runtime.is_empty() && !refused && !self.rules.classes.contains(&spec.runtime) {
+            self.unknown("tolerations", &below(base, "runtimeClassName"), "*");
+        }
+    }
+
+    fn toleration(&mut self, toleration: &Value, path: &str, home: &str) {
+        let check = "tolerations";
+        if is_everybodys(toleration) {
+            let name = taints(toleration).unwrap_or("?".to_owned());
+            return self.say(check, path, &name, "allowed", String::new());
+        }
+        match taints(toleration) {
+            Some(name) => self.ask(check, path, "tolerations.usher.dev", &name, home, ""),
+            None => self.say(check, path, "?", "malformed", String::new()),
+        }
+    }
+
+    fn manifest(&mut self, value: &Value, path: &str, own: &str, depth: usize) -> Result<(), Lost> {
+        if depth == 0 {
+            return Err(Lost);
+        }
+        if let Value::Array(items) = value {
+            for (index, item) in items.iter().enumerate() {
+                let path = format!("{path}[{index}]");
+                if self.manifest(item, &path, own, depth - 1).is_err() {
+                    self.lost(&path);
+                }
+            }
+            return Ok(());
+        }
+        if !value.is_object() {
+            self.unknown("opaque", path, "an object that is written as text");
+            return Ok(());
+        }
+        let (Some(api), Some(kind)) = (key(value, "apiVersion")?, key(value, "kind")?) else {
+            return Err(Lost);
+        };
+        if api == "v1" && kind == "List" {
+            match &value["items"] {
+                Value::Null => {}
+                items @ Value::Array(_) => {
+                    let path = format!("{path}.items");
+                    if self.manifest(items, &path, own, depth - 1).is_err() {
+                        self.lost(&path);
+                    }
+                }
+                _ => return Err(Lost),
+            }
+            return Ok(());
+        }
+        let namespace = key(&value["metadata"], "namespace")?;
+        let own = namespace.unwrap_or_else(|| own.to_owned());
+        if own != self.root && !self.root.is_empty() {
+            let path = format!("{path}.metadata.namespace");
+            self.named(
+                "crossNamespace",
+                &path,
+                "namespaces",
+                Some(own.clone()),
+                &own,
+            );
+        }
+        let (group, version) = api.rsplit_once('/').unwrap_or(("", &api));
+        let book = self.book;
+        let Some(any) = book.of_kind(group, &kind).next() else {
+            return Ok(());
+        };
+        let Some(entry) = book.entry(group, &kind, version) else {
+            return Err(Lost);
+        };
+        match &entry.pod_spec {
+            Some(route) => {
+                if let Some(spec) = at(value, route)? {
+                    let spec = pod_spec(spec)?;
+                    self.pod_spec(&format!("{path}.{route}"), &spec, true, &own);
+                }
+            }
+            None if any.file == "core" => {}
+            None => self.look(entry, value, &own, path, depth - 1),
+        }
+        Ok(())
+    }
+
+    /// A patch, as text or as it is: what it sets that a pod spec could hold.
+    fn patch(&mut self, value: &Value, path: &str, own: &str) {
+        // A text that does not spell any of the keys, and could not spell one in another way, sets none of them.
+        if let Value::String(text) = value {
+            let spelled = |word: &&str| text.contains(*word);
+            let words = [
+                "serviceAccount",
+                "tolerations",
+                "nodeName",
+                "ClassName",
+                "copy",
+                "move",
+                "\\",
+                "!",
+                "$",
+                "{{",
+                "<<",
+            ];
+            if !words.iter().any(spelled) {
+                return;
+            }
+        }
+        let documents: Option<Vec<Value>> = match value {
+            Value::String(text) => serde_saphyr::from_multiple(text).ok(),
+            value => Some(vec![value.clone()]),
+        };
+        let Some(documents) = documents else {
+            return self.unknown("opaque", path, "a patch that cannot be read");
+        };
+        for document in documents {
+            match &document {
+                Value::Array(operations) => {
+                    for operation in operations {
+                        self.operation(operation, path, own);
+                    }
+                }
+                Value::Object(_) | Value::Null => self.merged(&document, path, own),
+                _ => self.unknown("opaque", path, "a patch that cannot be read"),
+            }
+        }
+    }
+
+    /// An operation of RFC 6902.
+    fn operation(&mut self, operation: &Value, path: &str, own: &str) {
+        let Some(target) = operation["path"].as_str() else {
+            return;
+        };
+        if operation["op"] == "test" {
+            return;
+        }
+        if ["copy", "move"].iter().any(|op| operation["op"] == *op) {
+            return self.unknown("opaque", path, "a patch that sets what stands elsewhere");
+        }
+        let keys: Vec<&str> = target.split('/').collect();
+        let value = &operation["value"];
+        match keys.iter().rposition(|key| *key == "tolerations") {
+            Some(at) if at + 2 == keys.len() && operation["op"] == "remove" => {}
+            Some(at) if at + 2 == keys.len() => {
+                self.merged(&json!({"tolerations": [value]}), path, own);
+            }
+            Some(at) if at + 2 < keys.len() => {
+                self.unknown("opaque", path, "a patch of a part of a toleration");
+            }
+            _ => {
+                let mut set = Map::new();
+                set.insert((*keys.last().unwrap()).to_owned(), value.clone());
+                self.merged(&Value::Object(set), path, own);
+            }
+        }
+    }
+
+    fn merged(&mut self, part: &Value, path: &str, own: &str) {
+        match part {
+            Value::Object(map) => {
+                let names = ["serviceAccountName", "serviceAccount"];
+                let others = [
+                    "tolerations",
+                    "nodeName",
+                    "priorityClassName",
+                    "runtimeClassName",
+                    "schedulerName",
+                ];
+                let mut set = map.clone();
+                set.retain(|key, _| names.contains(&&**key) || others.contains(&&**key));
+                match pod_spec(&Value::Object(set)) {
+                    Ok(spec) => {
+                        if names.iter().any(|name| map.contains_key(*name)) {
+                            self.named(
+                                "serviceAccounts",
+                                path,
+                                "serviceaccounts",
+                                Some(spec.account.1.clone()),
+                                own,
+                            );
+                        }
+                        for toleration in &spec.tolerations {
+                            self.toleration(toleration, path, own);
+                        }
+                        for (check, key, resource, name) in classes(&spec) {
+                            if !name.is_empty() && map.contains_key(key) {
+                                self.named(check, path, resource, Some(name.to_owned()), own);
+                            }
+                        }
+                    }
+                    Err(Lost) => self.lost(path),
+                }
+                for value in map.values() {
+                    self.merged(value, path, own);
+                }
+            }
+            Value::Array(items) => {
+                for item in items {
+                    self.merged(item, path, own);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn classes(spec: &PodSpec) -> [(&'static str, &'static str, &'static str, &str); 4] {
+    [
+        ("nodes", "nodeName", "nodes", &spec.node),
+        (
+            "priorityClasses",
+            "priorityClassName",
+            "priorityclasses.scheduling.k8s.io",
+            &spec.priority,
+        ),
+        (
+            "runtimeClasses",
+            "runtimeClassName",
+            "runtimeclasses.node.k8s.io",
+            &spec.runtime,
+        ),
+        (
+            "schedulers",
+            "schedulerName",
+            "schedulers.usher.dev",
+            &spec.scheduler,
+        ),
+    ]
+}
+
+/// Whether all of `when` is so and none of `unless`. Where what is known does not decide it, nobody can tell.
+fn applies(
+    field: &Value,
+    object: &Value,
+    value: Option<&Value>,
+    through: &[String],
+) -> Result<bool, Lost> {
+    let mut lost = false;
+    for (kind, wanted) in [("when", true), ("unless", false)] {
+        for condition in list(&field[kind]) {
+            match holds(condition, &word(&field["path"]), object, value, through) {
+                Ok(so) if so != wanted => return Ok(false),
+                Ok(_) => {}
+                Err(Lost) => lost = true,
+            }
+        }
+    }
+    if lost { Err(Lost) } else { Ok(true) }
+}
+
+/// Whether a condition holds where the path of a field leads through these items. As far as it goes the same way, it goes
+/// through the same ones.
+fn holds(
+    condition: &Value,
+    field: &str,
+    object: &Value,
+    value: Option<&Value>,
+    through: &[String],
+) -> Result<bool, Lost> {
+    let (path, is) = condition_of(condition);
+    let found = if path.starts_with('.') {
+        let inside = |value| places(value, &steps(&path), &[]);
+        value.map(inside).transpose()?.unwrap_or_default()
+    } else {
+        let (path, field) = (steps(&path), steps(field));
+        let same = path.iter().zip(&field).take_while(|(step, of)| step == of);
+        let stars = same
+            .filter(|(step, _)| !matches!(step, Step::Key(_)))
+            .count();
+        places(object, &path, &through[..stars])?
+    };
+    let so = |value: &Value| match &is {
+        None => is_something(value),
+        Some(is) => *is == plain(value),
+    };
+    Ok(found.into_iter().any(|(_, value, _)| value.is_some_and(so)))
+}

@@ -1,0 +1,247 @@
+//! A world in memory, in which reviews are judged as the server would: the whole way from bytes to bytes.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use jiff::civil::Date;
+use serde_json::{Value, json, value::RawValue};
+use usher_core::{
+    catalogue::Catalogue,
+    config::Settings,
+    engine::{FactError, Facts, Judgement, Need, ObjectRef, Policy, Verdict, World, judge},
+    review::{BadReview, read, refuse, respond},
+    rights::{Rbac, Rights},
+};
+
+use crate::support::contract;
+
+/// What reviews are judged by, and what the cluster would say.
+pub(crate) struct Stage {
+    settings: Arc<Settings>,
+    rights: Rights,
+    today: Date,
+    objects: HashMap<ObjectRef, Box<RawValue>>,
+    /// Objects that cannot be read, as [`ObjectRef`] is displayed.
+    pub(crate) unreadable: HashSet<String>,
+    /// What access reviews grant beyond RBAC: user, and question as it is displayed.
+    pub(crate) reviews: HashSet<(String, String)>,
+    /// Whether no access review is answered in time.
+    pub(crate) no_reviews: bool,
+}
+
+/// All that there is to see of an answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) allowed: bool,
+    /// Why there was nothing to ask, in the engine's word for it.
+    pub(crate) passed: Option<String>,
+    /// Why it could not be judged.
+    pub(crate) broken: Option<String>,
+    pub(crate) findings: Vec<Seen>,
+    pub(crate) message: String,
+    pub(crate) warnings: Vec<String>,
+    /// The audit annotations.
+    pub(crate) audit: HashMap<String, String>,
+    /// How many different facts it took.
+    pub(crate) facts: usize,
+}
+
+/// One finding.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) check: &'static str,
+    pub(crate) path: String,
+    pub(crate) target: String,
+    pub(crate) outcome: &'static str,
+    pub(crate) missing: Option<String>,
+    pub(crate) grant: Option<String>,
+    pub(crate) exemption: Option<String>,
+    pub(crate) line: String,
+}
+
+impl Stage {
+    /// A stage on which `objects` (any manifests) are what the cluster holds.
+    pub(crate) fn new(
+        settings: impl Into<Arc<Settings>>,
+        rbac: &[Value],
+        objects: &[Value],
+        today: Date,
+    ) -> Self {
+        let mut held = Rbac::default();
+        for object in rbac {
+            take(&mut held, object);
+        }
+        let mut stage = Self {
+            settings: settings.into(),
+            rights: held.compile(),
+            today,
+            objects: HashMap::new(),
+            unreadable: HashSet::new(),
+            reviews: HashSet::new(),
+            no_reviews: false,
+        };
+        for object in objects {
+            let raw = serde_json::value::to_raw_value(object).unwrap();
+            stage.objects.insert(stage.object_ref(object), raw);
+        }
+        stage
+    }
+
+    /// Judges a review and checks the answer against the API server's contract. A body that is no review is refused
+    /// as the server refuses it.
+    pub(crate) fn answer(&self, body: &[u8]) -> Answer {
+        let request = match read(body) {
+            Ok(request) => request,
+            Err(BadReview { uid, why }) => return unread(uid.as_deref().unwrap_or_default(), why),
+        };
+        let world = World {
+            catalogue: &self.settings.catalogue,
+            policy: &self.settings.policy,
+            rights: &self.rights,
+            today: self.today,
+        };
+        let mut facts = Facts::default();
+        for _ in 0..6 {
+            match judge(&request, &world, &facts) {
+                Judgement::Verdict(verdict) => return seen(&verdict, facts.len()),
+                Judgement::Needs(needs) => {
+                    let known = facts.len();
+                    let asked = needs.len();
+                    for need in needs {
+                        self.gather(&request.requester.username, need, &mut facts);
+                    }
+                    assert_eq!(
+                        facts.len(),
+                        known + asked,
+                        "a need was named twice, or asked again"
+                    );
+                }
+            }
+        }
+        panic!("no verdict after six rounds");
+    }
+
+    fn gather(&self, user: &str, need: Need, facts: &mut Facts) {
+        match need {
+            Need::Object(at) if self.unreadable.contains(&at.to_string()) => {
+                facts.object(at, Err(FactError::Failed("connection refused".to_owned())));
+            }
+            Need::Object(at) => {
+                let found = self.objects.get(&at).cloned();
+                facts.object(at, Ok(found));
+            }
+            Need::Review(question) if self.no_reviews => {
+                facts.review(question, Err(FactError::Deadline));
+            }
+            Need::Review(question) => {
+                let granted = self
+                    .reviews
+                    .contains(&(user.to_owned(), question.to_string()));
+                facts.review(
+                    question,
+                    Ok(granted.then(|| "another authorizer".to_owned())),
+                );
+            }
+        }
+    }
+
+    /// Where the engine looks for an object like this.
+    fn object_ref(&self, object: &Value) -> ObjectRef {
+        let text = |pointer| {
+            object
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let (api_version, kind) = (text("/apiVersion"), text("/kind"));
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        let resource = match &*kind {
+            "ConfigMap" => "configmaps",
+            "PriorityClass" => "priorityclasses",
+            "RuntimeClass" => "runtimeclasses",
+            "ServiceAccount" => "serviceaccounts",
+            kind => &self.settings.catalogue.find(group, kind).unwrap().resource,
+        };
+        ObjectRef {
+            resource: resource.to_owned(),
+            namespace: Some(text("/metadata/namespace")).filter(|namespace| !namespace.is_empty()),
+            name: text("/metadata/name"),
+            api_version,
+            kind,
+        }
+    }
+}
+
+fn take(rbac: &mut Rbac, object: &Value) {
+    let read = |object: &Value| object.clone();
+    let taken = match object["kind"].as_str().unwrap() {
+        "ClusterRole" => rbac.apply_cluster_role(&serde_json::from_value(read(object)).unwrap()),
+        "ClusterRoleBinding" => {
+            rbac.apply_cluster_role_binding(&serde_json::from_value(read(object)).unwrap())
+        }
+        "Role" => rbac.apply_role(&serde_json::from_value(read(object)).unwrap()),
+        "RoleBinding" => rbac.apply_role_binding(&serde_json::from_value(read(object)).unwrap()),
+        kind => panic!("{kind} is no kind of RBAC"),
+    };
+    taken.unwrap();
+}
+
+fn unread(uid: &str, why: String) -> Answer {
+    contract::check(&refuse(uid, &why, 400), uid, false).unwrap();
+    Answer {
+        allowed: false,
+        passed: None,
+        message: why.clone(),
+        broken: Some(why),
+        findings: Vec::new(),
+        warnings: Vec::new(),
+        audit: HashMap::new(),
+        facts: 0,
+    }
+}
+
+fn seen(verdict: &Verdict<'_>, facts: usize) -> Answer {
+    let allowed = verdict.allowed();
+    let bytes = respond(verdict);
+    contract::check(&bytes, &verdict.request.uid, allowed).unwrap();
+    let response: Value = serde_json::from_slice(&bytes).unwrap();
+    let response = &response["response"];
+    let findings = verdict.findings.iter().map(|finding| Seen {
+        check: finding.reference.check.name(),
+        path: finding.reference.path.to_string(),
+        target: finding.target().into_owned(),
+        outcome: finding.outcome.word(),
+        missing: finding.missing().map(ToString::to_string),
+        grant: match &finding.outcome {
+            usher_core::engine::Outcome::Allowed(grant) => Some(grant.to_string()),
+            _ => None,
+        },
+        exemption: finding.exemption.map(|exemption| exemption.name.clone()),
+        line: finding.to_string(),
+    });
+    let from = |field: &str| response.get(field).cloned();
+    Answer {
+        allowed,
+        passed: verdict.passed.map(|why| format!("{why:?}")),
+        broken: verdict.broken.clone(),
+        findings: findings.collect(),
+        message: response["status"]["message"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned(),
+        warnings: serde_json::from_value(from("warnings").unwrap_or(json!([]))).unwrap(),
+        audit: serde_json::from_value(from("auditAnnotations").unwrap_or(json!({}))).unwrap(),
+        facts,
+    }
+}
+
+/// A policy over the kinds of Kubernetes itself.
+pub(crate) fn over_core(policy: Policy) -> Settings {
+    Settings {
+        policy,
+        ..Settings::default_for(Catalogue::embedded().unwrap())
+    }
+}
