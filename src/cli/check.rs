@@ -109,7 +109,11 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     }
     progress.clear();
     let tally = check.tally;
-    check.report.finish(&tally)?;
+    let endings = world.endings();
+    for ending in &endings {
+        eprintln!("note: {}", shown(&ending.to_string()));
+    }
+    check.report.finish(&tally, &endings)?;
     if tally.errors > 0 {
         return Ok(Exit::Unread);
     }

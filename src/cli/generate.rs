@@ -15,7 +15,7 @@ use k8s_openapi::{
 use super::{
     Exit, Failure,
     grant::is_namespace,
-    page, registration,
+    metrics_page, page, registration,
     roles::{self, USHER, role_and_binding},
     served::Served,
     yaml,
@@ -53,6 +53,8 @@ enum What {
     ConfigSchema,
     /// The Role and RoleBinding that let KEDA request tokens of single service accounts, and of no other.
     KedaTokenRole(KedaTokenRole),
+    /// The page of the documentation that says what Usher counts.
+    MetricsPage,
     /// The ClusterRole and binding that let Usher read the custom resources whose templates named controllers carry out.
     OwnerRole(OwnerRole),
     /// The service account of Usher, and what it may do in the cluster.
@@ -110,6 +112,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         What::Config => config::commented(),
         What::ConfigSchema => serde_json::to_string_pretty(&config::schema())? + "\n",
         What::KedaTokenRole(args) => keda_token_role(args)?,
+        What::MetricsPage => metrics_page::page(),
         What::OwnerRole(args) => owner_role(args)?,
         What::Rights => rights()?,
         What::WebhookConfig(args) => webhook_config(args)?,

@@ -12,6 +12,7 @@ mod demo;
 mod generate;
 mod grant;
 mod inject;
+mod metrics_page;
 mod named;
 mod page;
 mod registration;

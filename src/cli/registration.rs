@@ -11,6 +11,7 @@ use k8s_openapi::{
 };
 
 use super::{Failure, roles::USHER, served::Served, yaml};
+use crate::server::Hook;
 use usher_core::{
     catalogue::{Catalogue, Content, Kind},
     engine::{Operation, Policy},
@@ -86,7 +87,7 @@ pub(super) fn validating(
     let hook = |name, rules| ValidatingWebhook {
         failure_policy: Some("Fail".to_owned()),
         timeout_seconds: Some(10),
-        ..webhook(name, "/validate", policy, rules)
+        ..webhook(name, Hook::Validate, policy, rules)
     };
     let of_kubernetes = catalogue
         .kinds()
@@ -133,7 +134,7 @@ pub(super) fn mutating(
             rules,
             side_effects,
             ..
-        } = webhook(name, "/mutate", policy, rules);
+        } = webhook(name, Hook::Mutate, policy, rules);
         MutatingWebhook {
             admission_review_versions,
             client_config,
@@ -202,7 +203,7 @@ fn metadata() -> ObjectMeta {
 /// What all entries have in common.
 fn webhook(
     name: &str,
-    path: &str,
+    hook: Hook,
     policy: &Policy,
     rules: Vec<RuleWithOperations>,
 ) -> ValidatingWebhook {
@@ -215,7 +216,7 @@ fn webhook(
             service: Some(ServiceReference {
                 name: USHER.name.to_owned(),
                 namespace: USHER.namespace.to_owned(),
-                path: Some(path.to_owned()),
+                path: Some(hook.path().to_owned()),
                 port: Some(443),
             }),
             ..WebhookClientConfig::default()

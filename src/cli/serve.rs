@@ -15,10 +15,10 @@ use tracing::level_filters::LevelFilter;
 use super::{Exit, Failure};
 use crate::{
     cluster::{self, Live},
-    files,
+    facts, files,
     server::{
         App, Certificates, Limits, Listener, Metrics, duration, follow_configuration,
-        health_router, router,
+        follow_exemptions, health_router, router,
     },
     telemetry::{self, Format},
 };
@@ -27,6 +27,8 @@ use usher_core::{catalogue::Catalogue, config::Settings};
 /// How often the files are looked at.
 const CERTIFICATE: Duration = Duration::from_secs(10);
 const CONFIGURATION: Duration = Duration::from_secs(2);
+/// How often it is looked whether an exemption has ended: days are long, and a changed configuration is told of at once.
+const EXEMPTIONS: Duration = Duration::from_secs(2);
 /// Threads at most: one answers some twenty thousand requests a second, and each costs memory.
 const THREADS: usize = 4;
 
@@ -167,6 +169,7 @@ async fn serve(args: Args, workers: &Runtime) -> Result<(), Failure> {
             None => future::pending().await,
         }
     };
+    let exemptions = follow_exemptions(&app, facts::today, EXEMPTIONS);
     let end = async {
         signals.next().await;
         tracing::info!("draining for {:?}", args.drain);
@@ -186,6 +189,7 @@ async fn serve(args: Args, workers: &Runtime) -> Result<(), Failure> {
         _ = health => return Err("the health port is no longer served".into()),
         never = watches.run() => match never {},
         never = configuration => match never {},
+        never = exemptions => match never {},
         never = certificates.follow(CERTIFICATE, &metrics) => match never {},
     }
     Ok(())

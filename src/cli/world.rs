@@ -12,7 +12,7 @@ use crate::{
 use usher_core::{
     catalogue::Catalogue,
     config::Settings,
-    engine::{self, Authorizer, Facts, Mutating, Mutation, Policy, Request, Verdict},
+    engine::{self, Authorizer, Ending, Facts, Mutating, Mutation, Policy, Request, Verdict},
     rights::Rights,
 };
 
@@ -110,6 +110,11 @@ impl World {
         change(request, work, &self.offline, Instant::now())
             .now_or_never()
             .unwrap_or_else(|| Mutation::broken(request, "it would have to wait".to_owned()))
+    }
+
+    /// The exemptions that have ended or soon will.
+    pub(super) fn endings(&self) -> Vec<Ending<'_>> {
+        self.policy.endings(self.today).collect()
     }
 
     /// As the engine takes it.

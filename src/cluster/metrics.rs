@@ -30,6 +30,11 @@ struct Watched {
     resource: &'static str,
 }
 
+/// Adds what the live side counts, as it is before anything was counted.
+pub fn describe_metrics(registry: &mut Registry) {
+    LiveMetrics::default().register(registry);
+}
+
 impl LiveMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
         for result in ["allowed", "denied", "error", "shared"] {

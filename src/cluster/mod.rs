@@ -15,4 +15,5 @@ mod watch;
 pub(crate) use call::describe;
 pub use connect::{ConnectError, client, connect, connect_as_person};
 pub use live::{Live, Watches};
+pub use metrics::describe_metrics;
 pub(crate) use review::{Who, ask_once};

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Judged, Report, Style, Tally};
 use usher_core::{
-    engine::{Finding, Outcome},
+    engine::{Ending, Finding, Outcome},
     reference::{Mode, Question, Resource, Target},
     yaml::{BadYaml, Place, Position},
 };
@@ -72,6 +72,26 @@ struct Missing<'j> {
     namespace: &'j str,
 }
 
+/// An exemption that has ended, or soon will.
+#[derive(Serialize)]
+struct Ended<'j> {
+    name: &'j str,
+    owner: &'j str,
+    expires: String,
+    days: i64,
+}
+
+impl<'j> From<&Ending<'j>> for Ended<'j> {
+    fn from(ending: &Ending<'j>) -> Self {
+        Self {
+            name: &ending.exemption.name,
+            owner: &ending.exemption.owner,
+            expires: ending.exemption.expires.to_string(),
+            days: ending.days,
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct InputError {
     file: String,
@@ -132,12 +152,17 @@ impl Report for Json<'_> {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>, tally: &Tally) -> io::Result<()> {
+    fn finish(mut self: Box<Self>, tally: &Tally, endings: &[Ending<'_>]) -> io::Result<()> {
         if self.objects == 0 {
             self.to.write_all(START)?;
         }
         self.to.write_all(b"\n],\"errors\":")?;
         serde_json::to_writer(&mut self.to, &self.errors)?;
+        if !endings.is_empty() {
+            let endings: Vec<Ended<'_>> = endings.iter().map(Ended::from).collect();
+            self.to.write_all(b",\"endingExemptions\":")?;
+            serde_json::to_writer(&mut self.to, &endings)?;
+        }
         self.to.write_all(b",\"summary\":")?;
         serde_json::to_writer(&mut self.to, tally)?;
         self.to.write_all(b"}\n")?;

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 
 use usher_core::{
     catalogue::Catalogue,
-    engine::{Finding, Verdict},
+    engine::{Ending, Finding, Verdict},
     manifest::Object,
     yaml::{BadYaml, Place, Source},
 };
@@ -56,8 +56,8 @@ pub trait Report {
     /// An input cannot be read, which the caller says when this is done.
     fn error(&mut self, bad: &BadYaml) -> io::Result<()>;
 
-    /// Ends the report.
-    fn finish(self: Box<Self>, tally: &Tally) -> io::Result<()>;
+    /// Ends the report. The exemptions that have ended or soon will are said by the caller, too.
+    fn finish(self: Box<Self>, tally: &Tally, endings: &[Ending<'_>]) -> io::Result<()>;
 }
 
 /// An object of a manifest with its verdict.

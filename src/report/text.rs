@@ -9,7 +9,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::{Judged, Report, Style, Tally};
 use usher_core::{
-    engine::{Finding, Outcome},
+    engine::{Ending, Finding, Outcome},
     reference::{Mode, shown},
     yaml::{BadYaml, Place, Position, Source},
 };
@@ -89,7 +89,7 @@ impl Report for Text<'_> {
         self.to.flush()
     }
 
-    fn finish(mut self: Box<Self>, tally: &Tally) -> io::Result<()> {
+    fn finish(mut self: Box<Self>, tally: &Tally, _: &[Ending<'_>]) -> io::Result<()> {
         if self.spoke {
             writeln!(self.to)?;
         }

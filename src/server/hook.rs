@@ -2,7 +2,7 @@
 
 /// Which endpoint was called.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Hook {
+pub enum Hook {
     /// What is to be changed in an object.
     Mutate,
     /// Whether an object is admitted.
@@ -10,10 +10,11 @@ pub(super) enum Hook {
 }
 
 impl Hook {
-    pub(super) const ALL: [Self; 2] = [Self::Validate, Self::Mutate];
+    /// Every endpoint.
+    pub const ALL: [Self; 2] = [Self::Validate, Self::Mutate];
 
     /// Where it is served; without the slash it is what metrics call it.
-    pub(super) const fn path(self) -> &'static str {
+    pub const fn path(self) -> &'static str {
         match self {
             Self::Mutate => "/mutate",
             Self::Validate => "/validate",

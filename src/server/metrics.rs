@@ -41,6 +41,7 @@ pub struct Metrics {
     pub(super) configuration: Reloaded,
     pub(super) certificate: Reloaded,
     pub(super) expiry: Gauge,
+    exemptions: Family<State, Gauge>,
 }
 
 /// How often a file was read anew.
@@ -73,6 +74,11 @@ struct Reason {
     reason: &'static str,
 }
 
+#[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct State {
+    state: &'static str,
+}
+
 /// The profiles are those of the configuration, and so few.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct Injection {
@@ -96,7 +102,9 @@ impl Default for Metrics {
             configuration: Reloaded::new(),
             certificate: Reloaded::new(),
             expiry: Gauge::default(),
+            exemptions: Family::default(),
         };
+        metrics.exemptions(0, 0, 0);
         for (hook, ended) in pairs(Hook::ALL, Ended::ALL) {
             metrics
                 .requests
@@ -151,8 +159,20 @@ impl Metrics {
         add(&mut self.lock())
     }
 
+    /// The same as [`Metrics::default`] with a profile of this name, so that everything that can ever be shown is there.
+    pub fn complete(profile: &str) -> Self {
+        let metrics = Self::default();
+        for result in ["held", "injected", "missed", "refused"] {
+            metrics.injections.get_or_create_owned(&Injection {
+                profile: profile.to_owned(),
+                result,
+            });
+        }
+        metrics
+    }
+
     /// Everything, in the OpenMetrics text format.
-    pub(super) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let mut out = String::new();
         // Writing to a String cannot fail.
         let _ = text::encode(&mut out, &self.lock());
@@ -194,6 +214,14 @@ impl Metrics {
                 result,
             };
             self.injections.get_or_create_owned(&labels).inc();
+        }
+    }
+
+    /// How many exemptions count for a while, end soon, and have ended.
+    pub(super) fn exemptions(&self, active: usize, ending: usize, ended: usize) {
+        for (state, count) in [("active", active), ("ending", ending), ("ended", ended)] {
+            let gauge = self.exemptions.get_or_create_owned(&State { state });
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
     }
 
@@ -252,6 +280,11 @@ impl Metrics {
             "configuration_valid",
             "Whether the configuration file, as it is now, is in force",
             self.configuration.valid.clone(),
+        );
+        registry.register(
+            "exemptions",
+            "Exemptions of the configuration in force: active, ending within 30 days, ended",
+            self.exemptions.clone(),
         );
         registry.register(
             "certificate_loads",

@@ -485,7 +485,7 @@ fn what_contradicts_itself_is_refused_at_its_place() {
         text
     };
     for (yaml, place, why) in [
-        (String::new(), ":1:1: ", "end of file"),
+        (String::new(), ":1:1: ", "\"about\" is missing"),
         ("about: a\n".to_owned(), ":1:", "kinds"),
         (
             kind("{path: a, serviceAccount: {absent: {controller: nobody}}}"),

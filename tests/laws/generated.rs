@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// What is generated, and the file that holds it.
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 10] = [
     ("config", "docs/configuration.yaml"),
     ("config-schema", "docs/configuration.schema.json"),
     ("catalogue-page", "docs/catalogue.md"),
     ("catalogue-schema", "docs/catalogue.schema.json"),
+    ("metrics-page", "docs/metrics.md"),
     ("rights", "deploy/rbac.yaml"),
     ("webhook-config", "webhook-config/validating.yaml"),
     ("webhook-config --mutating", "webhook-config/mutating.yaml"),

@@ -25,8 +25,8 @@ pub use judge::{Judgement, ask, judge};
 pub use mutate::{Concerned, Mutating, Mutation, mutate, preview};
 pub(crate) use policy::legal_limits;
 pub use policy::{
-    Access, Authorizer, Baseline, BoundedToleration, DefaultAccount, Exemption, ExemptionMatch,
-    ExtendedApiToken, GrantEntry, GrantSubject, GrantedNames, Kubelets, Life, Modes,
+    Access, Authorizer, Baseline, BoundedToleration, DefaultAccount, Ending, Exemption,
+    ExemptionMatch, ExtendedApiToken, GrantEntry, GrantSubject, GrantedNames, Kubelets, Modes,
     NamespaceModes, Policy, TokenLimit, TooLong,
 };
 pub use reason::Reason;

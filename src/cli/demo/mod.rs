@@ -19,7 +19,7 @@ use self::{client::Client, table::Row};
 use super::{Exit, Failure};
 use crate::{
     facts::{Given, Offline, RightsSource as _, change, decide, today},
-    server::{App, Certificates, Limits, Listener, Metrics, router},
+    server::{App, Certificates, Hook, Limits, Listener, Metrics, router},
 };
 use usher_core::{
     config::{self, Settings},
@@ -61,7 +61,12 @@ struct Scene<'a> {
 
 impl Scene<'_> {
     fn path(&self) -> &'static str {
-        if self.mutate { "/mutate" } else { "/validate" }
+        let hook = if self.mutate {
+            Hook::Mutate
+        } else {
+            Hook::Validate
+        };
+        hook.path()
     }
 }
 

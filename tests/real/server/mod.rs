@@ -5,6 +5,7 @@ mod certificate;
 pub(crate) mod client;
 mod connections;
 mod drain;
+mod exemptions;
 mod fake;
 mod faults;
 mod input;

@@ -1,5 +1,7 @@
 //! Named waivers, each with an owner, a reason and a last day.
 
+use std::fmt;
+
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
@@ -47,29 +49,52 @@ pub struct ExemptionMatch {
     pub targets: Vec<Pattern>,
 }
 
-/// For how many days before its last one it is told that an exemption ends.
-pub(super) const SOON: i64 = 30;
+/// Exemptions that end within so many days are told of.
+const SOON: i64 = 30;
 
-/// Where an exemption stands in its life.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Life {
-    /// It counts, and will for a while.
-    Active,
-    /// It ended; so many days ago its last day was.
-    Ended(i64),
-    /// It counts, and ends soon: in so many days is its last day.
-    Ending(i64),
+/// An exemption that has ended, or soon will.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending<'p> {
+    /// The exemption.
+    pub exemption: &'p Exemption,
+    /// In how many days its last one is; less than none: since so many days it no longer counts.
+    pub days: i64,
+}
+
+/// One line: which, whose, when.
+impl fmt::Display for Ending<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Exemption {
+            name,
+            owner,
+            expires,
+            ..
+        } = self.exemption;
+        let plural = if self.days.abs() == 1 { "" } else { "s" };
+        write!(f, "exemption \"{name}\" of {owner} ")?;
+        match self.days {
+            0 => write!(f, "ends today, on {expires}"),
+            days if days < 0 => write!(f, "ended {} day{plural} ago, on {expires}", -days),
+            days => write!(f, "ends in {days} day{plural}, on {expires}"),
+        }
+    }
+}
+
+impl Ending<'_> {
+    /// Whether it no longer counts.
+    pub fn is_over(&self) -> bool {
+        self.days < 0
+    }
 }
 
 impl Exemption {
-    /// Where it stands on this day.
-    pub fn life(&self, today: Date) -> Life {
-        let left = i64::from(today.until(self.expires).map_or(0, |span| span.get_days()));
-        match left {
-            ..0 => Life::Ended(-left),
-            0..=SOON => Life::Ending(left),
-            _ => Life::Active,
-        }
+    /// How long it still counts, if that is worth to be told.
+    pub(super) fn ending(&self, today: Date) -> Option<Ending<'_>> {
+        let days = today.duration_until(self.expires).as_hours() / 24;
+        (days <= SOON).then_some(Ending {
+            exemption: self,
+            days,
+        })
     }
 
     /// Whether it waives a finding about a target of this name, on this day.
@@ -122,4 +147,56 @@ fn some_match<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ExemptionMat
         ));
     }
     Ok(matches)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_ended_and_what_soon_will_is_told() {
+        let exemption = |expires| Exemption {
+            name: "old".to_owned(),
+            matches: ExemptionMatch::default(),
+            owner: "o@example.org".to_owned(),
+            reason: String::new(),
+            expires,
+        };
+        let today = Date::constant(2026, 11, 26);
+        let jane = Requester::named("jane", std::iter::empty());
+        for (expires, said) in [
+            (Date::MIN, Some("ended 4392370 days ago, on -009999-01-01")),
+            (
+                Date::constant(2025, 11, 26),
+                Some("ended 365 days ago, on 2025-11-26"),
+            ),
+            (
+                Date::constant(2026, 11, 25),
+                Some("ended 1 day ago, on 2026-11-25"),
+            ),
+            (
+                Date::constant(2026, 11, 26),
+                Some("ends today, on 2026-11-26"),
+            ),
+            (
+                Date::constant(2026, 11, 27),
+                Some("ends in 1 day, on 2026-11-27"),
+            ),
+            (
+                Date::constant(2026, 12, 26),
+                Some("ends in 30 days, on 2026-12-26"),
+            ),
+            (Date::constant(2026, 12, 27), None),
+            (Date::MAX, None),
+        ] {
+            let exemption = exemption(expires);
+            let ending = exemption.ending(today);
+            let line = ending.map(|ending| ending.to_string());
+            let expected = said.map(|said| format!("exemption \"old\" of o@example.org {said}"));
+            assert_eq!(line, expected);
+            // What is said to have ended waives nothing, and what is not does.
+            let waives = exemption.waives(&jane, "a", Check::Nodes, "n", today);
+            assert_eq!(waives, ending.is_none_or(|ending| !ending.is_over()));
+        }
+    }
 }

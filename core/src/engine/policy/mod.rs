@@ -12,12 +12,14 @@ use std::collections::BTreeMap;
 
 pub use baseline::{Baseline, BoundedToleration};
 pub use default_account::DefaultAccount;
-pub use exemption::{Exemption, ExemptionMatch, Life};
+pub use exemption::{Ending, Exemption, ExemptionMatch};
 pub use grants::{GrantEntry, GrantSubject, GrantedNames};
 pub(super) use limit::Fault;
 pub(crate) use limit::legal as legal_limits;
 pub use limit::{Access, ExtendedApiToken, Kubelets, TokenLimit, TooLong};
 pub use modes::{Authorizer, Modes, NamespaceModes};
+
+use jiff::civil::Date;
 
 use crate::{
     catalogue::Identity,
@@ -85,6 +87,13 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// The exemptions that have ended on this day or will within a month, for those who load a configuration.
+    pub fn endings(&self, today: Date) -> impl Iterator<Item = Ending<'_>> {
+        self.exemptions
+            .iter()
+            .filter_map(move |exemption| exemption.ending(today))
+    }
+
     /// The entry of `tokens` that limits the tokens of this account, and its place.
     pub(super) fn limit(&self, namespace: &str, account: &str) -> Option<(usize, &TokenLimit)> {
         let mut limits = self.tokens.iter().enumerate();
