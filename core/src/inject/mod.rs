@@ -25,11 +25,10 @@ mod survey;
 mod values;
 
 pub use account::Account;
-pub use bad::{BadProfile, Mistake};
+pub use bad::{BadProfile, ProfileMistake};
 pub use effect::{Effect, Given, GivenGroup, GivenToken, Skipped, Step, Touched};
-pub use entry::{OnClash, OutOfRange, ProfileEntry, When};
+pub use entry::ProfileEntry;
 pub use plan::{GivenVolume, NoPlan, Plan, plan};
 pub(crate) use profile::entries;
 pub use profile::{Profile, profiles};
-pub use select::{ASKS, SKIPS};
 pub use subject::Subject;

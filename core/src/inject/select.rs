@@ -10,9 +10,9 @@ use super::{
 use crate::reference::Pattern;
 
 /// The annotation by which a pod asks for profiles (`vault,aws-irsa`), declines one (`-vault`) or all (`false`).
-pub const ASKS: &str = "usher.dev/inject";
+pub(super) const ASKS: &str = "usher.dev/inject";
 /// The annotation by which a pod leaves out containers, whatever the profile.
-pub const SKIPS: &str = "usher.dev/skip-containers";
+const SKIPS: &str = "usher.dev/skip-containers";
 
 /// What a pod says about profiles.
 #[derive(Default)]
