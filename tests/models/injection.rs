@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Value, json, value::RawValue};
 use usher_core::{
     config,
-    inject::{Account, Effect, Plan, Profile, Subject, plan},
+    inject::{Account, Effect, GivenToken, Plan, Profile, Subject, plan},
 };
 
 use crate::support::random::{Dice, seed};
@@ -417,7 +417,7 @@ fn holds(known: &Known, plan: &Plan<'_>, before: &Value, after: &Value) {
 }
 
 /// Whether a volume is what the profile wants: the same as its sources, taken one from the other.
-fn is_content(profile: &Value, tokens: &[(String, i64, String)], projected: &Value) {
+fn is_content(profile: &Value, tokens: &[GivenToken], projected: &Value) {
     let mode = |of: &Value| of.get("defaultMode").and_then(Value::as_i64).unwrap_or(420);
     assert_eq!(mode(projected), mode(&profile["volume"]), "mode");
     let plain = |sources: &Value| -> Vec<String> {
@@ -439,13 +439,13 @@ fn is_content(profile: &Value, tokens: &[(String, i64, String)], projected: &Val
         texts
     };
     let mut wanted = profile.clone();
-    for (token, (audience, ..)) in wanted["tokens"]
+    for (token, given) in wanted["tokens"]
         .as_array_mut()
         .unwrap()
         .iter_mut()
         .zip(tokens)
     {
-        token["audience"] = json!(audience);
+        token["audience"] = json!(given.audience);
     }
     assert_eq!(
         plain(&projected["sources"]),

@@ -13,7 +13,7 @@ use super::{
     world::World,
 };
 use crate::{
-    inject::{Plan, Profile},
+    inject::{GivenVolume, Plan},
     reference::{Check, Question, Reference, Resource, Target},
 };
 
@@ -23,7 +23,7 @@ pub(super) struct Answers<'a, 'f> {
     /// Found out once.
     maker: OnceCell<Known<Maker<'f>>>,
     /// Profiles that the pod of the request gets, with the volume of each; found out once.
-    given: OnceCell<Known<Vec<(&'a Profile, String)>>>,
+    given: OnceCell<Known<Vec<GivenVolume<'a>>>>,
 }
 
 impl<'a: 'f, 'f> Answers<'a, 'f> {
@@ -151,8 +151,8 @@ impl<'a: 'f, 'f> Answers<'a, 'f> {
             Ok(plan.map_or_else(|_| Vec::new(), Plan::volumes))
         });
         let given = given.as_ref().map_err(|pending| *pending)?;
-        let mut of_profile = given.iter().filter(|(_, held)| held == volume);
-        let profile = of_profile.find(|(profile, _)| profile.is_for(audience));
-        Ok(profile.map(|(profile, _)| Reason::Profile(profile.name.to_string())))
+        let mut of_profile = given.iter().filter(|held| held.name == volume);
+        let held = of_profile.find(|held| held.profile.is_for(audience));
+        Ok(held.map(|held| Reason::Profile(held.profile.name.to_string())))
     }
 }

@@ -17,7 +17,7 @@ pub enum BadProfile {
         /// The name of the profile.
         name: String,
         /// What is wrong.
-        mistake: Mistake,
+        mistake: ProfileMistake,
     },
     /// It has no name that pods could ask by.
     #[error("a profile needs a name of lower case letters, digits and \"-\"; \"{0}\" is none")]
@@ -37,7 +37,7 @@ pub enum BadProfile {
 
 /// What is wrong with a profile. In words it goes on from the name of the profile.
 #[derive(Debug, thiserror::Error)]
-pub enum Mistake {
+pub enum ProfileMistake {
     /// The annotation for the audience could be for any of its tokens.
     #[error("has several tokens: an annotation for the audience would not say of which")]
     Audience,

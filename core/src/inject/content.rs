@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::profile::{Profile, Token};
+use super::{effect::GivenToken, profile::Profile};
 use crate::{
     object::Projected,
     reference::token::{EXTENDED, FILE_MODE},
@@ -11,8 +11,8 @@ use crate::{
 /// What the volume of a profile is to hold in one pod, all values decided.
 #[derive(Debug)]
 pub(super) struct Content<'p> {
-    profile: &'p Profile,
-    pub(super) tokens: Vec<Token>,
+    pub(super) profile: &'p Profile,
+    pub(super) tokens: Vec<GivenToken>,
 }
 
 /// How a volume of a pod compares to it.
@@ -20,14 +20,23 @@ pub(super) struct Content<'p> {
 pub(super) enum Compared {
     /// It holds something else.
     Different,
-    /// It holds the same, but for a token that lives for a year, at this source: what Kubernetes mounts by itself.
-    Extended { source: usize, seconds: i64 },
+    /// It holds the same, but for tokens that live for a year: what Kubernetes mounts by itself.
+    Extended(Vec<Extended>),
     /// It holds the same.
     Same,
 }
 
+/// A token of a pod's volume that lives for a year.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Extended {
+    /// Its place among the sources of the volume.
+    pub(super) source: usize,
+    /// The lifetime in seconds that it is to have.
+    pub(super) seconds: i64,
+}
+
 impl<'p> Content<'p> {
-    pub(super) fn new(profile: &'p Profile, tokens: Vec<Token>) -> Self {
+    pub(super) fn new(profile: &'p Profile, tokens: Vec<GivenToken>) -> Self {
         Self { profile, tokens }
     }
 
@@ -42,19 +51,23 @@ impl<'p> Content<'p> {
         if volume.mode() != mode || volume.sources().len() != wanted {
             return Compared::Different;
         }
-        let mut extended = None;
-        let mut left: Vec<&Token> = self.tokens.iter().collect();
+        let mut extended = Vec::new();
+        let mut left: Vec<&GivenToken> = self.tokens.iter().collect();
         let (mut certificate, mut namespace) = (profile.root_certificate, profile.namespace_file);
         for (index, source) in volume.sources().iter().enumerate() {
             if let Some(held) = &source.service_account_token {
-                let is_it =
-                    |token: &&Token| *token.audience == *held.audience && *token.path == *held.path;
+                let is_it = |token: &&GivenToken| {
+                    *token.audience == *held.audience && *token.path == *held.path
+                };
                 let Some(at) = left.iter().position(is_it) else {
                     return Compared::Different;
                 };
                 let token = left.swap_remove(at);
                 if held.audience.is_empty() && held.seconds() == EXTENDED {
-                    extended = Some((index, token.seconds));
+                    extended.push(Extended {
+                        source: index,
+                        seconds: token.seconds,
+                    });
                 } else if !profile.bounds.seconds.contains(&held.seconds()) {
                     return Compared::Different;
                 }
@@ -66,16 +79,17 @@ impl<'p> Content<'p> {
                 return Compared::Different;
             }
         }
-        match extended {
-            Some((source, seconds)) => Compared::Extended { source, seconds },
-            None => Compared::Same,
+        if extended.is_empty() {
+            Compared::Same
+        } else {
+            Compared::Extended(extended)
         }
     }
 
     /// The volume as JSON.
     pub(super) fn volume(&self, name: &str) -> Value {
         let profile = self.profile;
-        let token = |token: &Token| {
+        let token = |token: &GivenToken| {
             let mut source = Map::new();
             if !token.audience.is_empty() {
                 source.insert("audience".to_owned(), token.audience.clone().into());

@@ -24,7 +24,7 @@ pub(super) struct Draft<'a> {
     has_volumes: bool,
     labelled: Labelled,
     added: Vec<Value>,
-    shortened: Vec<(usize, usize, i64)>,
+    shortened: Vec<Shortened>,
     pub(super) fs_group: Option<i64>,
     pub(super) labels: BTreeMap<&'a str, &'a str>,
 }
@@ -44,9 +44,32 @@ pub(super) struct Seat<'a> {
     list: &'static str,
     index: usize,
     pub(super) container: Container<'a>,
-    /// Volume, path and the profile that it comes from.
-    pub(super) mounts: Vec<(String, &'a str, &'a str)>,
-    pub(super) env: Vec<(&'a str, String)>,
+    pub(super) mounts: Vec<NewMount<'a>>,
+    pub(super) env: Vec<NewVariable<'a>>,
+}
+
+/// A mount that a container gets.
+#[derive(Debug)]
+pub(super) struct NewMount<'a> {
+    pub(super) volume: String,
+    pub(super) path: &'a str,
+    /// The profile that it comes from.
+    pub(super) by: &'a str,
+}
+
+/// A variable that a container gets.
+#[derive(Debug)]
+pub(super) struct NewVariable<'a> {
+    pub(super) name: &'a str,
+    pub(super) value: String,
+}
+
+/// A token of a volume of the pod that gets another lifetime.
+#[derive(Debug, PartialEq, Eq)]
+struct Shortened {
+    volume: usize,
+    source: usize,
+    seconds: i64,
 }
 
 impl<'a> Draft<'a> {
@@ -99,8 +122,13 @@ impl<'a> Draft<'a> {
 
     /// Gives the token of a source of a volume of the pod another lifetime.
     pub(super) fn shorten(&mut self, volume: usize, source: usize, seconds: i64) {
-        if !self.shortened.contains(&(volume, source, seconds)) {
-            self.shortened.push((volume, source, seconds));
+        let shortened = Shortened {
+            volume,
+            source,
+            seconds,
+        };
+        if !self.shortened.contains(&shortened) {
+            self.shortened.push(shortened);
         }
     }
 
@@ -129,7 +157,7 @@ impl<'a> Draft<'a> {
             let had = &seat.container;
             let env = seat.env.iter();
             let env = env
-                .map(|(name, value)| json!({"name": name, "value": value}))
+                .map(|NewVariable { name, value }| json!({"name": name, "value": value}))
                 .collect();
             append(
                 &mut add,
@@ -139,7 +167,9 @@ impl<'a> Draft<'a> {
             );
             let mounts = seat.mounts.iter();
             let mounts = mounts
-                .map(|(name, path, _)| json!({"name": name, "mountPath": path, "readOnly": true}))
+                .map(|NewMount { volume, path, .. }| {
+                    json!({"name": volume, "mountPath": path, "readOnly": true})
+                })
                 .collect();
             let there = had.volume_mounts.is_some();
             append(
@@ -154,17 +184,23 @@ impl<'a> Draft<'a> {
             (Some(group), Some(_)) => add(&["spec", "securityContext", "fsGroup"], json!(group)),
             (Some(group), None) => add(&["spec", "securityContext"], json!({ "fsGroup": group })),
         }
-        for (volume, source, seconds) in self.shortened {
-            let (volume, source) = (volume.to_string(), source.to_string());
-            let tail = ["spec", "volumes", &volume, "projected", "sources", &source];
-            let tail: Vec<&str> = tail
-                .into_iter()
-                .chain(["serviceAccountToken", "expirationSeconds"])
-                .collect();
+        for shortened in self.shortened {
+            let volume = shortened.volume.to_string();
+            let source = shortened.source.to_string();
+            let tail = [
+                "spec",
+                "volumes",
+                &volume,
+                "projected",
+                "sources",
+                &source,
+                "serviceAccountToken",
+                "expirationSeconds",
+            ];
             // It lives for a year because of what stands there: so it is there.
             patch.push(PatchOperation::Replace(ReplaceOperation {
                 path: pointer(base, &tail),
-                value: json!(seconds),
+                value: json!(shortened.seconds),
             }));
         }
         Patch(patch)

@@ -62,18 +62,38 @@ pub(super) fn one_line(text: String) -> String {
 pub struct Given<'a> {
     /// The name of the volume in this pod.
     pub volume: String,
-    /// The tokens, as audience, seconds and path; the audience is empty for the API server.
-    pub tokens: Vec<(String, i64, String)>,
+    /// The tokens.
+    pub tokens: Vec<GivenToken>,
     /// What comes of each container.
     pub containers: Vec<Touched<'a>>,
-    /// The fsGroup that the pod gets, and the container because of which.
-    pub fs_group: Option<(i64, Text<'a>)>,
-    /// The lifetime that the token of the pod's own volume gets.
+    /// The fsGroup that the pod gets.
+    pub fs_group: Option<GivenGroup<'a>>,
+    /// The lifetime in seconds that the token of the pod's own volume gets.
     pub shortened: Option<i64>,
     /// Whether anything changes.
     pub changed: bool,
     /// What the author should know.
     pub warnings: Vec<String>,
+}
+
+/// A token, all values decided.
+#[derive(Clone, Debug)]
+pub struct GivenToken {
+    /// Who accepts it; empty: the API server.
+    pub audience: String,
+    /// Its lifetime in seconds.
+    pub seconds: i64,
+    /// Its file in the volume.
+    pub path: String,
+}
+
+/// The group that owns the files of the pod's volumes.
+#[derive(Debug)]
+pub struct GivenGroup<'a> {
+    /// Its number.
+    pub id: i64,
+    /// The container because of which it is given.
+    pub because: Text<'a>,
 }
 
 /// What comes of a container.
@@ -116,7 +136,10 @@ impl fmt::Display for Given<'_> {
         if let Some(seconds) = self.shortened {
             write!(f, " of the pod, its token from {EXTENDED} to {seconds} s")?;
         } else {
-            for (audience, seconds, _) in &self.tokens {
+            for GivenToken {
+                audience, seconds, ..
+            } in &self.tokens
+            {
                 let audience = if audience.is_empty() {
                     "the API server"
                 } else {
@@ -125,8 +148,8 @@ impl fmt::Display for Given<'_> {
                 write!(f, ", token for {audience} of {seconds} s")?;
             }
         }
-        if let Some((group, because)) = &self.fs_group {
-            write!(f, ", fsGroup {group} (container {because})")?;
+        if let Some(GivenGroup { id, because }) = &self.fs_group {
+            write!(f, ", fsGroup {id} (container {because})")?;
         }
         Ok(())
     }

@@ -209,7 +209,7 @@ pub(super) struct BoundsEntry {
 /// What happens if a name is taken.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum OnClash {
+pub(super) enum OnClash {
     /// The next free name is taken.
     NextName,
     /// The pod is refused.
@@ -220,7 +220,7 @@ pub enum OnClash {
 /// What happens to a lifetime that is out of bounds.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum OutOfRange {
+pub(super) enum OutOfRange {
     /// It becomes the nearest that is allowed.
     Clamp,
     /// The pod is refused.
@@ -231,7 +231,7 @@ pub enum OutOfRange {
 /// When a pod gets an fsGroup.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum When {
+pub(super) enum When {
     /// Whoever it runs as.
     Always,
     /// If it is known not to run as root.

@@ -6,7 +6,7 @@ use super::{
     account::{Account, annotations},
     draft::Draft,
     effect::{Effect, Step, one_line},
-    place::Maker,
+    make::Maker,
     pod::Head,
     profile::Profile,
     select::{Asks, passes_over, unknown},
@@ -26,6 +26,15 @@ pub struct Plan<'a> {
     pub refusals: Vec<String>,
     /// What is to be changed; empty if nothing is.
     pub patch: Patch,
+}
+
+/// A volume that a pod gets or has by a profile.
+#[derive(Debug)]
+pub struct GivenVolume<'a> {
+    /// The profile.
+    pub profile: &'a Profile,
+    /// Its name in the pod.
+    pub name: String,
 }
 
 /// There is no plan yet.
@@ -122,11 +131,13 @@ pub fn plan<'a, 'k>(
 }
 
 impl<'a> Plan<'a> {
-    /// The profiles that the pod gets or has, with the volume of each. One whose token still lives for a year is left
-    /// out: the profile gives another.
-    pub fn volumes(self) -> Vec<(&'a Profile, String)> {
+    /// The profiles that the pod gets or has. One whose token still lives for a year is left out: the profile gives another.
+    pub fn volumes(self) -> Vec<GivenVolume<'a>> {
         let given = self.steps.into_iter().filter_map(|step| match step.effect {
-            Effect::Given(given) if given.shortened.is_none() => Some((step.profile, given.volume)),
+            Effect::Given(given) if given.shortened.is_none() => Some(GivenVolume {
+                profile: step.profile,
+                name: given.volume,
+            }),
             _ => None,
         });
         given.collect()

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    object::{BadObject, Metadata, Texts, Volume, account, parse, text},
+    object::{BadObject, Metadata, Texts, Volume, account, fields, parse, text},
     reference::Text,
 };
 
@@ -88,6 +88,8 @@ pub(super) struct Mount<'a> {
     pub(super) name: Text<'a>,
     #[serde(rename = "mountPath", borrow, default)]
     pub(super) path: Text<'a>,
+    #[serde(default)]
+    read_only: Option<bool>,
     #[serde(borrow, default)]
     sub_path: Text<'a>,
     #[serde(borrow, default)]
@@ -163,6 +165,46 @@ impl<'a> Spec<'a> {
 
     pub(super) fn volumes(&self) -> Result<Option<Vec<Volume<'a>>>, BadObject> {
         self.volumes.map(parse).transpose()
+    }
+
+    /// Whether there is, or will be, a folder for whatever is mounted inside this mount: the volume is writable, or one in
+    /// which the kubelet makes it. What cannot be read, or is not among the volumes, no API server takes.
+    pub(super) fn has_mount_points(&self, mount: &Mount<'_>) -> bool {
+        /// In the root of these the kubelet makes it.
+        const MADE: [&str; 4] = ["configMap", "downwardAPI", "projected", "secret"];
+        /// Read-only, whatever anybody says.
+        const IMAGE: &str = "image";
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Source {
+            #[serde(default)]
+            read_only: Option<bool>,
+        }
+
+        let volumes: Vec<&RawValue> = match self.volumes.map(parse) {
+            Some(Ok(volumes)) => volumes,
+            Some(Err(_)) | None => return true,
+        };
+        let mut read = volumes.into_iter().filter_map(|held| fields(held).ok());
+        let volume = read.find(|volume| {
+            let name = volume.get("name").and_then(|name| text(name));
+            name.is_some_and(|name| *name == *mount.name)
+        });
+        let Some(volume) = volume else {
+            return true;
+        };
+        if MADE.iter().any(|made| volume.contains_key(*made)) {
+            return mount.is_whole();
+        }
+        let sources = || {
+            volume
+                .values()
+                .filter_map(|held| parse::<Source>(held).ok())
+        };
+        let read_only = volume.contains_key(IMAGE)
+            || mount.read_only == Some(true)
+            || sources().any(|source| source.read_only == Some(true));
+        !read_only
     }
 
     /// Init containers, native sidecars among them, then the others.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::{
-    bad::{BadProfile, Mistake},
+    bad::{BadProfile, ProfileMistake},
     complete::complete,
     entry::{
         BoundsEntry, ContainersEntry, EnvEntry, FsGroupEntry, OnClash, OutOfRange, OverridesEntry,
@@ -186,7 +186,7 @@ impl Profile {
     }
 
     /// A complete entry with this name, value by value.
-    fn read(name: &str, entry: ProfileEntry) -> Result<Self, Mistake> {
+    fn read(name: &str, entry: ProfileEntry) -> Result<Self, ProfileMistake> {
         let bounds = bounds(entry.bounds.unwrap_or_default())?;
         let tokens = tokens(entry.tokens.unwrap_or_default(), &bounds.seconds)?;
         let profile = Self {
@@ -209,7 +209,10 @@ impl Profile {
         let mut paths: Vec<&str> = Vec::new();
         for path in profile.files() {
             if let Some(taken) = paths.iter().find(|known| overlap(known, path)) {
-                return Err(Mistake::OnePath((*taken).to_owned(), path.to_owned()));
+                return Err(ProfileMistake::OnePath(
+                    (*taken).to_owned(),
+                    path.to_owned(),
+                ));
             }
             paths.push(path);
         }
@@ -242,11 +245,11 @@ impl From<ContainersEntry> for Containers {
     }
 }
 
-fn bounds(entry: BoundsEntry) -> Result<Bounds, Mistake> {
+fn bounds(entry: BoundsEntry) -> Result<Bounds, ProfileMistake> {
     let (least, most) = entry.expiration_seconds.unwrap_or(BOUNDS);
     let seconds = least..=most;
     if !LIFETIMES.contains(&least) || !LIFETIMES.contains(&most) || seconds.is_empty() {
-        return Err(Mistake::Bounds(least, most));
+        return Err(ProfileMistake::Bounds(least, most));
     }
     Ok(Bounds {
         seconds,
@@ -256,9 +259,12 @@ fn bounds(entry: BoundsEntry) -> Result<Bounds, Mistake> {
 }
 
 /// The tokens, each as Kubernetes takes it, with a lifetime that is within the profile's own bounds.
-fn tokens(entries: Vec<TokenEntry>, bounds: &RangeInclusive<i64>) -> Result<Vec<Token>, Mistake> {
+fn tokens(
+    entries: Vec<TokenEntry>,
+    bounds: &RangeInclusive<i64>,
+) -> Result<Vec<Token>, ProfileMistake> {
     if entries.is_empty() {
-        return Err(Mistake::NoTokens);
+        return Err(ProfileMistake::NoTokens);
     }
     let tokens = entries.into_iter().map(|entry| {
         let token = Token {
@@ -272,7 +278,7 @@ fn tokens(entries: Vec<TokenEntry>, bounds: &RangeInclusive<i64>) -> Result<Vec<
     tokens.collect()
 }
 
-fn lives(token: &Token, bounds: &RangeInclusive<i64>) -> Result<(), Mistake> {
+fn lives(token: &Token, bounds: &RangeInclusive<i64>) -> Result<(), ProfileMistake> {
     let Token {
         audience,
         seconds,
@@ -280,11 +286,11 @@ fn lives(token: &Token, bounds: &RangeInclusive<i64>) -> Result<(), Mistake> {
         path,
     } = token;
     if !is_relative(path) {
-        return Err(Mistake::TokenPath(path.clone()));
+        return Err(ProfileMistake::TokenPath(path.clone()));
     }
     let (least, most) = (*bounds.start(), *bounds.end());
     if !bounds.contains(seconds) {
-        return Err(Mistake::Lifetime {
+        return Err(ProfileMistake::Lifetime {
             seconds: *seconds,
             path: path.clone(),
             least,
@@ -292,7 +298,7 @@ fn lives(token: &Token, bounds: &RangeInclusive<i64>) -> Result<(), Mistake> {
         });
     }
     if *jitter < 0 || seconds.saturating_sub(*jitter) < least {
-        return Err(Mistake::Jitter {
+        return Err(ProfileMistake::Jitter {
             seconds: *seconds,
             path: path.clone(),
             jitter: *jitter,
@@ -300,15 +306,15 @@ fn lives(token: &Token, bounds: &RangeInclusive<i64>) -> Result<(), Mistake> {
         });
     }
     if audience.is_empty() && *seconds == EXTENDED {
-        return Err(Mistake::Extended);
+        return Err(ProfileMistake::Extended);
     }
     Ok(())
 }
 
-fn volume(profile: &str, entry: VolumeEntry) -> Result<Volume, Mistake> {
+fn volume(profile: &str, entry: VolumeEntry) -> Result<Volume, ProfileMistake> {
     let name = entry.name.unwrap_or_else(|| profile.to_owned());
     if !is_dns_label(&name) {
-        return Err(Mistake::Volume(name));
+        return Err(ProfileMistake::Volume(name));
     }
     let given = entry.mount_path.unwrap_or_default();
     let mount_path = match given
@@ -316,11 +322,11 @@ fn volume(profile: &str, entry: VolumeEntry) -> Result<Volume, Mistake> {
         .map(|path| path.trim_end_matches('/'))
     {
         Some(path) if is_relative(path) && !path.contains([':', '\\']) => format!("/{path}"),
-        _ => return Err(Mistake::MountPath(given)),
+        _ => return Err(ProfileMistake::MountPath(given)),
     };
     let mode = entry.default_mode;
     if mode.is_some_and(|mode| !(0..=0o777).contains(&mode)) {
-        return Err(Mistake::Mode);
+        return Err(ProfileMistake::Mode);
     }
     Ok(Volume {
         name,
@@ -329,26 +335,26 @@ fn volume(profile: &str, entry: VolumeEntry) -> Result<Volume, Mistake> {
     })
 }
 
-fn env(entries: Vec<EnvEntry>, tokens: &[Token]) -> Result<Vec<Env>, Mistake> {
+fn env(entries: Vec<EnvEntry>, tokens: &[Token]) -> Result<Vec<Env>, ProfileMistake> {
     let mut env: Vec<Env> = Vec::with_capacity(entries.len());
     for entry in entries {
         let variable = variable(entry, tokens)?;
         if env.iter().any(|known| known.name == variable.name) {
-            return Err(Mistake::VariableTwice(variable.name));
+            return Err(ProfileMistake::VariableTwice(variable.name));
         }
         env.push(variable);
     }
     Ok(env)
 }
 
-fn variable(entry: EnvEntry, tokens: &[Token]) -> Result<Env, Mistake> {
+fn variable(entry: EnvEntry, tokens: &[Token]) -> Result<Env, ProfileMistake> {
     let name = entry.name;
     if name.is_empty() || name.contains('=') || name.contains(char::is_control) {
-        return Err(Mistake::Variable(name));
+        return Err(ProfileMistake::Variable(name));
     }
     let annotation = entry.from_service_account_annotation;
     if entry.values.is_some() && annotation.is_none() {
-        return Err(Mistake::Values(name));
+        return Err(ProfileMistake::Values(name));
     }
     let value = match (entry.value, annotation, entry.token_file) {
         (Some(value), None, None) => EnvValue::Literal(value),
@@ -361,12 +367,12 @@ fn variable(entry: EnvEntry, tokens: &[Token]) -> Result<Env, Mistake> {
             EnvValue::TokenFile(path)
         }
         (None, None, Some(path)) => {
-            return Err(Mistake::NoToken {
+            return Err(ProfileMistake::NoToken {
                 path,
                 variable: name,
             });
         }
-        _ => return Err(Mistake::Value(name)),
+        _ => return Err(ProfileMistake::Value(name)),
     };
     Ok(Env {
         name,
@@ -375,10 +381,10 @@ fn variable(entry: EnvEntry, tokens: &[Token]) -> Result<Env, Mistake> {
     })
 }
 
-fn fs_group(entry: &FsGroupEntry) -> Result<FsGroup, Mistake> {
+fn fs_group(entry: &FsGroupEntry) -> Result<FsGroup, ProfileMistake> {
     let value = entry.value.unwrap_or(NOBODY);
     if !GROUPS.contains(&value) {
-        return Err(Mistake::Group(value));
+        return Err(ProfileMistake::Group(value));
     }
     Ok(FsGroup {
         when: entry.when.unwrap_or_default(),
@@ -386,13 +392,17 @@ fn fs_group(entry: &FsGroupEntry) -> Result<FsGroup, Mistake> {
     })
 }
 
-fn overrides(profile: &str, entry: OverridesEntry, tokens: &[Token]) -> Result<Overrides, Mistake> {
+fn overrides(
+    profile: &str,
+    entry: OverridesEntry,
+    tokens: &[Token],
+) -> Result<Overrides, ProfileMistake> {
     let annotation = |given: Option<String>, word: &str| {
         given.unwrap_or_else(|| format!("{profile}.usher.dev/{word}"))
     };
     let audience = match (tokens, entry.audience) {
         ([_], given) => Some(annotation(given, "audience")),
-        (_, Some(_)) => return Err(Mistake::Audience),
+        (_, Some(_)) => return Err(ProfileMistake::Audience),
         (_, None) => None,
     };
     Ok(Overrides {

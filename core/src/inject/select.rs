@@ -10,9 +10,9 @@ use super::{
 use crate::reference::Pattern;
 
 /// The annotation by which a pod asks for profiles (`vault,aws-irsa`), declines one (`-vault`) or all (`false`).
-pub const ASKS: &str = "usher.dev/inject";
+pub(super) const ASKS: &str = "usher.dev/inject";
 /// The annotation by which a pod leaves out containers, whatever the profile.
-pub const SKIPS: &str = "usher.dev/skip-containers";
+const SKIPS: &str = "usher.dev/skip-containers";
 
 /// What a pod says about profiles.
 #[derive(Default)]
@@ -28,9 +28,10 @@ impl Asks {
         let mut asks = Self::default();
         for name in names(text.as_deref().unwrap_or_default()) {
             match name.strip_prefix('-') {
-                _ if name == "false" => asks.none = true,
+                // No profile has a capital in its name: "False" cannot be meant as one.
+                _ if name.eq_ignore_ascii_case("false") => asks.none = true,
                 // What it says for every profile that does not have to be asked for.
-                _ if name == "true" => {}
+                _ if name.eq_ignore_ascii_case("true") => {}
                 Some(declined) => asks.declined.push(declined.to_owned()),
                 None => asks.names.push(name.to_owned()),
             }
@@ -113,10 +114,20 @@ pub(super) fn unknown(
     );
     let known: Vec<&str> = selected.iter().map(|profile| &*profile.name).collect();
     if !known.is_empty() {
-        message.push_str("; it gets ");
+        message.push_str("; it would get ");
         message.push_str(&known.join(", "));
     }
     message
+}
+
+/// The other way out for a pod that cannot have a profile as it is, as the end of a sentence, where there is one.
+pub(super) fn or_decline(profile: &Profile) -> String {
+    let Profile { name, required, .. } = profile;
+    if *required {
+        String::new()
+    } else {
+        format!(", or decline the profile ({ASKS}: \"-{name}\")")
+    }
 }
 
 /// Which containers are to have the volume.

@@ -1,95 +1,131 @@
-//! The values of a profile for one pod: lifetimes, audiences, variables.
+//! The values of a profile's tokens for one pod: lifetimes and audiences.
 
 use super::{
     account::Known,
+    effect::GivenToken,
     entry::OutOfRange,
-    place::Maker,
+    pod::Head,
     profile::{Profile, Token},
 };
 use crate::reference::{fnv, token::EXTENDED};
 
-impl Maker<'_, '_> {
-    /// The tokens with the values that hold for this pod: its own word, then that of its account, then the profile's.
-    pub(super) fn tokens(
-        &self,
-        account: Option<&Known<'_>>,
-        warnings: &mut Vec<String>,
-    ) -> Result<Vec<Token>, String> {
+/// Where values of a profile may come from.
+pub(super) struct Values<'v> {
+    pub(super) profile: &'v Profile,
+    pub(super) head: &'v Head<'v>,
+    /// None if it is not known.
+    pub(super) account: Option<&'v Known<'v>>,
+    /// What differs from pod to pod.
+    pub(super) seed: &'v str,
+}
+
+impl Values<'_> {
+    /// The tokens with the values that hold for this pod: its own word, then that of its account, then the profile's. An
+    /// error, as a sentence, if somebody's word is not one that the profile allows.
+    pub(super) fn tokens(&self, warnings: &mut Vec<String>) -> Result<Vec<GivenToken>, String> {
+        let asked = self.lifetime(warnings)?;
+        let mut tokens: Vec<GivenToken> = self
+            .profile
+            .tokens
+            .iter()
+            .map(|token| GivenToken {
+                audience: token.audience.clone(),
+                seconds: asked.unwrap_or_else(|| self.varied(token)),
+                path: token.path.clone(),
+            })
+            .collect();
+        if let [only] = &mut *tokens
+            && let Some(audience) = self.audience(&only.audience)?
+        {
+            only.audience = audience;
+        }
+        Ok(tokens)
+    }
+
+    /// What an annotation says, and whose it is.
+    fn given(&self, key: &str) -> Option<(String, &'static str)> {
+        let own = self.head.annotation(key);
+        let own = own.map(|value| (value.to_string(), "the pod"));
+        let of_account = || {
+            let value = self.account?.get(key).filter(|value| !value.is_empty())?;
+            Some((value.to_owned(), "the service account"))
+        };
+        own.or_else(of_account)
+    }
+
+    /// The lifetime in seconds that somebody asks for.
+    fn lifetime(&self, warnings: &mut Vec<String>) -> Result<Option<i64>, String> {
+        let Profile {
+            name,
+            overrides,
+            bounds,
+            tokens,
+            ..
+        } = self.profile;
+        let key = &overrides.seconds;
+        let Some((text, of)) = self.given(key) else {
+            return Ok(None);
+        };
+        let (least, most) = (*bounds.seconds.start(), *bounds.seconds.end());
+        let shown: String = text.chars().take(40).collect();
+        let wanted: i64 = text.parse().map_err(|_| {
+            format!(
+                "profile \"{name}\": the lifetime \"{}\" is no number of seconds (annotation {key} of {of}); write a \
+                 whole number from {least} to {most}",
+                shown.escape_debug()
+            )
+        })?;
+        let mut seconds = wanted.clamp(least, most);
+        if seconds == EXTENDED && tokens.iter().any(|token| token.audience.is_empty()) {
+            // Exactly this many would live for a year.
+            seconds = seconds.saturating_sub(7);
+        }
+        if wanted != seconds {
+            let what = format!(
+                "profile \"{name}\": a lifetime of {wanted} s is not within {least} to {most} s (annotation {key} of {of})"
+            );
+            match bounds.out_of_range {
+                OutOfRange::Refuse => return Err(what),
+                OutOfRange::Clamp => warnings.push(format!("{what}; it is {seconds} s")),
+            }
+        }
+        Ok(Some(seconds))
+    }
+
+    /// The lifetime in seconds that the profile gives, different for each pod.
+    fn varied(&self, token: &Token) -> i64 {
+        let texts = [self.seed, &self.profile.name, &token.path];
+        let seconds = token.seconds - vary(token.jitter, &texts);
+        if token.audience.is_empty() && seconds == EXTENDED {
+            seconds.saturating_sub(1)
+        } else {
+            seconds
+        }
+    }
+
+    /// The audience that somebody asks for instead of this one.
+    fn audience(&self, own: &str) -> Result<Option<String>, String> {
         let Profile {
             name,
             overrides,
             bounds,
             ..
         } = self.profile;
-        let given = |key: &str| {
-            let own = self.head.annotation(key);
-            let own = own.map(|value| (value.to_string(), "the pod"));
-            let of_account = || {
-                let value = account?.get(key).filter(|value| !value.is_empty())?;
-                Some((value.to_owned(), "the service account"))
-            };
-            own.or_else(of_account)
+        let Some(key) = &overrides.audience else {
+            return Ok(None);
         };
-        let mut tokens = self.profile.tokens.clone();
-        let (least, most) = (*bounds.seconds.start(), *bounds.seconds.end());
-        if let Some((text, of)) = given(&overrides.seconds) {
-            let key = &overrides.seconds;
-            let shown: String = text.chars().take(40).collect();
-            let wanted: i64 = text.parse().map_err(|_| {
-                format!(
-                    "profile \"{name}\": the lifetime \"{}\" is no number of seconds (annotation {key} of {of}); write a \
-                     whole number from {least} to {most}",
-                    shown.escape_debug()
-                )
-            })?;
-            let mut seconds = wanted.clamp(least, most);
-            let api = self
-                .profile
-                .tokens
-                .iter()
-                .any(|token| token.audience.is_empty());
-            if api && seconds == EXTENDED {
-                // Exactly this many would live for a year.
-                seconds = seconds.saturating_sub(7);
-            }
-            if wanted != seconds {
-                let what = format!(
-                    "profile \"{name}\": a lifetime of {wanted} s is not within {least} to {most} s (annotation {key} of {of})"
-                );
-                match bounds.out_of_range {
-                    OutOfRange::Refuse => return Err(what),
-                    OutOfRange::Clamp => warnings.push(format!("{what}; it is {seconds} s")),
-                }
-            }
-            for token in &mut tokens {
-                token.seconds = seconds;
-            }
-        } else {
-            for token in &mut tokens {
-                token.seconds -= vary(token.jitter, &[self.subject.seed, name, &token.path]);
-                if token.audience.is_empty() && token.seconds == EXTENDED {
-                    token.seconds -= 1;
-                }
-            }
+        let Some((audience, of)) = self.given(key).filter(|(audience, _)| audience != own) else {
+            return Ok(None);
+        };
+        let mut allowed = bounds.audiences.iter();
+        if !allowed.any(|allowed| allowed.matches(&audience)) {
+            let shown: String = audience.chars().take(200).collect();
+            return Err(format!(
+                "profile \"{name}\": the audience \"{}\" is not one that it allows (annotation {key} of {of})",
+                shown.escape_debug()
+            ));
         }
-        if let (Some(key), [token]) = (&overrides.audience, &mut *tokens)
-            && let Some((audience, of)) = given(key)
-            && audience != token.audience
-        {
-            if !bounds
-                .audiences
-                .iter()
-                .any(|allowed| allowed.matches(&audience))
-            {
-                let shown: String = audience.chars().take(200).collect();
-                return Err(format!(
-                    "profile \"{name}\": the audience \"{}\" is not one that it allows (annotation {key} of {of})",
-                    shown.escape_debug()
-                ));
-            }
-            token.audience = audience;
-        }
-        Ok(tokens)
+        Ok(Some(audience))
     }
 }
 
