@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use json_patch::{AddOperation, Patch, PatchOperation, ReplaceOperation, jsonptr::PointerBuf};
+use json_patch::{AddOperation, Patch, PatchOperation, ReplaceOperation};
 use serde_json::{Value, json};
 
 use super::pod::{Container, Head, Labelled, Security};
 use crate::{
-    object::{BadObject, Projected, Volume},
+    object::{BadObject, Projected, Volume, pointer},
     reference::Text,
 };
 
@@ -182,8 +182,4 @@ fn append(add: &mut impl FnMut(&[&str], Value), list: &[&str], there: bool, entr
     } else if !entries.is_empty() {
         add(list, Value::Array(entries));
     }
-}
-
-fn pointer(base: &[Box<str>], tail: &[&str]) -> PointerBuf {
-    PointerBuf::from_tokens(base.iter().map(|key| &**key).chain(tail.iter().copied()))
 }

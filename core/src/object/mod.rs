@@ -6,6 +6,7 @@
 mod field_path;
 mod meta;
 mod pod;
+mod pointer;
 mod projection;
 mod seek;
 mod strict;
@@ -16,6 +17,7 @@ pub use field_path::{BadPath, FieldPath, Lost, Memo, Place, Step};
 pub use meta::{Metadata, Owner, Texts};
 pub(crate) use pod::account;
 pub use pod::{FIELDS, PodField, PodSpec, TOLERATIONS, decides, is_containers};
+pub(crate) use pointer::pointer;
 pub use projection::{
     Credential, PodCertificateSource, Projected, Source, TokenSource, Volume, credentials,
 };

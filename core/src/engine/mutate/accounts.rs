@@ -1,6 +1,6 @@
 //! Accounts that custom resources leave open, written where the configuration names one.
 
-use json_patch::{AddOperation, PatchOperation, jsonptr::PointerBuf};
+use json_patch::{AddOperation, PatchOperation};
 use serde_json::{Value, value::RawValue};
 
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
         request::{Operation, Request},
         unchanged::as_before,
     },
-    object::{Lost, at},
+    object::{Lost, at, pointer},
     reference::Pattern,
     sight::unnamed,
 };
@@ -84,24 +84,19 @@ impl Written {
     fn add(&mut self, object: &RawValue, path: &[Box<str>], text: &str) -> Result<(), Lost> {
         for length in 1..=path.len() {
             let (way, rest) = path.split_at(length);
-            let pointer = PointerBuf::from_tokens(way.iter().map(|key| &**key));
+            let path = pointer(way, &[]);
             let value = if rest.is_empty() {
                 text.into()
             } else if at::<&RawValue>(object, way)?.is_some()
-                || self
-                    .operations
-                    .iter()
-                    .any(|known| *known.path() == *pointer)
+                || self.operations.iter().any(|known| *known.path() == *path)
             {
                 continue;
             } else {
                 Value::Object(serde_json::Map::new())
             };
             // Adding a field that is there replaces it (RFC 6902, 4.1).
-            self.operations.push(PatchOperation::Add(AddOperation {
-                path: pointer,
-                value,
-            }));
+            let added = AddOperation { path, value };
+            self.operations.push(PatchOperation::Add(added));
         }
         Ok(())
     }

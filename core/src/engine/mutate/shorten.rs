@@ -10,7 +10,7 @@ use crate::{
         request::{Operation, Request},
         token::{is_bound_to_pod, is_mounted_by_kubernetes, words},
     },
-    object::{BadObject, PodSpec, TokenRequest, at, credentials},
+    object::{BadObject, PodSpec, TokenRequest, at, credentials, pointer},
     reference::{Check, Mode, Text},
 };
 
@@ -89,7 +89,7 @@ fn of_pod(
     spec: &PodSpec<'_>,
     base: &[Box<str>],
 ) -> Result<Vec<Shortened>, BadObject> {
-    let limit: Option<(usize, &TokenLimit)> = policy.limit(&request.namespace, &spec.account().1);
+    let limit: Option<(usize, &TokenLimit)> = policy.limit(&request.namespace, &spec.account());
     let Some((index, limit)) = limit else {
         return Ok(Vec::new());
     };
@@ -126,12 +126,6 @@ fn of_pod(
         })
     });
     Ok(written.collect())
-}
-
-/// What stands below a path of keys.
-fn pointer(base: &[Box<str>], below: &[&str]) -> PointerBuf {
-    let base = base.iter().map(|key| &**key);
-    PointerBuf::from_tokens(base.chain(below.iter().copied()))
 }
 
 fn why(asked: i64, audiences: &[Text<'_>], seconds: i64, index: usize) -> String {
