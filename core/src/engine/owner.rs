@@ -309,7 +309,7 @@ impl<'f> Template<'f> {
             .get_or_init(|| self.spec.volumes().unwrap_or_default());
         let mut held = credentials(volumes).take(TOKENS);
         // The account decides what its tokens are limited to.
-        self.spec.account().1 == pod.spec.account().1
+        self.spec.account() == pod.spec.account()
             && held.any(|held| {
                 if resource == Resource::SIGNERS {
                     let certificate = held.source.pod_certificate.as_ref();

@@ -258,9 +258,10 @@ pub struct PodSpec<'a> {
 }
 
 impl<'a> PodSpec<'a> {
-    /// The account that the pod runs as, and the field that says so.
-    pub fn account(&self) -> (&'static str, Text<'a>) {
-        ACCOUNT.name(self).unwrap_or_default()
+    /// The account that the pod runs as.
+    pub fn account(&self) -> Text<'a> {
+        let named = ACCOUNT.name(self).map(|(_, name)| name);
+        named.unwrap_or_default()
     }
 
     /// The node that the pod is put on past the scheduler; empty if none.
@@ -271,11 +272,6 @@ impl<'a> PodSpec<'a> {
     /// The runtime class; empty if none.
     pub fn runtime_class(&self) -> &Text<'a> {
         &self.runtime_class_name
-    }
-
-    /// The priority class; empty if none.
-    pub fn priority_class(&self) -> &Text<'a> {
-        &self.priority_class_name
     }
 
     /// The tolerations.
@@ -380,7 +376,7 @@ mod tests {
             assert!(found.path.to_string().starts_with(field.key), "{json}");
             assert!(field.says(&spec, &found.target), "{json}");
             assert_eq!(
-                spec.account().1 == "default".into(),
+                spec.account() == "default".into(),
                 field.check != Check::ServiceAccounts
             );
             let no_pod = PodSpec::default();
@@ -428,8 +424,9 @@ mod tests {
                 "default",
             ),
         ] {
-            let found = spec(json).account();
-            assert_eq!((found.0, &*found.1), (field, name), "{json}");
+            let spec = spec(json);
+            assert_eq!(ACCOUNT.name(&spec), Some((field, name.into())), "{json}");
+            assert_eq!(spec.account(), name.into(), "{json}");
         }
     }
 

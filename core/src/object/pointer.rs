@@ -1,8 +1,20 @@
-//! Where a patch writes.
+//! JSON Pointers (RFC 6901), which the operations of a patch are written with.
 
 use json_patch::jsonptr::PointerBuf;
 
-/// The JSON Pointer (RFC 6901) to what stands below a path of keys, with whatever is in a key escaped.
+/// The pointer to what stands at these keys, and at those below them. Whatever a key holds is escaped.
 pub(crate) fn pointer(base: &[Box<str>], below: &[&str]) -> PointerBuf {
-    PointerBuf::from_tokens(base.iter().map(|key| &**key).chain(below.iter().copied()))
+    let base = base.iter().map(|key| &**key);
+    PointerBuf::from_tokens(base.chain(below.iter().copied()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_escaped() {
+        let base: [Box<str>; 2] = ["a/b".into(), "~".into()];
+        assert_eq!(pointer(&base, &["0", "c"]).as_str(), "/a~1b/~0/0/c");
+    }
 }

@@ -1,3 +1,5 @@
+//! What is projected into the volumes of a pod: tokens and certificates, and what Kubernetes itself mounts.
+
 use serde::Deserialize;
 
 use crate::reference::{

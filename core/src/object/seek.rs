@@ -1,3 +1,5 @@
+//! Parts of an object by their keys, read without looking at the rest.
+
 use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
 use serde::{

@@ -1,3 +1,5 @@
+//! Reading JSON as the API server does: an object is a map, and nothing else.
+
 use serde::{
     Deserializer,
     de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},

@@ -1,3 +1,5 @@
+//! What a request for a token asks for.
+
 use serde::Deserialize;
 
 use crate::reference::{Text, token::LIFETIME};

@@ -1,6 +1,7 @@
 //! The nouns: who asks, what is named, and which names answer for it.
 //!
-//! This room knows nobody: no JSON documents, no configuration, no cluster.
+//! This room knows nobody: no objects, no configuration, no cluster. Of JSON it only borrows texts, and keeps a part of a requester
+//! as it came.
 
 mod check;
 mod hash;

@@ -1,3 +1,5 @@
+//! Names with stars, as the configuration writes them.
+
 use std::{borrow::Cow, fmt};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};

@@ -1,3 +1,5 @@
+//! Who sent a request.
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

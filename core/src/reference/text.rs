@@ -1,3 +1,5 @@
+//! Text of a request, borrowed where it can be.
+
 use std::{
     borrow::{Borrow, Cow},
     fmt,

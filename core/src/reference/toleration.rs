@@ -1,3 +1,5 @@
+//! Tolerations, and the names of the sets of taints that they stand for.
+
 use std::{borrow::Cow, fmt};
 
 use serde::Deserialize;

@@ -1,3 +1,5 @@
+//! An AdmissionReview as a request to judge.
+
 use serde::{Deserialize, de::Error as _};
 use serde_json::value::RawValue;
 

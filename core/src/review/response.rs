@@ -1,3 +1,5 @@
+//! The answer to an AdmissionReview.
+
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};

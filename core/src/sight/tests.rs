@@ -57,10 +57,7 @@ fn seen(field: &str, object: &str) -> Vec<String> {
             account,
             namespace,
         } => {
-            format!(
-                "{base}: {namespace} pod of {} ({account})",
-                spec.account().1
-            )
+            format!("{base}: {namespace} pod of {} ({account})", spec.account())
         }
     };
     found.into_iter().map(line).collect()

@@ -41,7 +41,7 @@ pub(super) fn projected<'a: 'f, 'f>(
 ) -> Vec<Finding<'a>> {
     let case = &answers.case;
     let spec = pod.spec;
-    let limit = case.world.policy.limit(&pod.namespace, &spec.account().1);
+    let limit = case.world.policy.limit(&pod.namespace, &spec.account());
     let Some(limit) = limit.filter(|_| pod.mirror.is_none()) else {
         return Vec::new();
     };

@@ -95,8 +95,8 @@ impl Written {
                 Value::Object(serde_json::Map::new())
             };
             // Adding a field that is there replaces it (RFC 6902, 4.1).
-            self.operations
-                .push(PatchOperation::Add(AddOperation { path, value }));
+            let added = AddOperation { path, value };
+            self.operations.push(PatchOperation::Add(added));
         }
         Ok(())
     }

@@ -239,7 +239,7 @@ impl<'a> Mutation<'a> {
         let (kind, name) = if metadata.name.is_empty() {
             let spec = self.request.object.map(|pod| at(pod, &["spec".into()]));
             let spec: Option<PodSpec<'_>> = spec.and_then(Result::ok).flatten();
-            ("ServiceAccount", spec.unwrap_or_default().account().1)
+            ("ServiceAccount", spec.unwrap_or_default().account())
         } else {
             ("Pod", metadata.name)
         };

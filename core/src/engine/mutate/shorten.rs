@@ -89,7 +89,7 @@ fn of_pod(
     spec: &PodSpec<'_>,
     base: &[Box<str>],
 ) -> Result<Vec<Shortened>, BadObject> {
-    let limit: Option<(usize, &TokenLimit)> = policy.limit(&request.namespace, &spec.account().1);
+    let limit: Option<(usize, &TokenLimit)> = policy.limit(&request.namespace, &spec.account());
     let Some((index, limit)) = limit else {
         return Ok(Vec::new());
     };
