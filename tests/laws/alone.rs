@@ -1,7 +1,10 @@
 //! A check that is enforced alone refuses what it would refuse among the others, and what cannot be known. Checks are
 //! enforced one after the other by whoever starts to use Usher.
 
+use std::path::Path;
 use std::{collections::BTreeSet, fs};
+use usher::files::configuration;
+use usher_core::yaml::Source;
 
 use jiff::civil::Date;
 use serde_json::{Value, json};
@@ -213,8 +216,9 @@ fn what_cannot_be_known_is_refused_by_each_check_that_could_ask() {
         "authorizer": "rbac", "catalogue": {"files": [file]},
         "tokens": [{"namespaces": ["team-a"], "audiences": ["vault"]}],
     });
-    let policy = config::parse(&config.to_string()).unwrap();
-    let mut stage = Stage::new(policy, &rbac, &[], Date::constant(2026, 11, 21));
+    let source = Source::new("configuration", config.to_string()).unwrap();
+    let settings = configuration(&source, Path::new("")).unwrap();
+    let mut stage = Stage::new(settings, &rbac, &[], Date::constant(2026, 11, 21));
     let mut wrong = Vec::new();
     for (what, kind, namespace, spec, passes) in rows {
         let review = review(kind, namespace, spec);

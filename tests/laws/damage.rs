@@ -547,7 +547,7 @@ fn what_contradicts_itself_is_refused_at_its_place() {
             ":3:",
             "a..b",
         ),
-        (kind("").replace("about", "\tabout"), ":1:", ""),
+        (kind("").replace("about", "\tabout"), ":2:1", "not readable"),
         (
             format!(
                 "{}makes:\n- {{controller: c, makes: {{group: '', kind: Pod}}, of: {{group: g, kind: K}}}}\n",
