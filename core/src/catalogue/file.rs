@@ -1,6 +1,6 @@
 //! Files of the catalogue: what stands in one, its schema, how it is taken in, and what can be wrong with it.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -56,12 +56,14 @@ pub fn schema() -> Schema {
 #[derive(Debug, thiserror::Error)]
 pub enum BadCatalogue {
     /// A file of it cannot.
-    #[error("catalogue: {file}{place}: {fault}")]
+    #[error("catalogue: {file}{}: {fault}", place(*line, *column))]
     File {
         /// Its name.
         file: Box<str>,
-        /// Where in it.
-        place: Place,
+        /// The line, counted from one; 0 where it is not known.
+        line: u64,
+        /// The column, in characters, counted from one; 0 where it is not known.
+        column: u64,
         /// What is wrong.
         fault: Fault,
     },
@@ -69,10 +71,6 @@ pub enum BadCatalogue {
     #[error("catalogue: there is no \"{0}\"; there are {names}", names = projects::names())]
     NoProject(Box<str>),
 }
-
-/// A place in a file, if it is known. Counted from one, columns in characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place(Option<(u64, u64)>);
 
 /// What is wrong with a file of the catalogue.
 #[derive(Debug, thiserror::Error)]
@@ -101,26 +99,10 @@ pub enum Fault {
     Unreadable(String),
 }
 
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some((line, column)) => write!(f, ":{line}:{column}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Place {
-    /// Line and column, if they are known.
-    pub fn position(self) -> Option<(u64, u64)> {
-        self.0
-    }
-}
-
-impl From<Location> for Place {
-    fn from(location: Location) -> Self {
-        let known = location.line() > 0;
-        Self(known.then(|| (location.line(), location.column())))
+fn place(line: u64, column: u64) -> String {
+    match line {
+        0 => String::new(),
+        line => format!(":{line}:{column}"),
     }
 }
 
@@ -128,7 +110,8 @@ impl BadCatalogue {
     fn in_file(file: &str, place: Location, fault: Fault) -> Self {
         Self::File {
             file: file.into(),
-            place: place.into(),
+            line: place.line(),
+            column: place.column(),
             fault,
         }
     }

@@ -19,7 +19,7 @@ pub use field::{
     Absent, AccountField, ConfigMapKey, Field, Form, Kinds, Name, ObjectField, Of, PodSpecField,
     Sort, Within,
 };
-pub use file::{BadCatalogue, Fault, Place, schema};
+pub use file::{BadCatalogue, Fault, schema};
 pub use kind::{Content, Governed, Kind};
 
 /// Every kind that holds references, and every controller that makes one of them for another.

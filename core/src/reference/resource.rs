@@ -152,8 +152,14 @@ impl Resource {
 
     /// Its row, if it is known without a catalogue.
     pub fn known(self) -> Option<Known> {
-        let mut known = Known::ALL.into_iter();
-        known.find(|known| known.resource() == self)
+        Known::ALL.get(self.place()?).copied()
+    }
+
+    /// Its place in [`Resource::ALL`], if it has one.
+    pub(crate) fn place(self) -> Option<usize> {
+        let mut all = Self::ALL.iter();
+        // No two resources share both: to compare more would only take time.
+        all.position(|known| known.name == self.name && known.group == self.group)
     }
 }
 

@@ -81,8 +81,7 @@ impl Rights {
         question: &Question<'_>,
         names: &[N],
     ) -> Option<Grant> {
-        let mut known = Resource::ALL.iter();
-        let resource = match known.position(|known| *known == question.resource) {
+        let resource = match question.resource.place() {
             Some(place) => Sought::Known(place),
             None => Sought::Other(question.resource),
         };
