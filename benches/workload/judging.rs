@@ -41,8 +41,8 @@ impl Judging {
         let source = Source::new("configuration", text.to_owned()).unwrap();
         let Settings { policy, catalogue } = configuration(&source, Path::new("")).unwrap();
         Self {
-            policy,
             catalogue,
+            policy,
             ..Self::by(Rights::default())
         }
     }

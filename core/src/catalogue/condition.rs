@@ -25,14 +25,20 @@ pub(super) struct Condition {
 }
 
 #[derive(Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a condition is a path, as spec.name, or a map of one path to what must stand there, as {spec.kind: Job}"
+)]
 enum Written {
     Is(BTreeMap<String, Scalar>),
     There(String),
 }
 
 #[derive(Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a text, a whole number, or true or false is meant"
+)]
 enum Scalar {
     Bool(bool),
     Number(i64),

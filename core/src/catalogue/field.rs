@@ -153,7 +153,10 @@ pub struct ObjectField {
 
 /// The resource of an object, or the resources by kind, the first of which counts where no kind is given.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "of is a resource, as secrets or gitrepositories.source.toolkit.fluxcd.io, or a map of kinds to resources"
+)]
 pub enum Of {
     /// By kind.
     ByKind(Kinds),
