@@ -125,9 +125,13 @@ pub fn load(path: &Path) -> Result<Settings, BadYaml> {
         position: None,
         what: format!("the configuration cannot be read: {error}"),
     })?;
-    let source = Source::new(name, text)?;
-    config::read(&source, |named| {
-        catalogue_files(&beside(path, named))?
+    configuration(&Source::new(name, text)?, folder(path))
+}
+
+/// The same of a text in memory; paths in it begin in this folder.
+pub fn configuration(source: &Source, folder: &Path) -> Result<Settings, BadYaml> {
+    config::read(source, |named| {
+        catalogue_files(&folder.join(named))?
             .into_iter()
             .map(|file| {
                 let name = file.display().to_string();
@@ -146,15 +150,15 @@ pub fn named_files(path: &Path, text: &str) -> Vec<PathBuf> {
     let named = config::named_files(text).into_iter();
     named
         .flat_map(|named| {
-            let named = beside(path, &named);
+            let named = folder(path).join(named);
             catalogue_files(&named).unwrap_or_else(|_| vec![named])
         })
         .collect()
 }
 
-/// Where a path of a configuration leads: it begins in the folder of the configuration.
-fn beside(configuration: &Path, named: &Path) -> PathBuf {
-    configuration.parent().unwrap_or(Path::new("")).join(named)
+/// The folder of a configuration: paths in it begin there.
+fn folder(configuration: &Path) -> &Path {
+    configuration.parent().unwrap_or(Path::new(""))
 }
 
 fn small(path: &Path) -> io::Result<String> {

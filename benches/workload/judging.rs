@@ -1,10 +1,14 @@
+use std::path::Path;
+
 use serde_json::value::RawValue;
+use usher::files::configuration;
 use usher_core::{
     catalogue::Catalogue,
-    config,
+    config::Settings,
     engine::{Facts, Judgement, Mutating, Need, Policy, World, judge, mutate},
     review::{read, respond, respond_mutation},
     rights::Rights,
+    yaml::Source,
 };
 
 /// Everything that a request is judged by.
@@ -34,8 +38,11 @@ impl Judging {
 
     /// This configuration, and nobody's rights.
     pub(crate) fn configured(text: &str) -> Self {
+        let source = Source::new("configuration", text.to_owned()).unwrap();
+        let Settings { policy, catalogue } = configuration(&source, Path::new("")).unwrap();
         Self {
-            policy: config::parse(text).unwrap().policy,
+            policy,
+            catalogue,
             ..Self::by(Rights::default())
         }
     }

@@ -12,7 +12,7 @@ const HEAD: &str = "# Metrics
 This page is made from the code: `cargo run -- generate metrics-page > docs/metrics.md`.
 
 `/metrics` on the health port has these, in the text format of OpenMetrics. A histogram has `_bucket`, `_sum` and `_count` behind its
-name. What can be counted stands there from the start, with 0; injections from the first one of a profile on.
+name. What can be counted stands there from the start, with 0.
 
 | metric | type | what it is | labels |
 | --- | --- | --- | --- |
@@ -32,7 +32,8 @@ struct Shown<'t> {
 
 /// The page, in Markdown.
 pub(super) fn page() -> String {
-    let metrics = Metrics::complete(PROFILE);
+    let metrics = Metrics::default();
+    metrics.profile(PROFILE);
     metrics.register(describe_metrics);
     let text = metrics.text();
     let mut page = HEAD.to_owned();

@@ -25,6 +25,7 @@ pub struct App<B> {
 impl<B> App<B> {
     /// Puts together what a request is judged by.
     pub fn new(settings: Settings, backend: B, metrics: Arc<Metrics>) -> Self {
+        show_profiles(&metrics, &settings);
         Self {
             backend,
             refusals: Refusals::default(),
@@ -42,6 +43,7 @@ impl<B> App<B> {
 
     /// Puts another configuration in force, for every request from now on.
     pub fn set_settings(&self, settings: Settings) {
+        show_profiles(&self.metrics, &settings);
         self.settings.store(Arc::new(settings));
     }
 
@@ -73,5 +75,12 @@ impl<B: Backend> App<B> {
             return Err("draining".to_owned());
         }
         self.backend.rights().map(drop).map_err(|not| not.0)
+    }
+}
+
+/// A count that is not there yet cannot be seen to grow.
+fn show_profiles(metrics: &Metrics, settings: &Settings) {
+    for profile in &settings.policy.profiles {
+        metrics.profile(&profile.name);
     }
 }

@@ -86,6 +86,39 @@ struct Injection {
     result: &'static str,
 }
 
+/// What came of a profile for a pod that it is for.
+#[derive(Clone, Copy, Debug)]
+enum Came {
+    Held,
+    Injected,
+    Missed,
+    Refused,
+}
+
+impl Came {
+    const ALL: [Self; 4] = [Self::Held, Self::Injected, Self::Missed, Self::Refused];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Injected => "injected",
+            Self::Missed => "missed",
+            Self::Refused => "refused",
+        }
+    }
+
+    /// None if the profile is not for the pod.
+    fn of(effect: &Effect<'_>) -> Option<Self> {
+        match effect {
+            Effect::Declined(_) | Effect::Passed(_) => None,
+            Effect::Given(given) if given.changed => Some(Self::Injected),
+            Effect::Given(_) => Some(Self::Held),
+            Effect::Missed(_) => Some(Self::Missed),
+            Effect::Refused(_) => Some(Self::Refused),
+        }
+    }
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         let metrics = Self {
@@ -153,22 +186,27 @@ impl Found {
     }
 }
 
+impl Injection {
+    fn of(profile: &str, came: Came) -> Self {
+        Self {
+            profile: profile.to_owned(),
+            result: came.word(),
+        }
+    }
+}
+
 impl Metrics {
     /// Lets another room add what it counts.
     pub fn register<T>(&self, add: impl FnOnce(&mut Registry) -> T) -> T {
         add(&mut self.lock())
     }
 
-    /// The same as [`Metrics::default`] with a profile of this name, so that everything that can ever be shown is there.
-    pub fn complete(profile: &str) -> Self {
-        let metrics = Self::default();
-        for result in ["held", "injected", "missed", "refused"] {
-            metrics.injections.get_or_create_owned(&Injection {
-                profile: profile.to_owned(),
-                result,
-            });
+    /// Shows what may come of a profile, with 0 as long as it has not.
+    pub fn profile(&self, name: &str) {
+        for came in Came::ALL {
+            let labels = Injection::of(name, came);
+            self.injections.get_or_create_owned(&labels);
         }
-        metrics
     }
 
     /// Everything, in the OpenMetrics text format.
@@ -202,18 +240,10 @@ impl Metrics {
 
     pub(super) fn mutation(&self, mutation: &Mutation<'_>) {
         for Step { profile, effect } in &mutation.steps {
-            let result = match effect {
-                Effect::Declined(_) | Effect::Passed(_) => continue,
-                Effect::Given(given) if given.changed => "injected",
-                Effect::Given(_) => "held",
-                Effect::Missed(_) => "missed",
-                Effect::Refused(_) => "refused",
-            };
-            let labels = Injection {
-                profile: profile.name.to_string(),
-                result,
-            };
-            self.injections.get_or_create_owned(&labels).inc();
+            if let Some(came) = Came::of(effect) {
+                let labels = Injection::of(&profile.name, came);
+                self.injections.get_or_create_owned(&labels).inc();
+            }
         }
     }
 

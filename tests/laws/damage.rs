@@ -400,7 +400,8 @@ fn is_clear(name: &str, message: &str) -> bool {
     place
         && parts
             .next()
-            .is_some_and(|why| why.len() > 10 && !why.contains('`'))
+            // Words in backticks are those of a library; the parser of YAML shows a backtick of the text itself like this.
+            .is_some_and(|why| why.len() > 10 && !why.replace("``'", "").contains('`'))
 }
 
 #[test]
@@ -547,7 +548,7 @@ fn what_contradicts_itself_is_refused_at_its_place() {
             ":3:",
             "a..b",
         ),
-        (kind("").replace("about", "\tabout"), ":1:", ""),
+        (kind("").replace("about", "\tabout"), ":2:1", "not readable"),
         (
             format!(
                 "{}makes:\n- {{controller: c, makes: {{group: '', kind: Pod}}, of: {{group: g, kind: K}}}}\n",

@@ -395,7 +395,7 @@ fn a_clash_is_refused_with_both_sides_named() {
         unknown.stderr,
         format!(
             "{start}the pod asks for profile \"no-such\", which is none for service account \"default\" in namespace \
-             inject-clash (metadata.annotations[usher.dev/inject]); it gets vault, aws-irsa\n"
+             inject-clash (metadata.annotations[usher.dev/inject]); it would get vault, aws-irsa\n"
         )
     );
     // What it is told to do helps.

@@ -42,6 +42,8 @@ fn served(fake: &Fake) -> Served<Live> {
     served
         .app
         .set_settings(config::parse(CONFIGURATION).unwrap());
+    // What it may come to is shown before it comes to anything.
+    served.await_metric(MISSED, 0.0);
     served
 }
 
