@@ -1,10 +1,7 @@
 //! A check that is enforced alone refuses what it would refuse among the others, and what cannot be known. Checks are
 //! enforced one after the other by whoever starts to use Usher.
 
-use std::path::Path;
-use std::{collections::BTreeSet, fs};
-use usher::files::configuration;
-use usher_core::yaml::Source;
+use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 use serde_json::{Value, json};
@@ -201,9 +198,6 @@ fn what_cannot_be_known_is_refused_by_each_check_that_could_ask() {
             &but(Check::Tokens),
         ),
     ];
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("mill.yaml");
-    fs::write(&file, KINDS).unwrap();
     // Whoever may use everything is refused only what cannot be known.
     let rbac = [
         json!({"kind": "ClusterRole", "metadata": {"name": "all"},
@@ -212,12 +206,10 @@ fn what_cannot_be_known_is_refused_by_each_check_that_could_ask() {
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "all"},
             "subjects": [{"kind": "User", "name": "olga"}]}),
     ];
-    let config = json!({
-        "authorizer": "rbac", "catalogue": {"files": [file]},
-        "tokens": [{"namespaces": ["team-a"], "audiences": ["vault"]}],
-    });
-    let source = Source::new("configuration", config.to_string()).unwrap();
-    let settings = configuration(&source, Path::new("")).unwrap();
+    let mut settings =
+        config::parse("{authorizer: rbac, tokens: [{namespaces: [team-a], audiences: [vault]}]}")
+            .unwrap();
+    settings.catalogue.add("mill.yaml", KINDS).unwrap();
     let mut stage = Stage::new(settings, &rbac, &[], Date::constant(2026, 11, 21));
     let mut wrong = Vec::new();
     for (what, kind, namespace, spec, passes) in rows {
@@ -313,14 +305,9 @@ fn no_check_alone_lets_pass_what_it_refuses_of_random_objects() {
     let book = Book::read();
     let (mut lost, mut wrong) = (0, Vec::new());
     for (limited, others) in [("*", Mode::Off), ("team-b", Mode::Audit)] {
-        let mut world = World::new(&[], json!({}));
-        world.policy.tokens = config::parse(&format!(
-            "tokens: [{{namespaces: ['{limited}'], audiences: []}}]"
-        ))
-        .unwrap()
-        .policy
-        .tokens;
-        let mut stage = world.stage(&[]);
+        let mut stage = World::new(&[], json!({})).stage(&[]);
+        let limits = format!("tokens: [{{namespaces: ['{limited}'], audiences: []}}]");
+        stage.policy.tokens = config::parse(&limits).unwrap().policy.tokens;
         each(&book, 250, 4, |seed, dice, mut sent| {
             if dice.one_in(10) {
                 sent.version = "v9".to_owned();

@@ -127,7 +127,7 @@ fn daily_commands_are_those_of_the_continuous_integration() {
     let run = fs::read_to_string(root().join(".ci/run")).unwrap();
     let steps: Vec<String> = run
         .lines()
-        .filter_map(|line| line.strip_prefix("step "))
+        .filter_map(|line| line.trim_start().strip_prefix("step "))
         .map(|step| step.replace(" --locked", ""))
         .collect();
     assert!(steps.len() >= 5);

@@ -3,8 +3,13 @@
 use std::time::Instant;
 
 use futures_util::FutureExt;
+use serde_json::json;
 use usher::facts::{FactSource, change, decide};
-use usher_core::engine::{Facts, Mutating, Mutation, Need, Request, Verdict, World};
+use usher_core::{
+    engine::{Facts, Mutating, Mutation, Need, Request, Verdict, World},
+    reference::Requester,
+    review::read,
+};
 
 /// What the program says after six rounds.
 const GIVEN_UP: &str = "it leads to ever more facts";
@@ -41,4 +46,23 @@ pub(crate) fn gathered(needs: Vec<Need>, facts: &mut Facts, answer: impl Fn(Need
         answer(need, facts);
         assert_eq!(facts.len(), known + 1, "{named} was asked again");
     }
+}
+
+/// Else the two above would not see it.
+#[test]
+fn rounds_without_end_are_given_up_in_these_words() {
+    struct Nothing;
+    impl FactSource for Nothing {
+        async fn gather(&self, _: &Requester<'_>, _: Vec<Need>, _: &mut Facts, _: Instant) {}
+    }
+    let review = super::injected::review(&json!({}), "team-a", "u").to_string();
+    let request = read(review.as_bytes()).unwrap();
+    let mutation = change(
+        &request,
+        |_| Mutating::Needs(Vec::new()),
+        &Nothing,
+        Instant::now(),
+    );
+    let broken = mutation.now_or_never().unwrap().broken;
+    assert_eq!(broken.as_deref(), Some(GIVEN_UP));
 }
