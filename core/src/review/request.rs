@@ -78,6 +78,13 @@ pub fn read(bytes: &[u8]) -> Result<Request<'_>, BadReview> {
             why: "the review has no request".to_owned(),
         });
     };
+    // No API server sends such a one, and nothing could take the answer.
+    if request.uid.is_empty() {
+        return Err(BadReview {
+            uid: None,
+            why: "the request has no uid".to_owned(),
+        });
+    }
     Ok(Request {
         uid: request.uid,
         operation: request.operation.into(),
@@ -141,6 +148,11 @@ mod tests {
                 r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"}"#,
                 None,
                 "no request",
+            ),
+            (
+                r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"kind":{},"operation":"CREATE","userInfo":{}}}"#,
+                None,
+                "no uid",
             ),
             (
                 r#"{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview","request":{"uid":"u","kind":{},"operation":"CREATE","userInfo":{}}}"#,
