@@ -19,6 +19,8 @@ impl<'o> Looker<'_, 'o> {
             return;
         }
         let read: Option<Vec<Value>> = match text {
+            // Kustomize reads patches with `go.yaml.in/yaml/v3` (sigs.k8s.io/kustomize/kyaml), which takes directives and
+            // `!!binary`, as kubectl's reader, and so ours, does not.
             Some(text) => serde_saphyr::from_multiple(&text).ok(),
             None => serde_json::from_str(value.get()).ok().map(|one| vec![one]),
         };
