@@ -1,3 +1,5 @@
+//! A cluster of any size, and whoever asks in it.
+
 use k8s_openapi::{
     api::rbac::v1::{ClusterRole, PolicyRule, Role, RoleBinding, RoleRef, Subject},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,

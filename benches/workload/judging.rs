@@ -1,3 +1,5 @@
+//! From the bytes of a review to the bytes of its answer.
+
 use std::path::Path;
 
 use serde_json::value::RawValue;

@@ -1,3 +1,5 @@
+//! Custom resources with patches.
+
 use serde_json::{Value, json};
 
 use super::cluster::{account, groups, namespace, user};

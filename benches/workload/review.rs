@@ -1,3 +1,5 @@
+//! Reviews of pods of any size.
+
 use serde_json::{Value, json};
 
 /// A pod as it comes from a user, in the AdmissionReview of an API server.

@@ -318,6 +318,29 @@ fn what_decides_touches_nothing() {
 }
 
 #[test]
+fn every_file_says_what_it_holds() {
+    let mut folders: Vec<_> = ["core/src", "src", "tests", "benches"]
+        .map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder))
+        .into();
+    let (mut seen, mut silent) = (0, Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                seen += 1;
+                if !fs::read_to_string(&path).unwrap().starts_with("//!") {
+                    silent.push(path);
+                }
+            }
+        }
+    }
+    assert!(seen > 200, "only {seen} files were read");
+    assert!(silent.is_empty(), "{silent:#?}");
+}
+
+#[test]
 fn paths_are_found() {
     let code = "use super::{a::B, c::{self, D}};\nuse crate::{\n    x::Y,\n    z,\n};\nlet q = crate::r::s();\npub use t::U;\n";
     let found: Vec<_> = named(code, "m::n");

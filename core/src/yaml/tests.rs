@@ -1,3 +1,5 @@
+//! Texts as kubectl reads them, held to its own answers.
+
 use std::fmt::Write as _;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The HTTPS client of the demo.
+
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::body::{Body, to_bytes};

@@ -1,3 +1,5 @@
+//! The table that the demo prints.
+
 use std::{
     fmt::Write as _,
     io::{IsTerminal as _, stdout},

@@ -1,0 +1,31 @@
+//! The text of a patch in a Kustomization: looked into, whatever it is.
+
+#![no_main]
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use serde_json::{json, value::to_raw_value};
+use usher_core::{
+    catalogue::{Catalogue, Content},
+    sight::sightings,
+};
+
+static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
+    let mut catalogue = Catalogue::embedded().unwrap();
+    catalogue.enable("flux").unwrap();
+    catalogue
+});
+
+fuzz_target!(|text: &str| {
+    let object = json!({"spec": {"serviceAccountName": "a", "patches": [{"patch": text}]}});
+    let object = to_raw_value(&object).unwrap();
+    let kind = CATALOGUE
+        .find("kustomize.toolkit.fluxcd.io", "Kustomization")
+        .unwrap();
+    let Content::Fields(fields) = &kind.content else {
+        panic!("a Kustomization has fields");
+    };
+    let identity = |name: &str| CATALOGUE.identity(name);
+    let _ = sightings(&CATALOGUE, fields, &object, "team-a".into(), &identity);
+});
