@@ -32,9 +32,10 @@ const GROUPS: [&str; 8] = [
     "*",
     "*",
 ];
-const RESOURCES: [&str; 13] = [
+const RESOURCES: [&str; 14] = [
     "*",
     "serviceaccounts",
+    "schedulers",
     "tolerations",
     "nodes",
     "priorityclasses",
@@ -166,7 +167,7 @@ impl World {
 impl Asked {
     pub(crate) fn random(dice: &mut Dice) -> Self {
         // Mostly about what pods name: few roles hold anything else.
-        let resource = match dice.below(4) {
+        let resource = match dice.below(10) {
             0 => Resource::ALL[dice.below(Resource::ALL.len())],
             _ => FIELDS[dice.below(FIELDS.len())].resource,
         };
