@@ -400,11 +400,10 @@ fn is_clear(name: &str, message: &str) -> bool {
     place
         && parts
             .next()
-            // Words in backticks are those of a library. What stands in double quotes is the text's own, and the parser of YAML
-            // shows a backtick of the text like this.
+            // Words in backticks are those of a library. What stands in double quotes is the text's own.
             .is_some_and(|why| {
                 let own: String = why.split('"').step_by(2).collect();
-                why.len() > 10 && !own.replace("``'", "").contains('`')
+                why.len() > 10 && !own.contains('`')
             })
 }
 

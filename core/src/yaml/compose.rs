@@ -434,7 +434,14 @@ impl<'t> Composer<'t> {
             | ErrorKind::TabInPlainScalar => {
                 "not readable: a tab, where YAML wants spaces".to_owned()
             }
-            kind => format!("not readable: {kind}"),
+            // The scanner quotes a character as `c'.
+            kind => match kind.to_string().split_once('`') {
+                Some((before, quoted)) => {
+                    let quoted = quoted.strip_suffix('\'').unwrap_or(quoted);
+                    format!("not readable: {before}\"{quoted}\"")
+                }
+                None => format!("not readable: {kind}"),
+            },
         };
         (self.place(&Span::empty(*error.marker())), what)
     }
