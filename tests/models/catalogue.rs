@@ -978,12 +978,12 @@ impl Seer<'_> {
                 map["key"], "serviceAccountName",
                 "the config maps of the tests have this key"
             );
-            // Nobody learns here what stands elsewhere.
+            // Nobody learns here what stands elsewhere, and none stands in no namespace.
             let known = self
                 .rules
                 .config_maps
                 .get(&map_name)
-                .filter(|_| own == self.root);
+                .filter(|_| own == self.root && !own.is_empty());
             match known.cloned() {
                 None => self.unknown(check, path, ""),
                 Some(Some(named)) => self.named(check, path, resource, Some(named), own),
