@@ -44,17 +44,18 @@ pub enum Operation<'a> {
     Update,
 }
 
-/// A kind, with its group and version.
+/// A kind, with its group and version. A review that leaves one out is none: Kubernetes always writes the three
+/// (`k8s.io/apimachinery/pkg/apis/meta/v1`, `GroupVersionKind`), and a group that is not there must not be the core group.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 pub struct KindRef<'a> {
     /// The API group; empty for the core group.
-    #[serde(borrow, default)]
+    #[serde(borrow)]
     pub group: Text<'a>,
     /// The version.
-    #[serde(borrow, default)]
+    #[serde(borrow)]
     pub version: Text<'a>,
     /// The kind.
-    #[serde(borrow, default)]
+    #[serde(borrow)]
     pub kind: Text<'a>,
 }
 

@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn what_is_not_utf_8_is_refused_wherever_it_stands() {
         let mut body = br#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","unknown":"?","request":{
-            "uid":"u","kind":{},"operation":"CREATE","userInfo":{}}}"#
+            "uid":"u","kind":{"group":"","version":"v1","kind":"Pod"},"operation":"CREATE","userInfo":{}}}"#
             .to_vec();
         assert!(read(&body).is_ok());
         let at = body.iter().position(|byte| *byte == b'?').unwrap();
@@ -150,22 +150,22 @@ mod tests {
                 "no request",
             ),
             (
-                r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"kind":{},"operation":"CREATE","userInfo":{}}}"#,
+                r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"kind":{"group":"","version":"v1","kind":"Pod"},"operation":"CREATE","userInfo":{}}}"#,
                 None,
                 "no uid",
             ),
             (
-                r#"{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview","request":{"uid":"u","kind":{},"operation":"CREATE","userInfo":{}}}"#,
+                r#"{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview","request":{"uid":"u","kind":{"group":"","version":"v1","kind":"Pod"},"operation":"CREATE","userInfo":{}}}"#,
                 Some("u"),
                 "v1beta1",
             ),
             (
-                r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","kind":{},"operation":"CREATE"}}"#,
+                r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","kind":{"group":"","version":"v1","kind":"Pod"},"operation":"CREATE"}}"#,
                 Some("u"),
                 "userInfo",
             ),
             (
-                r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","kind":{},"operation":7,"userInfo":{}}}"#,
+                r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","kind":{"group":"","version":"v1","kind":"Pod"},"operation":7,"userInfo":{}}}"#,
                 Some("u"),
                 "expected text",
             ),
@@ -180,9 +180,14 @@ mod tests {
                 "invalid type",
             ),
             (
-                r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","kind":{},"operation":"CREATE","userInfo":["jane"]}}"#,
+                r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","kind":{"group":"","version":"v1","kind":"Pod"},"operation":"CREATE","userInfo":["jane"]}}"#,
                 Some("u"),
                 "invalid type",
+            ),
+            (
+                r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","kind":{"version":"v1","kind":"Pod"},"operation":"CREATE","userInfo":{}}}"#,
+                Some("u"),
+                "missing field `group`",
             ),
             (
                 r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"} {}"#,
