@@ -336,7 +336,7 @@ fn damaged_reviews_never_panic_and_never_let_through_what_the_model_refuses() {
         }
     });
     println!("{tried} damaged reviews: {unread} could not be judged, {passed} allowed");
-    assert!(unread > tried / 4 && passed > tried / 40);
+    assert!(unread > tried / 4 && passed > tried / 100);
 }
 
 /// Whether the model refuses what the review says, read as the API server would read it.
