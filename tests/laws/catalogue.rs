@@ -92,8 +92,7 @@ pub(crate) fn each(
         let mut dice = Dice::new(seed);
         let index = dice.below(book.entries.len());
         let entry = &book.entries[index];
-        // A request for a token is no object that is stored.
-        if entry.kind != "TokenRequest" {
+        if entry.kept {
             seen.insert(index);
             let mut maker = Maker {
                 book,

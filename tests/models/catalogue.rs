@@ -20,11 +20,24 @@ const WORDS: &[(&str, &[&str])] = &[
     (
         "kind",
         &[
-            "group", "versions", "kind", "resource", "scope", "content", "fields", "governed",
-            "harmless", "free",
+            "group",
+            "versions",
+            "kind",
+            "resource",
+            "resourceGroup",
+            "takenBy",
+            "scope",
+            "content",
+            "fields",
+            "governed",
+            "harmless",
+            "free",
         ],
     ),
-    ("content", &["podSpec", "tokenRequest"]),
+    (
+        "content",
+        &["binding", "connection", "named", "podSpec", "tokenRequest"],
+    ),
     (
         "field",
         &[
@@ -72,8 +85,10 @@ pub(crate) struct Entry {
     pub(crate) kind: String,
     pub(crate) versions: Vec<String>,
     pub(crate) cluster: bool,
-    /// Of a kind of Kubernetes itself: where the pod spec stands; a token request has none.
+    /// Of a kind of Kubernetes itself: where the pod spec stands.
     pod_spec: Option<String>,
+    /// Whether it is an object that is kept and can change: no connection, no request for a token.
+    pub(crate) kept: bool,
     pub(crate) fields: Vec<Value>,
     governed: Option<String>,
     harmless: Vec<String>,
@@ -195,6 +210,7 @@ impl Book {
                 versions: texts(&kind["versions"]),
                 cluster: kind["scope"] == "Cluster",
                 pod_spec: content["podSpec"].as_str().map(str::to_owned),
+                kept: content.is_null() || content["podSpec"].is_string(),
                 fields: list(&kind["fields"]).to_vec(),
                 governed: kind["governed"].as_str().map(str::to_owned),
                 harmless,
@@ -241,6 +257,11 @@ impl Book {
                 }
             }
         }
+    }
+
+    /// Whether an object of a kind is kept and can change.
+    pub(crate) fn is_kept(&self, group: &str, kind: &str) -> bool {
+        self.of_kind(group, kind).all(|entry| entry.kept)
     }
 
     /// The entry of a version of a kind.

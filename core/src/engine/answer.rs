@@ -57,7 +57,7 @@ impl<'a: 'f, 'f> Answers<'a, 'f> {
         }
         let (resource, names) = match &reference.target {
             Target::Object { resource, name } => {
-                let mut everybodys = policy.baseline.names(check).iter();
+                let mut everybodys = policy.baseline.names(*resource).iter();
                 // What everybody may use of its own namespace is not everybody's from elsewhere.
                 if *namespace == pod.namespace && everybodys.any(|pattern| pattern.matches(name)) {
                     return Ok(Outcome::Allowed(Reason::Baseline));
@@ -79,7 +79,7 @@ impl<'a: 'f, 'f> Answers<'a, 'f> {
         let itself = requester.account().is_some_and(|account| {
             *account.namespace == **namespace && *account.name == *missing.name
         });
-        if check == Check::ServiceAccounts && itself {
+        if resource == Resource::SERVICE_ACCOUNTS && itself {
             return Ok(Outcome::Allowed(Reason::Itself));
         }
         if let Some(index) = policy.granted(requester, namespace, resource, &names) {

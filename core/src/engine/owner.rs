@@ -199,7 +199,10 @@ impl<'f> Said<'f> {
                 Some(spec) => said.templates.push(Template::new(spec, true, namespace)),
                 None => return Ok(None),
             },
-            Content::TokenRequest(_) => return Ok(None),
+            Content::Binding(_)
+            | Content::Connection(_)
+            | Content::Named(_)
+            | Content::TokenRequest(_) => return Ok(None),
             Content::Fields(fields) => {
                 let controller = |name: &str| world.identity(name);
                 let seen = sightings(

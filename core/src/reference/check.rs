@@ -89,6 +89,10 @@ checks! {
     RuntimeClasses "runtimeClasses" Audit
     /// The scheduler that chooses a node for a pod: `schedulerName`.
     Schedulers "schedulers" Off
+    /// The account of a running pod that somebody connects to with `exec` or `attach`: whoever is in the pod has its token.
+    Connections "connections" Enforce
+    /// The account of a running pod, or the service, that somebody reaches through the API server: `port-forward` and `proxy`.
+    Proxies "proxies" Audit
     /// The audiences and lifetimes of the tokens that a pod, a template or a TokenRequest asks for. Nothing is asked where
     /// the configuration limits none.
     Tokens "tokens" Enforce

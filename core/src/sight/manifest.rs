@@ -82,7 +82,15 @@ impl<'o> Looker<'_, 'o> {
                 self.look(fields, value, path, depth - 1);
                 self.own = outer;
             }
-            Content::TokenRequest(_) => {}
+            Content::Binding(route) => match at::<Text<'o>>(value, &route.keys) {
+                Ok(node) => {
+                    let path = Path::new(format!("{path}.{}", route.dotted), "");
+                    self.named(Check::Nodes, Resource::NODES, node, path, Some(own));
+                }
+                Err(bad) => self.push(lost(&bad.to_string())),
+            },
+            // These are asked for and not kept: nobody applies one.
+            Content::Connection(_) | Content::Named(_) | Content::TokenRequest(_) => {}
         }
     }
 }

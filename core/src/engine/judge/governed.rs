@@ -14,6 +14,7 @@ use crate::{
         world::World,
     },
     object::{BadObject, PodSpec, TokenRequest, at},
+    reference::{Check, Text},
 };
 
 /// Why there are no questions.
@@ -40,6 +41,12 @@ pub(super) struct Governed<'a> {
 
 /// What decides, by what the catalogue says of the kind.
 pub(super) enum Part<'a> {
+    /// The node that a pod is put on.
+    Binding(Text<'a>),
+    /// The running pod of the request's name: this check asks about its account.
+    Connection(Check),
+    /// The object of the request's name: this check asks about it.
+    Named(Check),
     /// A pod spec, and what it was before an update.
     PodSpec(PodSpec<'a>, Option<Box<PodSpec<'a>>>),
     /// What a TokenRequest asks for.
@@ -55,7 +62,11 @@ pub(super) fn governed<'a>(
     request: &'a Request<'a>,
     world: &World<'a>,
 ) -> Result<Governed<'a>, Stop> {
-    may_use(&request.operation)?;
+    if let Operation::Unknown(operation) = &request.operation {
+        return Err(Stop::Broken(format!(
+            "\"{operation}\" is no operation that can be judged"
+        )));
+    }
     let (kind, is_known) = entry(request, world)?;
     is_whole(request)?;
     let object = request.object.ok_or_else(|| missing("object"))?;
@@ -72,6 +83,19 @@ pub(super) fn governed<'a>(
             let token = at(object, &route.keys)?;
             (&*route.dotted, token_request(request, token)?)
         }
+        Content::Binding(route) => {
+            let node = at(object, &route.keys)?;
+            let node = node.ok_or_else(|| Stop::Broken("the binding names no node".to_owned()))?;
+            (&*route.dotted, Part::Binding(node))
+        }
+        Content::Connection(check) => {
+            is_named(request, "pod")?;
+            ("", Part::Connection(*check))
+        }
+        Content::Named(check) => {
+            is_named(request, "object")?;
+            ("", Part::Named(*check))
+        }
         Content::Fields(fields) => {
             before(request, kind, object)?;
             ("", Part::Fields(fields, object))
@@ -84,13 +108,16 @@ pub(super) fn governed<'a>(
     })
 }
 
-/// Whether the operation is one that can use something.
-fn may_use(operation: &Operation<'_>) -> Result<(), Stop> {
+/// Whether the operation is one that can use something of this kind.
+fn may_use(operation: &Operation<'_>, kind: &Kind) -> Result<(), Stop> {
+    let judged = Operation::judged(&kind.content);
     match operation {
-        Operation::Unknown(operation) => Err(Stop::Broken(format!(
-            "\"{operation}\" is no operation that can be judged"
+        judged_one if judged.contains(judged_one) => Ok(()),
+        Operation::Create | Operation::Update => Err(Stop::Broken(format!(
+            "{} is no operation on a {}",
+            operation.word(),
+            kind.kind
         ))),
-        known if known.is_judged() => Ok(()),
         _ => Err(Stop::Passed(Passed::Operation)),
     }
 }
@@ -103,6 +130,7 @@ fn entry<'a>(request: &Request<'_>, world: &World<'a>) -> Result<(&'a Kind, bool
     }
     let any = world.catalogue.find(&asked.group, &asked.kind);
     let any = any.ok_or(Stop::Passed(Passed::Kind))?;
+    may_use(&request.operation, any)?;
     let known = world
         .catalogue
         .version(&asked.group, &asked.kind, &asked.version);
@@ -136,6 +164,14 @@ fn is_whole(request: &Request<'_>) -> Result<(), Stop> {
         return Err(Stop::Broken(format!(
             "the requester is in more than {GROUPS} groups"
         )));
+    }
+    Ok(())
+}
+
+/// Whether the request says which object it is about.
+fn is_named(request: &Request<'_>, what: &str) -> Result<(), Stop> {
+    if request.name.is_empty() {
+        return Err(Stop::Broken(format!("the request names no {what}")));
     }
     Ok(())
 }
@@ -181,16 +217,9 @@ fn token_request<'a>(
     request: &Request<'_>,
     token: Option<TokenRequest<'a>>,
 ) -> Result<Part<'a>, Stop> {
-    if request.operation != Operation::Create {
-        return Err(Stop::Broken("a TokenRequest is never updated".to_owned()));
-    }
     if request.requester.node().is_some() {
         return Err(Stop::Passed(Passed::Kubelet));
     }
-    if request.name.is_empty() {
-        return Err(Stop::Broken(
-            "the request names no service account".to_owned(),
-        ));
-    }
+    is_named(request, "service account")?;
     Ok(Part::TokenRequest(token.unwrap_or_default()))
 }

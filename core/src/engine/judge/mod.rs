@@ -1,5 +1,6 @@
 //! Judges one request: the part that decides, the questions that it raises, the verdict.
 
+mod connection;
 mod custom;
 mod governed;
 mod pod;
@@ -52,6 +53,9 @@ pub fn judge<'a>(request: &'a Request<'a>, world: &World<'a>, facts: &Facts) -> 
     };
     let answers = Answers::new(Case::new(request, world, facts, Some(kind)));
     let findings: Vec<Finding<'a>> = match &part {
+        Part::Binding(node) => connection::bound(&answers, &base, node),
+        Part::Connection(check) => connection::of_pod(&answers, *check),
+        Part::Named(check) => connection::of_object(&answers, *check),
         Part::PodSpec(spec, old) => {
             let pod = Pod::of(&answers.case, spec);
             pod::findings(&answers, &pod, &base, old.as_deref())

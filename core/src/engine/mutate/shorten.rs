@@ -59,7 +59,11 @@ pub(super) fn shortened(
                 Some(spec) => of_pod(request, policy, by_profile, entry, &spec, &route.keys),
             }
         }
-        Content::PodSpec(_) | Content::Fields(_) => Ok(Vec::new()),
+        Content::PodSpec(_)
+        | Content::Fields(_)
+        | Content::Binding(_)
+        | Content::Connection(_)
+        | Content::Named(_) => Ok(Vec::new()),
         Content::TokenRequest(route) => {
             let token = at::<TokenRequest<'_>>(object, &route.keys)?;
             let written = token.and_then(|token| {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::legal;
-use crate::reference::{Check, Pattern, Toleration};
+use crate::reference::{Known, Pattern, Resource, Toleration};
 
 /// What everybody may use.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
@@ -72,23 +72,28 @@ impl Default for Baseline {
 
 impl Baseline {
     /// What everybody may use, by name. Tolerations are compared whole, by [`Baseline::tolerates`].
-    pub(in crate::engine) fn names(&self, check: Check) -> &[Pattern] {
-        match check {
-            Check::Nodes => &self.nodes,
-            Check::PriorityClasses => &self.priority_classes,
-            Check::RuntimeClasses => &self.runtime_classes,
-            Check::Schedulers => &self.schedulers,
-            Check::ServiceAccounts => &self.service_accounts,
+    pub(in crate::engine) fn names(&self, resource: Resource) -> &[Pattern] {
+        match resource.known() {
+            Some(Known::Nodes) => &self.nodes,
+            Some(Known::PriorityClasses) => &self.priority_classes,
+            Some(Known::RuntimeClasses) => &self.runtime_classes,
+            Some(Known::Schedulers) => &self.schedulers,
+            Some(Known::ServiceAccounts) => &self.service_accounts,
             // Nobody may use any of these without being told so.
-            Check::CloudIdentities
-            | Check::ConfigMaps
-            | Check::CrossNamespace
-            | Check::Opaque
-            | Check::Profiles
-            | Check::ScaleTargets
-            | Check::Secrets
-            | Check::Tokens
-            | Check::Tolerations => &[],
+            Some(
+                Known::CloudIdentities
+                | Known::ConfigMaps
+                | Known::Kinds
+                | Known::Namespaces
+                | Known::Opaque
+                | Known::Profiles
+                | Known::Secrets
+                | Known::Services
+                | Known::Signers
+                | Known::TokenAudiences
+                | Known::Tolerations,
+            )
+            | None => &[],
         }
     }
 

@@ -1,0 +1,130 @@
+//! What is asked of something that runs, or waits to: whom a connection reaches, and which node a pod is put on.
+
+use std::borrow::Cow;
+
+use crate::{
+    engine::{
+        answer::Answers,
+        case::{Case, Known, Pod},
+        facts::{Looked, ObjectRef},
+        reason::Reason,
+        unknown::{Unknown, Unread},
+        verdict::{Finding, Outcome},
+    },
+    object::{PodSpec, at},
+    reference::{Check, Path, Reference, Resource, Target, Text},
+};
+
+/// The user that the scheduler of Kubernetes is (`plugin/pkg/auth/authorizer/rbac/bootstrappolicy`).
+const SCHEDULER: &str = "system:kube-scheduler";
+
+/// The findings about a connection to the running pod of the request's name. What is asked about is the pod of this moment.
+pub(super) fn of_pod<'a: 'f, 'f>(answers: &Answers<'a, 'f>, check: Check) -> Vec<Finding<'a>> {
+    let case = &answers.case;
+    if case.is_off(check) {
+        return Vec::new();
+    }
+    let pod = ObjectRef {
+        api_version: "v1".to_owned(),
+        kind: "Pod".to_owned(),
+        resource: "pods".to_owned(),
+        namespace: Some(case.request.namespace.to_string()),
+        name: case.request.name.to_string(),
+    };
+    let account = |name: Text<'a>| Reference {
+        check,
+        path: Path::new(
+            format!("pod {}: spec", case.request.name),
+            "serviceAccountName",
+        ),
+        target: Target::Object {
+            resource: Resource::SERVICE_ACCOUNTS,
+            name,
+        },
+        namespace: None,
+    };
+    asked(answers, |itself| {
+        Ok(match account_of(case, &pod)? {
+            Ok(name) => answers.finding(itself, account(name))?,
+            Err(why) => {
+                let outcome = Outcome::Unknown(Unknown::Pod(pod.clone(), why));
+                case.finding(itself, account(Text::default()), outcome)
+            }
+        })
+    })
+}
+
+/// The account that a pod runs as.
+fn account_of<'a>(case: &Case<'a, '_>, pod: &ObjectRef) -> Known<Result<Text<'a>, Unread>> {
+    Ok(match case.object(pod)? {
+        Looked::There(found) => match at::<PodSpec<'_>>(found, &["spec".into()]) {
+            Ok(spec) => Ok(spec.unwrap_or_default().account().to_string().into()),
+            Err(bad) => Err(Unread::Bad(bad.to_string())),
+        },
+        Looked::Absent => Err(Unread::Absent),
+        Looked::Failed(error) => Err(Unread::Failed(error.clone())),
+    })
+}
+
+/// The finding about a connection to the object of the request's name, which is no pod.
+pub(super) fn of_object<'a: 'f, 'f>(answers: &Answers<'a, 'f>, check: Check) -> Vec<Finding<'a>> {
+    let case = &answers.case;
+    let Some(kind) = case.kind.filter(|_| !case.is_off(check)) else {
+        return Vec::new();
+    };
+    asked(answers, |itself| {
+        answers.finding(
+            itself,
+            Reference {
+                check,
+                path: Path::new("metadata", "name"),
+                target: Target::Object {
+                    resource: Resource::named(&kind.resource),
+                    name: case.request.name.clone(),
+                },
+                namespace: None,
+            },
+        )
+    })
+}
+
+/// The finding about the node at `base` that a pod is put on. The scheduler of Kubernetes does nothing else; any other needs
+/// the right to every node that it puts pods on.
+pub(super) fn bound<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    base: &Cow<'a, str>,
+    node: &Text<'a>,
+) -> Vec<Finding<'a>> {
+    let case = &answers.case;
+    if case.is_off(Check::Nodes) {
+        return Vec::new();
+    }
+    let reference = Reference {
+        check: Check::Nodes,
+        path: Path::new(base.clone(), ""),
+        target: Target::Object {
+            resource: Resource::NODES,
+            name: node.clone(),
+        },
+        namespace: None,
+    };
+    asked(answers, |itself| {
+        if *case.request.requester.username == *SCHEDULER {
+            let reason = Reason::System("the scheduler of Kubernetes puts it there");
+            return Ok(case.finding(itself, reference, Outcome::Allowed(reason)));
+        }
+        answers.finding(itself, reference)
+    })
+}
+
+/// One finding about no pod of the object; none while it has to wait for a fact.
+fn asked<'a>(
+    answers: &Answers<'a, '_>,
+    ask: impl FnOnce(&Pod<'a, '_>) -> Known<Finding<'a>>,
+) -> Vec<Finding<'a>> {
+    let no_pod = PodSpec::default();
+    let namespace = answers.case.request.namespace.clone();
+    ask(&Pod::described(&no_pod, namespace, true))
+        .into_iter()
+        .collect()
+}
