@@ -15,6 +15,7 @@ use k8s_openapi::{
 use super::{
     Exit, Failure,
     grant::is_namespace,
+    hardened_roles::{self, HardenedRoles},
     metrics_page, page, registration,
     roles::{self, USHER, role_and_binding},
     served::Served,
@@ -51,6 +52,8 @@ enum What {
     Config,
     /// The JSON Schema of the configuration, for editors.
     ConfigSchema,
+    /// The ClusterRoles of which edit and admin are put together, without the rights that lead round any webhook.
+    HardenedRoles(HardenedRoles),
     /// The Role and RoleBinding that let KEDA request tokens of single service accounts, and of no other.
     KedaTokenRole(KedaTokenRole),
     /// The page of the documentation that says what Usher counts.
@@ -118,6 +121,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         What::CatalogueSchema => serde_json::to_string_pretty(&catalogue::schema())? + "\n",
         What::Config => config::commented(),
         What::ConfigSchema => serde_json::to_string_pretty(&config::schema())? + "\n",
+        What::HardenedRoles(args) => hardened_roles::print(args)?,
         What::KedaTokenRole(args) => keda_token_role(args)?,
         What::MetricsPage => metrics_page::page(),
         What::OwnerRole(args) => owner_role(args)?,
