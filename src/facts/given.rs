@@ -105,6 +105,7 @@ impl Given {
             // It has a name: that was looked at when it came in.
             let _ = self.rbac.apply_cluster_role(&role);
         }
+        self.rbac.set_reads(true);
         Offline::new(self.rbac.compile(), self.objects)
     }
 }

@@ -4,6 +4,7 @@
 //! pod spec that name something stand in one table.
 
 mod field_path;
+mod listed;
 mod meta;
 mod pod;
 mod pointer;
@@ -14,6 +15,7 @@ mod token_request;
 mod value;
 
 pub use field_path::{BadPath, FieldPath, Lost, Memo, Place, Step};
+pub use listed::{Listed, Named, PATHS, PodPath, Says, is_listed};
 pub use meta::{Metadata, Owner, Texts};
 pub(crate) use pod::account;
 pub use pod::{FIELDS, PodField, PodSpec, TOLERATIONS, decides, is_containers};

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
+    listed::keys,
     projection::Volume,
     seek::{BadObject, parse},
 };
@@ -113,12 +114,12 @@ pub static FIELDS: &[PodField] = &[
 ];
 
 /// The lists of containers of a pod spec.
-const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
+pub(super) const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 
-/// Whether a key of a pod spec decides what is asked about it, or what runs in it: the fields of the table, the containers,
-/// and the volumes, which hold tokens.
+/// Whether a key of a pod spec decides what is asked about it, or what runs in it: the fields of the two tables, among them the
+/// containers, and the volumes, which also hold tokens.
 pub fn decides(key: &str) -> bool {
-    is_containers(key) || key == "volumes" || PodField::of_key(key).is_some()
+    PodField::of_key(key).is_some() || keys().any(|listed| listed == key)
 }
 
 /// Whether a list of containers stands at this key of a pod spec.
@@ -245,14 +246,23 @@ pub struct PodSpec<'a> {
     scheduler_name: Text<'a>,
     #[serde(borrow, default)]
     tolerations: Option<Vec<Toleration<'a>>>,
-    /// Read only when somebody asks what the containers request.
+    /// Read only when somebody asks what the containers request, or what they read.
     #[serde(borrow, default)]
-    containers: Option<&'a RawValue>,
+    pub(super) containers: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    init_containers: Option<&'a RawValue>,
-    /// Read only when somebody asks which tokens it gets.
+    pub(super) init_containers: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    volumes: Option<&'a RawValue>,
+    pub(super) ephemeral_containers: Option<&'a RawValue>,
+    /// Read only when somebody asks which tokens it gets, or what it reads.
+    #[serde(borrow, default)]
+    pub(super) volumes: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) image_pull_secrets: Option<&'a RawValue>,
+    /// Read only when somebody asks how it chooses its nodes.
+    #[serde(borrow, default)]
+    pub(super) node_selector: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) affinity: Option<&'a RawValue>,
     #[serde(default)]
     automount_service_account_token: Option<bool>,
 }

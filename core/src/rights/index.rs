@@ -9,7 +9,7 @@ use super::{
     grant::{Grant, Source, Via},
     rule::{Others, UseRule},
 };
-use crate::reference::{Question, Requester, Resource};
+use crate::reference::{Question, Requester, Resource, Verb};
 
 /// Number of parts that the namespaces are spread over: an event copies one part's table of pointers.
 const SHARDS: usize = 64;
@@ -35,7 +35,7 @@ pub(super) struct Scope(HashMap<Subject, Held>);
 struct Held {
     /// What may be used by name.
     named: HashMap<Named, Arc<Source>>,
-    /// What may be used whatever its name, by place in [`Resource::ALL`]: few hold any of it.
+    /// What may be used whatever its name, by [`place`]: few hold any of it.
     every: Vec<(usize, Arc<Source>)>,
     /// What may be used of other resources: few hold any of it, and so it is gone through one by one.
     others: Vec<Other>,
@@ -49,7 +49,15 @@ struct Other {
     source: Arc<Source>,
 }
 
-/// A resource, by its place in [`Resource::ALL`], and a name.
+/// What is kept of a resource and a verb: what may be read follows what may be used. `at` is that of [`Resource::ALL`].
+fn place(verb: Verb, at: usize) -> usize {
+    match verb {
+        Verb::Use => at,
+        Verb::Get => Resource::ALL.len() + at,
+    }
+}
+
+/// A resource, by its [`place`], and a name.
 #[derive(Debug, Eq, Hash, PartialEq)]
 struct Named {
     resource: usize,
@@ -67,9 +75,12 @@ impl Default for Rights {
 }
 
 impl Rights {
-    /// The grant by which the requester may `use` the target, if there is one.
+    /// The grant by which the requester may `use` the target, or read it if that is the question and [`Rbac::set_reads`] says
+    /// that it is kept.
     ///
-    /// Semantics: `plugin/pkg/auth/authorizer/rbac/rbac.go`, with the verb `use`.
+    /// Semantics: `plugin/pkg/auth/authorizer/rbac/rbac.go`, with the verb of the question.
+    ///
+    /// [`Rbac::set_reads`]: super::Rbac::set_reads
     pub fn find(&self, requester: &Requester<'_>, question: &Question<'_>) -> Option<Grant> {
         self.find_any(requester, question, std::slice::from_ref(&question.name))
     }
@@ -82,7 +93,7 @@ impl Rights {
         names: &[N],
     ) -> Option<Grant> {
         let resource = match question.resource.place() {
-            Some(place) => Sought::Known(place),
+            Some(at) => Sought::Known(place(question.verb, at)),
             None => Sought::Other(question.resource),
         };
         let namespace = self.shard(&question.namespace).get(&*question.namespace);
@@ -143,7 +154,7 @@ impl Scope {
         namespace: Option<&Arc<str>>,
         name: &Arc<str>,
         binding: &Binding,
-        rules: &[UseRule],
+        rules: &[&UseRule],
     ) {
         let source = Arc::new(Source {
             namespace: namespace.cloned(),
@@ -188,7 +199,7 @@ impl Scope {
 /// A resource that is looked for.
 #[derive(Clone, Copy)]
 enum Sought {
-    /// By its place in [`Resource::ALL`].
+    /// By its [`place`].
     Known(usize),
     Other(Resource),
 }
@@ -212,13 +223,14 @@ impl Held {
                 source: source.clone(),
             });
         }
-        for resource in rule.resources.places() {
+        for at in rule.resources.places() {
+            let resource = place(rule.verb, at);
             for name in &rule.names {
                 let name = name.clone();
                 let named = self.named.entry(Named { resource, name });
                 named.or_insert_with(|| source.clone());
             }
-            if rule.names.is_empty() && self.every.iter().all(|(place, _)| *place != resource) {
+            if rule.names.is_empty() && self.every.iter().all(|(held, _)| *held != resource) {
                 self.every.push((resource, source.clone()));
             }
         }

@@ -18,6 +18,8 @@ const MOST: usize = 2000;
 pub(super) struct Looker<'c, 'o> {
     pub(super) catalogue: &'c Catalogue,
     pub(super) controller: &'c dyn Fn(&str) -> Option<&'c Identity>,
+    /// Whether a check asks about anything.
+    pub(super) asks: &'c dyn Fn(Check) -> bool,
     /// The namespace of the whole object.
     pub(super) root: Text<'o>,
     /// The namespace of the object that is looked at, which may stand in the whole one.
@@ -31,10 +33,12 @@ impl<'c, 'o> Looker<'c, 'o> {
         catalogue: &'c Catalogue,
         namespace: Text<'o>,
         controller: &'c dyn Fn(&str) -> Option<&'c Identity>,
+        asks: &'c dyn Fn(Check) -> bool,
     ) -> Self {
         Self {
             catalogue,
             controller,
+            asks,
             root: namespace.clone(),
             own: namespace,
             memo: Memo::default(),

@@ -11,7 +11,7 @@ use crate::{
         unknown::{Unknown, Unread},
         verdict::{Finding, Outcome},
     },
-    object::{PodSpec, at},
+    object::{Listed, Named, PodSpec, Says, at},
     reference::{Check, Path, Reference, Resource, Target, Text},
 };
 
@@ -43,22 +43,62 @@ pub(super) fn of_pod<'a: 'f, 'f>(answers: &Answers<'a, 'f>, check: Check) -> Vec
         },
         namespace: None,
     };
-    asked(answers, |itself| {
-        Ok(match account_of(case, &pod)? {
-            Ok(name) => answers.finding(itself, account(name))?,
-            Err(why) => {
+    let spec = match spec_of(case, &pod) {
+        Err(_) => return Vec::new(),
+        Ok(Ok(spec)) => spec,
+        Ok(Err(why)) => {
+            return asked(answers, |itself| {
                 let outcome = Outcome::Unknown(Unknown::Pod(pod.clone(), why));
-                case.finding(itself, account(Text::default()), outcome)
-            }
-        })
-    })
+                Ok(case.finding(itself, account(Text::default()), outcome))
+            });
+        }
+    };
+    let name = spec.account().to_string();
+    let mut findings = asked(answers, |itself| {
+        answers.finding(itself, account(name.into()))
+    });
+    // Who is in the pod reads what it reads.
+    if check == Check::Connections {
+        let read = |check| check != Check::NodeLabels && !case.is_off(check);
+        let held = spec.listed(read).into_iter();
+        // A pull secret no container sees.
+        for held in held.filter(|held| held.says != Says::PullSecret) {
+            findings.extend(asked(answers, |itself| held_by(answers, itself, &held)));
+        }
+    }
+    findings
 }
 
-/// The account that a pod runs as.
-fn account_of<'a>(case: &Case<'a, '_>, pod: &ObjectRef) -> Known<Result<Text<'a>, Unread>> {
+/// The finding about a secret or a config map that the running pod of the request's name reads.
+fn held_by<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    itself: &Pod<'a, '_>,
+    held: &Listed<'_>,
+) -> Known<Finding<'a>> {
+    let case = &answers.case;
+    let reference = |name: &Text<'_>| Reference {
+        check: held.says.check(),
+        path: Path::new(format!("pod {}: spec.{}", case.request.name, held.path), ""),
+        target: Target::Object {
+            resource: held.says.resource(),
+            name: name.clone().into_owned(),
+        },
+        namespace: None,
+    };
+    match &held.named {
+        Named::One(_, name) => answers.finding(itself, reference(name)),
+        Named::Malformed(why) | Named::Lost(why) => {
+            let outcome = Outcome::Unknown(Unknown::Lost(why.clone()));
+            Ok(case.finding(itself, reference(&Text::default()), outcome))
+        }
+    }
+}
+
+/// The pod spec of a pod.
+fn spec_of<'f>(case: &Case<'_, 'f>, pod: &ObjectRef) -> Known<Result<PodSpec<'f>, Unread>> {
     Ok(match case.object(pod)? {
         Looked::There(found) => match at::<PodSpec<'_>>(found, &["spec".into()]) {
-            Ok(spec) => Ok(spec.unwrap_or_default().account().to_string().into()),
+            Ok(spec) => Ok(spec.unwrap_or_default()),
             Err(bad) => Err(Unread::Bad(bad.to_string())),
         },
         Looked::Absent => Err(Unread::Absent),

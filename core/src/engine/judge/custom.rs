@@ -34,7 +34,16 @@ pub(super) fn of_fields<'a: 'f, 'f>(
     let no_pod = PodSpec::default();
     let itself = Pod::described(&no_pod, namespace.clone(), true);
     let mut findings = Vec::new();
-    for sighting in sightings(world.catalogue, fields, object, namespace, &controller) {
+    let asks = |check| !case.is_off(check);
+    let seen = sightings(
+        world.catalogue,
+        fields,
+        object,
+        namespace,
+        &controller,
+        &asks,
+    );
+    for sighting in seen {
         match sighting {
             Sighting::Reference(reference) => {
                 if !case.is_off(reference.check) {

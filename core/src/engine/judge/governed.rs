@@ -13,8 +13,8 @@ use crate::{
         verdict::Passed,
         world::World,
     },
-    object::{BadObject, PodSpec, TokenRequest, at},
-    reference::{Check, Text},
+    object::{BadObject, PodSpec, TokenRequest, at, parse},
+    reference::{Check, Mode, Text},
 };
 
 /// Why there are no questions.
@@ -43,6 +43,8 @@ pub(super) struct Governed<'a> {
 pub(super) enum Part<'a> {
     /// The node that a pod is put on.
     Binding(Text<'a>),
+    /// The pod spec of a live pod that has changed nothing but how it chooses its nodes, and what it was before.
+    Choice(PodSpec<'a>, PodSpec<'a>),
     /// The running pod of the request's name: this check asks about its account.
     Connection(Check),
     /// The object of the request's name: this check asks about it.
@@ -78,7 +80,15 @@ pub(super) fn governed<'a>(
         });
     }
     let (base, part) = match &kind.content {
-        Content::PodSpec(route) => (&*route.dotted, pod_spec(request, kind, route, object)?),
+        Content::PodSpec(route) => {
+            let part = match pod_spec(request, kind, route, object) {
+                Err(Stop::Passed(Passed::Unchanged)) if kind.is_pod() => {
+                    choice(request, world, route, object)?
+                }
+                otherwise => otherwise?,
+            };
+            (&*route.dotted, part)
+        }
         Content::TokenRequest(route) => {
             let token = at(object, &route.keys)?;
             (&*route.dotted, token_request(request, token)?)
@@ -209,6 +219,25 @@ fn pod_spec<'a>(
         None => None,
     };
     Ok(Part::PodSpec(spec, old))
+}
+
+/// A pod that waits, behind a scheduling gate, may narrow its choice of nodes (`pkg/apis/core/validation`, `ValidatePodUpdate`).
+/// That is no use of anything else that it names.
+fn choice<'a>(
+    request: &Request<'a>,
+    world: &World<'_>,
+    route: &Route,
+    object: &'a RawValue,
+) -> Result<Part<'a>, Stop> {
+    let mode = world.policy.modes.of(Check::NodeLabels, &request.namespace);
+    let old = request.old.filter(|_| mode != Mode::Off);
+    let spec = |object| at::<&RawValue>(object, &route.keys);
+    match (spec(object)?, old.map(spec).transpose()?.flatten()) {
+        (Some(new), Some(old)) if new.get() != old.get() => {
+            Ok(Part::Choice(parse(new)?, parse(old)?))
+        }
+        _ => Err(Stop::Passed(Passed::Unchanged)),
+    }
 }
 
 /// A TokenRequest is only ever created. That of a kubelet is judged by the API server, which knows the pods of the node

@@ -14,7 +14,7 @@ use super::{
     verdict::{Finding, Verdict},
     world::World,
 };
-use crate::{object::PodSpec, reference::Reference};
+use crate::{object::PodSpec, reference::{Check, Reference}};
 use governed::{Governed, Part, Stop, governed};
 
 /// What [`judge`] came to.
@@ -54,6 +54,11 @@ pub fn judge<'a>(request: &'a Request<'a>, world: &World<'a>, facts: &Facts) -> 
     let answers = Answers::new(Case::new(request, world, facts, Some(kind)));
     let findings: Vec<Finding<'a>> = match &part {
         Part::Binding(node) => connection::bound(&answers, &base, node),
+        Part::Choice(spec, old) => {
+            let pod = Pod::of(&answers.case, spec);
+            let chooses = |check| check == Check::NodeLabels;
+            pod::of_lists(&answers, &pod, &base, Some(old), chooses)
+        }
         Part::Connection(check) => connection::of_pod(&answers, *check),
         Part::Named(check) => connection::of_object(&answers, *check),
         Part::PodSpec(spec, old) => {
