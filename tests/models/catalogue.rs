@@ -124,16 +124,29 @@ const CHOICES: [&str; 2] = [
 pub(crate) fn listed_paths() -> Vec<[String; 3]> {
     let mut paths: Vec<[String; 3]> = Vec::new();
     let mut add = |[check, resource, path]: [&str; 3], list: &str| {
-        paths.push([check.to_owned(), resource.to_owned(), format!("{list}{path}")]);
+        paths.push([
+            check.to_owned(),
+            resource.to_owned(),
+            format!("{list}{path}"),
+        ]);
     };
-    for list in ["containers[].", "initContainers[].", "ephemeralContainers[]."] {
+    for list in [
+        "containers[].",
+        "initContainers[].",
+        "ephemeralContainers[].",
+    ] {
         READ_BY_CONTAINERS.iter().for_each(|row| add(*row, list));
     }
-    READ_BY_VOLUMES.iter().for_each(|row| add(*row, "volumes[]."));
+    READ_BY_VOLUMES
+        .iter()
+        .for_each(|row| add(*row, "volumes[]."));
     add(["secrets", "secrets", "imagePullSecrets[].name"], "");
     add(["nodeLabels", "nodelabels.usher.dev", "nodeSelector"], "");
     for choice in CHOICES {
-        add(["nodeLabels", "nodelabels.usher.dev", ".matchExpressions[]"], choice);
+        add(
+            ["nodeLabels", "nodelabels.usher.dev", ".matchExpressions[]"],
+            choice,
+        );
         add(["nodeLabels", "nodes", ".matchFields[]"], choice);
     }
     paths
@@ -156,7 +169,13 @@ fn listed(spec: &Value) -> Vec<Listed> {
             }
         };
         let Ok(all) = places(spec, &steps(&path), &[]) else {
-            add(&path, &resource, Err("unknown"));
+            let part = path.split(['.', '[']).next().unwrap();
+            let is_told = |line: &Listed| line.0 == check && line.1 == part;
+            // Said once, not for every path that leads there. A selector that is none is its own part.
+            if !found.iter().any(is_told) {
+                let why = Err("unknown");
+                found.push((check, part.to_owned(), resource, why));
+            }
             continue;
         };
         for (place, value, _) in all {
@@ -233,7 +252,10 @@ fn chosen(requirement: &Value, of_name: bool) -> Result<Chosen, Lost> {
     } else {
         vec![Ok("*".to_owned())]
     };
-    Ok(names.into_iter().map(|name| (String::new(), name)).collect())
+    Ok(names
+        .into_iter()
+        .map(|name| (String::new(), name))
+        .collect())
 }
 
 fn label(key: &str, value: Option<&str>) -> Result<String, &'static str> {

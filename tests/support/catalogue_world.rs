@@ -493,7 +493,17 @@ impl<'b> Maker<'b, '_> {
         let mut held = Map::new();
         let keys = ["disk", "kubernetes.io/arch", "metadata.name", "", "a/b/c"];
         self.member(&mut held, "key", &keys);
-        let operators = ["In", "In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt", "Unheard", ""];
+        let operators = [
+            "In",
+            "In",
+            "NotIn",
+            "Exists",
+            "DoesNotExist",
+            "Gt",
+            "Lt",
+            "Unheard",
+            "",
+        ];
         self.member(&mut held, "operator", &operators);
         if !self.dice.one_in(4) {
             let values = (0..self.dice.below(3)).map(|_| self.text(&["ssd", "amd64", "", "x y"]));

@@ -330,7 +330,8 @@ impl<'a> PodSpec<'a> {
         if asked.is_empty() {
             return found;
         }
-        let (mut known, memo) = (HashSet::new(), Memo::default());
+        let (mut known, mut unread) = (HashSet::new(), HashSet::new());
+        let memo = Memo::default();
         let rows = PATHS.iter();
         for row in rows.filter(|row| asked.contains(&row.says.check())) {
             let says = row.says;
@@ -341,7 +342,10 @@ impl<'a> PodSpec<'a> {
             let places = match row.path.find_there(part, &memo) {
                 Ok(places) => places,
                 Err(lost) => {
-                    add(row.path.text().to_owned(), Named::Lost(lost.to_string()));
+                    // Said once, not for every path that leads there.
+                    if unread.insert((row.part(), says.check())) {
+                        add(row.part().to_owned(), Named::Lost(lost.to_string()));
+                    }
                     continue;
                 }
             };
@@ -415,7 +419,11 @@ mod tests {
             let spec = saying(row.path.steps(), end);
             for check in Says::CHECKS {
                 let found = seen(&spec, check);
-                assert_eq!(found.len(), usize::from(check == row.says.check()), "{spec}: {found:?}");
+                assert_eq!(
+                    found.len(),
+                    usize::from(check == row.says.check()),
+                    "{spec}: {found:?}"
+                );
                 assert!(found.iter().all(|line| line.ends_with('v')), "{found:?}");
             }
             assert!(spec.to_string().contains(row.word()), "{spec}");
@@ -463,7 +471,11 @@ mod tests {
             found.map(after).collect()
         };
         for (operator, values, expected) in [
-            ("In", json!(["a", "b"]), &[": nodelabels.usher.dev/k=a", ": nodelabels.usher.dev/k=b"][..]),
+            (
+                "In",
+                json!(["a", "b"]),
+                &[": nodelabels.usher.dev/k=a", ": nodelabels.usher.dev/k=b"][..],
+            ),
             ("In", json!([""]), &[": nodelabels.usher.dev/k="]),
             ("In", json!([]), &[": nodelabels.usher.dev/k"]),
             ("NotIn", json!(["a", "b"]), &[": nodelabels.usher.dev/k"]),
@@ -510,6 +522,10 @@ mod tests {
         );
         assert!(found[MOST].contains("no more than 1000 names"));
         let found = seen(&json!({ "volumes": volumes }), Check::Secrets);
-        assert!(found[0].contains("no more than 1000 places"), "{}", found[0]);
+        assert!(
+            found[0].contains("no more than 1000 places"),
+            "{}",
+            found[0]
+        );
     }
 }

@@ -129,7 +129,9 @@ impl<'o> Looker<'_, 'o> {
                         namespace: self.elsewhere(),
                     };
                     let sighting = match named {
-                        Named::One(resource, name) => Sighting::Reference(reference(resource, name)),
+                        Named::One(resource, name) => {
+                            Sighting::Reference(reference(resource, name))
+                        }
                         Named::Malformed(why) | Named::Lost(why) => {
                             Sighting::Malformed(reference(says.resource(), Text::default()), why)
                         }

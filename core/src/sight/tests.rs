@@ -23,7 +23,14 @@ fn seen(field: &str, object: &str) -> Vec<String> {
     };
     let object: &RawValue = serde_json::from_str(object).unwrap();
     let controller = |name: &str| catalogue.identity(name);
-    let found = sightings(&catalogue, fields, object, "own".into(), &controller, &|_| true);
+    let found = sightings(
+        &catalogue,
+        fields,
+        object,
+        "own".into(),
+        &controller,
+        &|_| true,
+    );
     let reference = |reference: &Reference<'_>| {
         let namespace = reference.namespace.as_ref().map(|ns| format!("{ns}/"));
         let target = match &reference.target {

@@ -14,7 +14,10 @@ use super::{
     verdict::{Finding, Verdict},
     world::World,
 };
-use crate::{object::PodSpec, reference::{Check, Reference}};
+use crate::{
+    object::PodSpec,
+    reference::{Check, Reference},
+};
 use governed::{Governed, Part, Stop, governed};
 
 /// What [`judge`] came to.

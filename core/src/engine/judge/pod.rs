@@ -136,9 +136,7 @@ pub(super) fn of_lists<'a: 'f, 'f>(
     meant: impl Fn(Check) -> bool,
 ) -> Vec<Finding<'a>> {
     let case = &answers.case;
-    let listed = pod
-        .spec
-        .listed(|check| meant(check) && !case.is_off(check));
+    let listed = pod.spec.listed(|check| meant(check) && !case.is_off(check));
     let chooses = |check| check == Check::NodeLabels && !case.is_off(check);
     let old = old.filter(|_| case.is_pod() && !listed.is_empty());
     let chosen = old.map_or_else(Vec::new, |old| old.listed(chooses));
