@@ -49,7 +49,10 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         None => Policy::default(),
     };
     let cluster = args.from.read()?;
-    let found = holdings(&cluster, |namespace| policy.excludes(namespace));
+    let found = holdings(&cluster, |namespace| match namespace {
+        Some(namespace) => policy.excludes(namespace),
+        None => !policy.excluded_namespaces.is_empty(),
+    });
     let (kubernetes, others): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|holding| holding.is_kubernetes);
     let left_out = if args.all { 0 } else { kubernetes.len() };
@@ -158,11 +161,11 @@ fn table<const N: usize>(out: &mut impl Write, rows: &[[String; N]]) -> io::Resu
     };
     let widths: Vec<usize> = (0..N).map(width).collect();
     for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(&format!("{cell:width$}  "));
-        }
-        writeln!(out, "{}", line.trim_end())?;
+        let cells = row.iter().zip(&widths);
+        let cells: Vec<String> = cells
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        writeln!(out, "{}", cells.join("  ").trim_end())?;
     }
     Ok(())
 }

@@ -29,9 +29,9 @@ pub struct Hardened {
 /// nothing to take out.
 pub fn hardened(role: &ClusterRole, ways: &[&'static Way]) -> Option<Hardened> {
     let labels = role.metadata.labels.as_ref()?;
-    let is = |label: &&str| labels.get(*label).is_some_and(|value| value == "true");
+    let is_on = |label: &&str| labels.get(*label).is_some_and(|value| value == "true");
     // A role that is itself put together of others gets its rules from them.
-    if role.aggregation_rule.is_some() || !AGGREGATES.iter().any(|label| is(&label)) {
+    if role.aggregation_rule.is_some() || !AGGREGATES.iter().any(is_on) {
         return None;
     }
     let mut hardened = Hardened {
@@ -41,7 +41,7 @@ pub fn hardened(role: &ClusterRole, ways: &[&'static Way]) -> Option<Hardened> {
     };
     for way in ways {
         let rules = hardened.role.rules.get_or_insert_default();
-        let is_held = |rules: &[PolicyRule]| rules.iter().any(|rule| way.is_in(rule));
+        let is_held = |rules: &[PolicyRule]| rules.iter().any(|rule| way.is_in(rule, true));
         if is_held(rules) {
             *rules = way.rights.iter().fold(std::mem::take(rules), without);
             let told = if is_held(rules) {

@@ -22,12 +22,12 @@ pub struct Holding {
     pub is_kubernetes: bool,
 }
 
-/// All of them, sorted: the whole cluster first, then by namespace and subject. `excluded` says which namespaces the webhook
-/// does not guard.
-pub fn holdings(cluster: &Cluster, excluded: impl Fn(&str) -> bool) -> Vec<Holding> {
+/// All of them, sorted: the whole cluster first, then by namespace and subject. `unguarded` says whether the webhook leaves out
+/// this namespace; of none, whether it leaves out any.
+pub fn holdings(cluster: &Cluster, unguarded: impl Fn(Option<&str>) -> bool) -> Vec<Holding> {
     let mut found = Vec::new();
     for bound in cluster.bindings() {
-        let ways = held(cluster, &bound, &excluded);
+        let ways = held(cluster, &bound, &unguarded);
         if ways.is_empty() {
             continue;
         }
@@ -59,15 +59,19 @@ pub fn holdings(cluster: &Cluster, excluded: impl Fn(&str) -> bool) -> Vec<Holdi
 fn held(
     cluster: &Cluster,
     bound: &Bound<'_>,
-    excluded: &impl Fn(&str) -> bool,
+    unguarded: &impl Fn(Option<&str>) -> bool,
 ) -> Vec<&'static Way> {
     let rules = cluster.rules(bound);
-    // A binding of the whole cluster holds in every namespace, excluded ones among them.
-    let unguarded = bound.metadata.namespace.as_deref().is_none_or(excluded);
+    let namespace = bound.metadata.namespace.as_deref();
+    let unguarded = unguarded(namespace);
     let counts = |way: &&Way| !way.guarded || unguarded;
     let ways = WAYS.iter().filter(counts);
     let ways: Vec<_> = ways
-        .filter(|way| rules.iter().any(|rule| way.is_in(rule)))
+        .filter(|way| {
+            rules
+                .iter()
+                .any(|rule| way.is_in(rule, namespace.is_none()))
+        })
         .collect();
     let mut all = ways.iter().filter(|way| way.is_all);
     all.next().map_or(ways.clone(), |all| vec![*all])

@@ -25,6 +25,8 @@ pub struct Right {
     pub(super) group: &'static str,
     pub(super) resources: &'static [&'static str],
     pub(super) verbs: &'static [&'static str],
+    /// Whether the resources belong to no namespace: then no RoleBinding gives it.
+    cluster: bool,
 }
 
 /// Every verb that acts as somebody else: the old one, and those of constrained impersonation, which Kubernetes 1.36 has on
@@ -49,6 +51,7 @@ pub static WAYS: &[Way] = &[
             group: "*",
             resources: &["*"],
             verbs: &["*"],
+            cluster: false,
         }],
     },
     Way {
@@ -60,20 +63,27 @@ pub static WAYS: &[Way] = &[
         rights: &[
             Right {
                 group: "",
-                resources: &["serviceaccounts", "users", "groups"],
+                resources: &["serviceaccounts"],
                 verbs: IMPERSONATE,
+                cluster: false,
+            },
+            Right {
+                group: "",
+                resources: &["users", "groups"],
+                verbs: IMPERSONATE,
+                cluster: true,
             },
             Right {
                 group: "authentication.k8s.io",
-                resources: &[
-                    "serviceaccounts",
-                    "users",
-                    "groups",
-                    "uids",
-                    "userextras",
-                    "nodes",
-                ],
+                resources: &["serviceaccounts"],
                 verbs: IMPERSONATE,
+                cluster: false,
+            },
+            Right {
+                group: "authentication.k8s.io",
+                resources: &["users", "groups", "uids", "userextras", "nodes"],
+                verbs: IMPERSONATE,
+                cluster: true,
             },
         ],
     },
@@ -87,6 +97,7 @@ pub static WAYS: &[Way] = &[
             group: "",
             resources: &["secrets"],
             verbs: &["get", "list", "watch"],
+            cluster: false,
         }],
     },
     Way {
@@ -99,6 +110,7 @@ pub static WAYS: &[Way] = &[
             group: "",
             resources: &["serviceaccounts/token"],
             verbs: &["create"],
+            cluster: false,
         }],
     },
     Way {
@@ -118,16 +130,19 @@ pub static WAYS: &[Way] = &[
                     "replicationcontrollers",
                 ],
                 verbs: &["create", "update", "patch"],
+                cluster: false,
             },
             Right {
                 group: "apps",
                 resources: &["deployments", "replicasets", "statefulsets", "daemonsets"],
                 verbs: &["create", "update", "patch"],
+                cluster: false,
             },
             Right {
                 group: "batch",
                 resources: &["jobs", "cronjobs"],
                 verbs: &["create", "update", "patch"],
+                cluster: false,
             },
         ],
     },
@@ -141,6 +156,7 @@ pub static WAYS: &[Way] = &[
             group: "",
             resources: &["nodes/proxy"],
             verbs: &["get", "create", "update", "patch"],
+            cluster: true,
         }],
     },
     Way {
@@ -153,6 +169,7 @@ pub static WAYS: &[Way] = &[
             group: "rbac.authorization.k8s.io",
             resources: &["roles", "clusterroles"],
             verbs: &["bind"],
+            cluster: false,
         }],
     },
     Way {
@@ -165,6 +182,7 @@ pub static WAYS: &[Way] = &[
             group: "rbac.authorization.k8s.io",
             resources: &["roles", "clusterroles"],
             verbs: &["escalate"],
+            cluster: false,
         }],
     },
     Way {
@@ -181,11 +199,13 @@ pub static WAYS: &[Way] = &[
                     "certificatesigningrequests/status",
                 ],
                 verbs: &["update", "patch"],
+                cluster: true,
             },
             Right {
                 group: "certificates.k8s.io",
                 resources: &["signers"],
                 verbs: &["approve", "sign"],
+                cluster: true,
             },
         ],
     },
@@ -204,6 +224,7 @@ pub static WAYS: &[Way] = &[
                 "mutatingadmissionpolicybindings",
             ],
             verbs: &["create", "update", "patch", "delete", "deletecollection"],
+            cluster: true,
         }],
     },
 ];
@@ -214,9 +235,10 @@ impl Way {
         WAYS.iter().find(|way| way.name == name)
     }
 
-    /// Whether a rule of RBAC holds it.
-    pub fn is_in(&self, rule: &PolicyRule) -> bool {
-        self.rights.iter().any(|right| right.is_in(rule))
+    /// Whether a rule of RBAC holds it, bound in the whole cluster or in one namespace.
+    pub fn is_in(&self, rule: &PolicyRule, whole_cluster: bool) -> bool {
+        let mut rights = self.rights.iter();
+        rights.any(|right| (whole_cluster || !right.cluster) && right.is_in(rule))
     }
 }
 

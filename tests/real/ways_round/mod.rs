@@ -3,6 +3,7 @@
 
 mod binding;
 mod connections;
+mod impersonation;
 
 use crate::real::{
     cluster::{KINDS, Team, manifest},
