@@ -53,6 +53,31 @@ fn an_ordinary_review_stays_within_its_budget() {
 }
 
 #[test]
+fn what_no_check_asks_about_is_not_read() {
+    let judging = Judging::by(Layout::Spread.rights(1000));
+    let review = Review::SMALL.json();
+    let with = |more: &str| {
+        let json = review.replacen("\"spec\":{", &format!("\"spec\":{{{more}"), 1);
+        assert_ne!(json, review);
+        allocations(&judging, &json, true)
+    };
+    let none = allocations(&judging, &review, true);
+    // Not even whether it could be read.
+    for more in [
+        r#""affinity":7,"#,
+        r#""nodeSelector":{"pool":"a"},"imagePullSecrets":[{"name":"s"}],"#,
+        r#""affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"pool","operator":"In","values":["a"]}]}]}}},"#,
+        r#""ephemeralContainers":[{"envFrom":[{"secretRef":{"name":"s"}},{"configMapRef":{"name":"c"}}]}],"#,
+    ] {
+        assert_eq!(with(more), none, "{more}");
+    }
+    let asking = Judging::configured("checks: {secrets: enforce, nodeLabels: enforce}");
+    let json = review.replacen("\"spec\":{", "\"spec\":{\"nodeSelector\":7,", 1);
+    let (allowed, answer) = asking.answer(json.as_bytes());
+    assert!(!allowed && !answer.is_empty());
+}
+
+#[test]
 fn allocations_do_not_grow_with_the_bindings() {
     let review = Review::SMALL.json();
     for (layout, what) in [
