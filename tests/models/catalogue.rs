@@ -135,11 +135,13 @@ pub(crate) fn listed_paths() -> Vec<[String; 3]> {
         "initContainers[].",
         "ephemeralContainers[].",
     ] {
-        READ_BY_CONTAINERS.iter().for_each(|row| add(*row, list));
+        for row in READ_BY_CONTAINERS {
+            add(row, list);
+        }
     }
-    READ_BY_VOLUMES
-        .iter()
-        .for_each(|row| add(*row, "volumes[]."));
+    for row in READ_BY_VOLUMES {
+        add(row, "volumes[].");
+    }
     add(["secrets", "secrets", "imagePullSecrets[].name"], "");
     add(["nodeLabels", "nodelabels.usher.dev", "nodeSelector"], "");
     for choice in CHOICES {

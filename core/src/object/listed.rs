@@ -435,7 +435,7 @@ mod tests {
         }
         let steps = |text: &str| FieldPath::try_from(text.to_owned()).unwrap();
         assert!(!is_listed(steps("containers[].resources").steps()));
-        assert!(is_listed(steps("containers[].env[].value").steps()) == false);
+        assert!(!is_listed(steps("containers[].env[].value").steps()));
         assert!(is_listed(steps("containers[].env").steps()));
     }
 

@@ -30,23 +30,24 @@ impl UseRule {
         rules
             .unwrap_or_default()
             .iter()
-            .filter_map(|rule| {
-                let holds = |verb: &str| rule.verbs.iter().any(|held| held == verb);
-                if holds("use") || holds("*") {
-                    Some(Self {
-                        verb: Verb::Use,
-                        resources: Resources::of(rule),
-                        others: Others::of(rule),
-                        names: names(rule),
-                    })
-                } else {
-                    holds("get").then(|| Self {
-                        verb: Verb::Get,
-                        resources: Resources::of(rule).readable(),
-                        others: None,
-                        names: names(rule),
-                    })
-                }
+            .flat_map(|rule| {
+                let holds = |verb: Verb| {
+                    let mut verbs = rule.verbs.iter();
+                    verbs.any(|held| held == verb.word() || held == "*")
+                };
+                let used = holds(Verb::Use).then(|| Self {
+                    verb: Verb::Use,
+                    resources: Resources::of(rule),
+                    others: Others::of(rule),
+                    names: names(rule),
+                });
+                let read = holds(Verb::Get).then(|| Self {
+                    verb: Verb::Get,
+                    resources: Resources::of(rule).readable(),
+                    others: None,
+                    names: names(rule),
+                });
+                used.into_iter().chain(read)
             })
             .filter(|rule| rule.resources != Resources::default() || rule.others.is_some())
             .collect()

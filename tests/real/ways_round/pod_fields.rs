@@ -443,7 +443,7 @@ fn what_kubernetes_itself_adds_passes() {
     let projected = &made["spec"]["volumes"][0]["projected"]["sources"];
     assert!(projected.to_string().contains("kube-root-ca.crt"), "{made}");
     // To read it is another matter.
-    let mut reading = bare.clone();
+    let mut reading = bare;
     reading["spec"]["containers"][0]["envFrom"] = json!([{"secretRef": {"name": "registry"}}]);
     send(guarded, &joe, &reading).refused_by(WEBHOOK, "may not use secret \"registry\"");
 }

@@ -44,7 +44,7 @@ pub(super) enum Part<'a> {
     /// The node that a pod is put on.
     Binding(Text<'a>),
     /// The pod spec of a live pod that has changed nothing but how it chooses its nodes, and what it was before.
-    Choice(PodSpec<'a>, PodSpec<'a>),
+    Choice(PodSpec<'a>, Box<PodSpec<'a>>),
     /// The running pod of the request's name: this check asks about its account.
     Connection(Check),
     /// The object of the request's name: this check asks about it.
@@ -234,7 +234,7 @@ fn choice<'a>(
     let spec = |object| at::<&RawValue>(object, &route.keys);
     match (spec(object)?, old.map(spec).transpose()?.flatten()) {
         (Some(new), Some(old)) if new.get() != old.get() => {
-            Ok(Part::Choice(parse(new)?, parse(old)?))
+            Ok(Part::Choice(parse(new)?, Box::new(parse(old)?)))
         }
         _ => Err(Stop::Passed(Passed::Unchanged)),
     }
