@@ -142,7 +142,7 @@ pub(crate) fn listed_paths() -> Vec<[String; 3]> {
     for row in READ_BY_VOLUMES {
         add(row, "volumes[].");
     }
-    add(["secrets", "secrets", "imagePullSecrets[].name"], "");
+    add(["secrets", "secrets", "imagePullSecrets[]"], "");
     add(["nodeLabels", "nodelabels.usher.dev", "nodeSelector"], "");
     for choice in CHOICES {
         add(
@@ -183,6 +183,14 @@ fn listed(spec: &Value) -> Vec<Listed> {
         for (place, value, _) in all {
             let named = match value.filter(|value| !value.is_null()) {
                 None => continue,
+                Some(Value::Object(of)) if path == "imagePullSecrets[]" => {
+                    match of.get("name").unwrap_or(&Value::Null) {
+                        Value::Null => continue,
+                        Value::String(name) if name.is_empty() => continue,
+                        Value::String(name) => Ok(vec![(String::new(), Ok(name.clone()))]),
+                        _ => Err(Lost),
+                    }
+                }
                 Some(value) if path == "nodeSelector" => chosen_by_selector(value),
                 Some(value) if path.ends_with("matchExpressions[]") => chosen(value, false),
                 Some(value) if path.ends_with("matchFields[]") => chosen(value, true),

@@ -468,6 +468,11 @@ impl<'b> Maker<'b, '_> {
             for _ in 0..=self.dice.below(4) {
                 let [_, resource, path] = &paths[self.dice.below(paths.len())];
                 let leaf = match (&**resource, path.ends_with("[]")) {
+                    ("secrets", true) if self.dice.one_in(2) => {
+                        let name = self.text(&["app", "registry", ""]);
+                        json!({ "name": self.or_wrong(name) })
+                    }
+                    ("secrets", true) => self.text(&["app", "registry", ""]),
                     (_, true) => self.requirement(),
                     ("nodelabels.usher.dev", false) => self.labels(),
                     _ => self.text(&["app", "db", "registry", "kube-root-ca.crt", ""]),

@@ -10,6 +10,7 @@ use super::{
     field_path::{FieldPath, Memo, Place, Step},
     pod::{CONTAINERS, PodSpec},
     seek::{BadObject, fields, parse},
+    value::key,
 };
 use crate::reference::{Check, Resource, Text, is_label_key, is_label_value, write_key};
 
@@ -27,7 +28,8 @@ pub enum Says {
     Field,
     /// A map of labels that a node must have.
     Labels,
-    /// The name of a secret that the kubelet shows to a registry and no container sees.
+    /// A secret that the kubelet shows to a registry and no container sees: an object with its name, or, as some projects write
+    /// it where they take over fields of a pod spec, its name.
     PullSecret,
     /// The name of a secret.
     Secret,
@@ -88,7 +90,7 @@ static PARTS: [Part; 7] = {
         Part {
             key: "imagePullSecrets",
             of: |spec| spec.image_pull_secrets,
-            below: &[("[].name", Says::PullSecret)],
+            below: &[("[]", Says::PullSecret)],
         },
         Part {
             key: "nodeSelector",
@@ -212,7 +214,12 @@ impl Says {
         let mut path = place.path;
         Ok(match self {
             Self::ConfigMap | Self::PullSecret | Self::Secret => {
-                let name: Text<'a> = parse(value)?;
+                let name: Text<'a> = match self {
+                    Self::PullSecret if !value.get().starts_with('"') => {
+                        key(value, "name")?.unwrap_or_default()
+                    }
+                    _ => parse(value)?,
+                };
                 let named = (!name.is_empty()).then(|| Named::One(self.resource(), name));
                 named.map(|named| (path, named)).into_iter().collect()
             }
@@ -442,7 +449,7 @@ mod tests {
     #[test]
     fn a_name_is_told_once_but_a_pull_secret_apart() {
         let spec = json!({
-            "imagePullSecrets": [{"name": "s"}, {"name": "s"}, {}],
+            "imagePullSecrets": [{"name": "s"}, {"name": "s"}, {}, "t"],
             "volumes": [{"secret": {"secretName": "s"}}, {"secret": {"secretName": ""}}],
             "containers": [
                 {"env": [{"name": "a", "value": "b"}, {"valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]},
@@ -454,7 +461,8 @@ mod tests {
             [
                 "containers[0].env[1].valueFrom.secretKeyRef.name: secrets/s",
                 "containers[1].envFrom[1].secretRef.name: secrets/t",
-                "imagePullSecrets[0].name: secrets/s",
+                "imagePullSecrets[0]: secrets/s",
+                "imagePullSecrets[3]: secrets/t",
             ]
         );
     }

@@ -171,7 +171,8 @@ fn may_name(path: &str, types: &[String]) -> bool {
 fn asks(row: &PodPath, path: &str) -> bool {
     match row.says {
         Says::Expression | Says::Field | Says::Labels => path.starts_with(row.path.text()),
-        Says::ConfigMap | Says::PullSecret | Says::Secret => path == row.path.text(),
+        Says::PullSecret => path.strip_suffix(".name") == Some(row.path.text()),
+        Says::ConfigMap | Says::Secret => path == row.path.text(),
     }
 }
 
@@ -247,7 +248,8 @@ fn pod(row: &PodPath, index: usize) -> Value {
         Says::Expression => json!({"key": "pool", "operator": "In", "values": [NAMED]}),
         Says::Field => json!({"key": "metadata.name", "operator": "In", "values": [NAMED]}),
         Says::Labels => json!({"pool": NAMED}),
-        Says::ConfigMap | Says::PullSecret | Says::Secret => json!(NAMED),
+        Says::PullSecret => json!({ "name": NAMED }),
+        Says::ConfigMap | Says::Secret => json!(NAMED),
     };
     let mut spec = row
         .path

@@ -166,13 +166,9 @@ pub(super) fn of_lists<'a: 'f, 'f>(
         Ok(match named {
             Named::One(resource, name) => {
                 let reference = reference(resource, name.clone());
-                let outcome = match answers.outcome(pod, &reference) {
-                    Ok(allowed @ Outcome::Allowed(_)) => allowed,
-                    // What is needed for either is gathered together.
-                    otherwise => match brings(case, pod, says, &name)? {
-                        Some(what) => Outcome::Allowed(Reason::System(what)),
-                        None => otherwise?,
-                    },
+                let outcome = match brings(case, pod, says, &name)? {
+                    Some(what) => Outcome::Allowed(Reason::System(what)),
+                    None => answers.outcome(pod, &reference)?,
                 };
                 case.finding(pod, reference, outcome)
             }
@@ -200,6 +196,8 @@ fn brings(
     name: &str,
 ) -> Known<Option<&'static str>> {
     Ok(match says {
+        _ if pod.mirror.is_some() => None,
+        // Nearly all come from there.
         Says::PullSecret => case
             .is_pull_secret(pod, name)?
             .then_some("a pull secret of the pod's account"),
