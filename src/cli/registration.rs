@@ -318,8 +318,9 @@ fn only((name, expression): Condition) -> Vec<MatchCondition> {
 
 /// Whether a check that asks about such a kind is on anywhere.
 pub(super) fn is_asked(content: &Content, policy: &Policy) -> bool {
-    let check = content.only_check();
-    check.is_none_or(|check| !policy.modes.is_off_everywhere(check))
+    let is_on = |check: &_| !policy.modes.is_off_everywhere(*check);
+    let checks = content.only_checks();
+    checks.is_none_or(|checks| checks.iter().any(is_on))
 }
 
 /// The resources and subresources that take a kind and can use what it names: of a custom resource also a status that steers

@@ -211,11 +211,15 @@ impl Content {
         }
     }
 
-    /// The check that asks about it, if no other does.
-    pub fn only_check(&self) -> Option<Check> {
+    /// The checks that ask about it, if not any could.
+    pub fn only_checks(&self) -> Option<Vec<Check>> {
         match self {
-            Self::Binding(_) => Some(Check::Nodes),
-            Self::Connection(check) | Self::Named(check) => Some(*check),
+            Self::Binding(_) => Some(vec![Check::Nodes]),
+            // Who is in a pod also reads what it reads.
+            Self::Connection(check @ Check::Connections) => {
+                Some(vec![*check, Check::Secrets, Check::ConfigMaps])
+            }
+            Self::Connection(check) | Self::Named(check) => Some(vec![*check]),
             Self::Fields(_) | Self::PodSpec(_) | Self::TokenRequest(_) => None,
         }
     }

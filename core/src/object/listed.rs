@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::{
     field_path::{FieldPath, Memo, Place, Step},
-    pod::{CONTAINERS, PodSpec},
+    pod::{CONTAINERS, PodField, PodSpec},
     seek::{BadObject, fields, parse},
     value::key,
 };
@@ -290,9 +290,10 @@ fn label<'a>(key: &str, value: Option<&str>) -> Named<'a> {
     }
 }
 
-/// The keys of a pod spec below which these paths lead, with the checks that ask there.
-pub(super) fn keys() -> impl Iterator<Item = &'static str> {
-    PARTS.iter().map(|part| part.key)
+/// Whether a key of a pod spec decides what is asked about it, or what runs in it: the fields of the two tables, among them the
+/// containers, and the volumes, which also hold tokens.
+pub fn decides(key: &str) -> bool {
+    PodField::of_key(key).is_some() || PARTS.iter().any(|part| part.key == key)
 }
 
 /// Whether something at this path of a pod spec, or below it, is named in the table.
@@ -440,6 +441,10 @@ mod tests {
             let hollow = saying(row.path.steps(), Value::Null);
             assert!(seen(&hollow, row.says.check()).is_empty(), "{hollow}");
         }
+        for key in ["serviceAccount", "volumes", "initContainers", "affinity"] {
+            assert!(decides(key), "{key}");
+        }
+        assert!(!decides("hostNetwork"));
         let steps = |text: &str| FieldPath::try_from(text.to_owned()).unwrap();
         assert!(!is_listed(steps("containers[].resources").steps()));
         assert!(!is_listed(steps("containers[].env[].value").steps()));

@@ -15,10 +15,10 @@ mod token_request;
 mod value;
 
 pub use field_path::{BadPath, FieldPath, Lost, Memo, Place, Step};
-pub use listed::{Listed, Named, PATHS, PodPath, Says, is_listed};
+pub use listed::{Listed, Named, PATHS, PodPath, Says, decides, is_listed};
 pub use meta::{Metadata, Owner, Texts};
 pub(crate) use pod::account;
-pub use pod::{FIELDS, PodField, PodSpec, TOLERATIONS, decides, is_containers};
+pub use pod::{FIELDS, PodField, PodSpec, TOLERATIONS, is_containers};
 pub(crate) use pointer::pointer;
 pub use projection::{
     Credential, PodCertificateSource, Projected, Source, TokenSource, Volume, credentials,

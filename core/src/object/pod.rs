@@ -9,7 +9,6 @@ use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
-    listed::keys,
     projection::Volume,
     seek::{BadObject, parse},
 };
@@ -115,12 +114,6 @@ pub static FIELDS: &[PodField] = &[
 
 /// The lists of containers of a pod spec.
 pub(super) const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
-
-/// Whether a key of a pod spec decides what is asked about it, or what runs in it: the fields of the two tables, among them the
-/// containers, and the volumes, which also hold tokens.
-pub fn decides(key: &str) -> bool {
-    PodField::of_key(key).is_some() || keys().any(|listed| listed == key)
-}
 
 /// Whether a list of containers stands at this key of a pod spec.
 pub fn is_containers(key: &str) -> bool {
@@ -404,12 +397,11 @@ mod tests {
                     PodField::of_key(key).is_some_and(|row| std::ptr::eq(row, field)),
                     "{key}"
                 );
-                assert!(decides(key), "{key}");
                 let known = field.resource.known().unwrap();
                 assert_eq!(known.check(), field.check, "{key}");
             }
         }
-        assert!(PodField::of(Check::Tokens).is_none() && !decides("hostNetwork"));
+        assert!(PodField::of(Check::Tokens).is_none());
     }
 
     #[test]

@@ -12,6 +12,8 @@ mod updates;
 
 use std::{path::Path, process::Command, sync::OnceLock};
 
+pub(in crate::real) use injection::eventually;
+
 use crate::real::controlplane::usher::{UsherProcess, with_usher};
 use crate::real::controlplane::{Said, feed, plane};
 

@@ -8,7 +8,7 @@ use usher_core::object::{FIELDS, PATHS, PodField, PodPath, Says, Step};
 
 use super::Tenants;
 use crate::real::{
-    cluster::Team,
+    cluster::{KINDS, Team, eventually, manifest},
     controlplane::{Said, feed, plane},
 };
 
@@ -448,4 +448,76 @@ fn what_kubernetes_itself_adds_passes() {
     let mut reading = bare;
     reading["spec"]["containers"][0]["envFrom"] = json!([{"secretRef": {"name": "registry"}}]);
     send(guarded, &joe, &reading).refused_by(WEBHOOK, "may not use secret \"registry\"");
+}
+
+#[test]
+fn controllers_carry_out_what_the_template_reads_and_chooses() {
+    let tenants = Tenants::new("reads-made");
+    let [_, guarded] = tenants.both();
+    plane()
+        .apply("apiVersion: v1\nkind: Node\nmetadata: {name: reads-1, labels: {only: reads}}")
+        .unwrap();
+    let spec = "nodeSelector: {only: reads}, volumes: [{name: v, secret: {secretName: db}}]";
+    let kinds = [KINDS[4].1, KINDS[6].1];
+    // The role edit holds get on secrets, and nothing on labels of nodes.
+    for kind in kinds {
+        guarded
+            .create(&manifest(kind, "web", spec), &[])
+            .refused_by(WEBHOOK, "may not use node label \"only=reads\"");
+    }
+    guarded.grant("nodelabels.usher.dev/only=reads");
+    for kind in kinds {
+        guarded.create(&manifest(kind, "web", spec), &[]).passes();
+    }
+    let pods = eventually("a pod of the Deployment and one of the DaemonSet", || {
+        let listed = guarded.run(&["get", "pods", "-o", "json"]);
+        let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
+        let pods = listed["items"].as_array().unwrap().clone();
+        (pods.len() == 2).then_some(pods)
+    });
+    let pinned = pods.iter().filter(|pod| {
+        let affinity = pod["spec"]["affinity"].to_string();
+        affinity.contains("metadata.name") && affinity.contains("reads-1")
+    });
+    assert_eq!(pinned.count(), 1, "{pods:?}");
+    // A tenant does not pin by hand what the controller may.
+    let by_hand = "affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: \
+                   [{matchFields: [{key: metadata.name, operator: In, values: [reads-1]}]}]}}}";
+    guarded.pod("pinned", by_hand).refused_by(
+        WEBHOOK,
+        "needs: verb use on nodes \"reads-1\" in ways-reads-made",
+    );
+}
+
+#[test]
+fn a_pod_that_waits_is_told_to_choose() {
+    let tenants = Tenants::new("reads-gated");
+    let [free, guarded] = tenants.both();
+    let choose = |team: &Team, label: &str| {
+        let patch = format!("{{\"spec\": {{\"nodeSelector\": {{\"pool\": \"{label}\"}}}}}}");
+        team.run(&["patch", "pod", "gated", "-p", &patch])
+    };
+    for team in tenants.both() {
+        // Its account is another's: that is no matter here.
+        let namespace = &team.namespace;
+        let gated = manifest(
+            KINDS[0].1,
+            "gated",
+            "serviceAccountName: deployer, schedulingGates: [{name: example.org/g}]",
+        );
+        let gated = gated.replacen(
+            "metadata: {name",
+            &format!("metadata: {{namespace: {namespace}, name"),
+            1,
+        );
+        plane().apply(&gated).unwrap();
+    }
+    choose(free, "a").passes();
+    choose(guarded, "a").refused_by(
+        WEBHOOK,
+        "may not use node label \"pool=a\" in namespace ways-reads-gated (spec.nodeSelector.pool)",
+    );
+    guarded.grant("nodelabels.usher.dev/pool=a");
+    choose(guarded, "a").passes();
+    guarded.run(&["label", "pod", "gated", "a=b"]).passes();
 }

@@ -18,12 +18,18 @@ use crate::{
 /// The user that the scheduler of Kubernetes is (`plugin/pkg/auth/authorizer/rbac/bootstrappolicy`).
 const SCHEDULER: &str = "system:kube-scheduler";
 
-/// The findings about a connection to the running pod of the request's name. What is asked about is the pod of this moment.
+/// The findings about a connection to the running pod of the request's name: about its account and, if whoever connects is in
+/// the pod, about what it reads. What is asked about is the pod of this moment.
 pub(super) fn of_pod<'a: 'f, 'f>(answers: &Answers<'a, 'f>, check: Check) -> Vec<Finding<'a>> {
     let case = &answers.case;
-    if case.is_off(check) {
+    let content = case.kind.and_then(|kind| kind.content.only_checks());
+    let mut asking = content.unwrap_or_default();
+    asking.retain(|check| !case.is_off(*check));
+    // Of equals, max_by_key takes the last.
+    let strictest = asking.iter().rev().max_by_key(|check| case.mode(**check));
+    let Some(strictest) = strictest.copied() else {
         return Vec::new();
-    }
+    };
     let pod = ObjectRef {
         api_version: "v1".to_owned(),
         kind: "Pod".to_owned(),
@@ -49,22 +55,25 @@ pub(super) fn of_pod<'a: 'f, 'f>(answers: &Answers<'a, 'f>, check: Check) -> Vec
         Ok(Err(why)) => {
             return asked(answers, |itself| {
                 let outcome = Outcome::Unknown(Unknown::Pod(pod.clone(), why));
-                Ok(case.finding(itself, account(Text::default()), outcome))
+                let reference = Reference {
+                    check: strictest,
+                    ..account(Text::default())
+                };
+                Ok(case.finding(itself, reference, outcome))
             });
         }
     };
-    let name = spec.account().to_string();
-    let mut findings = asked(answers, |itself| {
-        answers.finding(itself, account(name.into()))
-    });
-    // Who is in the pod reads what it reads.
-    if check == Check::Connections {
-        let read = |check| check != Check::NodeLabels && !case.is_off(check);
-        let held = spec.listed(read).into_iter();
-        // A pull secret no container sees.
-        for held in held.filter(|held| held.says != Says::PullSecret) {
-            findings.extend(asked(answers, |itself| held_by(answers, itself, &held)));
-        }
+    let mut findings = Vec::new();
+    if !case.is_off(check) {
+        let name = spec.account().to_string();
+        findings.extend(asked(answers, |itself| {
+            answers.finding(itself, account(name.into()))
+        }));
+    }
+    let held = spec.listed(|check| asking.contains(&check)).into_iter();
+    // A pull secret no container sees.
+    for held in held.filter(|held| held.says != Says::PullSecret) {
+        findings.extend(asked(answers, |itself| held_by(answers, itself, &held)));
     }
     findings
 }
