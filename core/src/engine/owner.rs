@@ -202,7 +202,8 @@ impl<'f> Said<'f> {
             Content::Binding(_)
             | Content::Connection(_)
             | Content::Named(_)
-            | Content::TokenRequest(_) => return Ok(None),
+            | Content::TokenRequest(_)
+            | Content::TokenSecret => return Ok(None),
             Content::Fields(fields) => {
                 let controller = |name: &str| world.identity(name);
                 let seen = sightings(

@@ -4,6 +4,7 @@
 mod binding;
 mod connections;
 mod impersonation;
+mod secrets;
 
 use crate::real::{
     cluster::{KINDS, Team, manifest},
