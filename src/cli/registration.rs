@@ -48,7 +48,7 @@ struct Entry {
 }
 
 /// All of them, in the order in which they are written. An entry without a kind whose checks are on is left out.
-const ENTRIES: [Entry; 5] = [
+const ENTRIES: [Entry; 6] = [
     Entry {
         name: "validate.usher.dev",
         about: "",
@@ -75,6 +75,16 @@ validate-bindings.usher.dev: Whoever binds a pod to a node needs no toleration. 
 ",
         condition: Some(NOT_THE_SCHEDULER),
         takes: |content| matches!(content, Content::Binding(_)),
+        custom: false,
+    },
+    Entry {
+        name: "validate-secrets.usher.dev",
+        about: "\
+validate-secrets.usher.dev: Whoever may write a Secret of this type has a token of the account that it names, for ever. Other
+  Secrets are not sent.
+",
+        condition: Some(HOLDS_A_TOKEN),
+        takes: |content| matches!(content, Content::TokenSecret),
         custom: false,
     },
     Entry {
@@ -132,6 +142,12 @@ const NOT_A_KUBELET: Condition = (
 const NOT_THE_SCHEDULER: Condition = (
     "not-the-scheduler",
     "request.userInfo.username != 'system:kube-scheduler'",
+);
+
+/// Only Secrets that Kubernetes fills with a token are of interest. The type of a Secret cannot change.
+const HOLDS_A_TOKEN: Condition = (
+    "holds-a-token",
+    "has(object.type) && object.type == 'kubernetes.io/service-account-token'",
 );
 
 /// A name, and what it says in CEL.

@@ -422,7 +422,7 @@ impl Book {
                 self.field(field, &place);
             }
             let content = &kind["content"];
-            if !content.is_null() {
+            if !content.is_null() && content != "tokenSecret" {
                 self.words("content", content, &place);
             }
             let harmless = match &kind["harmless"] {

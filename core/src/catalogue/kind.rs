@@ -9,7 +9,7 @@ use super::{
     field::Field,
 };
 use crate::{
-    object::{BadObject, FieldPath, PodSpec, Step, TokenRequest, at},
+    object::{BadObject, FieldPath, PodSpec, Step, TokenRequest, TokenSecret, at},
     reference::{Check, Text},
 };
 
@@ -158,8 +158,11 @@ fn governed(narrowed: Option<&Route>, content: &Content, free: &[FieldPath]) -> 
         (Some(route), _) | (None, Content::PodSpec(route) | Content::TokenRequest(route)) => {
             vec![route.keys.clone()]
         }
-        // Of what is only ever created nothing can change.
-        (None, Content::Binding(_) | Content::Connection(_) | Content::Named(_)) => Vec::new(),
+        // Of the first three nothing can change; what changes of a Secret is asked of the Secret.
+        (
+            None,
+            Content::Binding(_) | Content::Connection(_) | Content::Named(_) | Content::TokenSecret,
+        ) => Vec::new(),
         (None, Content::Fields(fields)) => fields.iter().flat_map(Field::governed).collect(),
     };
     parts.sort();
@@ -192,6 +195,8 @@ pub enum Content {
     PodSpec(Route),
     /// What a TokenRequest asks for.
     TokenRequest(Route),
+    /// The account whose token Kubernetes fills in.
+    TokenSecret,
 }
 
 impl Content {
@@ -208,6 +213,10 @@ impl Content {
             Self::Named(_) => one("metadata.name", "the object of this name"),
             Self::PodSpec(route) => one(&route.dotted, "a pod spec"),
             Self::TokenRequest(route) => one(&route.dotted, "a token"),
+            Self::TokenSecret => one(
+                TokenSecret::PATH,
+                "the account of a Secret that holds a token",
+            ),
         }
     }
 
@@ -220,6 +229,7 @@ impl Content {
                 Some(vec![*check, Check::Secrets, Check::ConfigMaps])
             }
             Self::Connection(check) | Self::Named(check) => Some(vec![*check]),
+            Self::TokenSecret => Some(vec![Check::TokenSecrets]),
             Self::Fields(_) | Self::PodSpec(_) | Self::TokenRequest(_) => None,
         }
     }
@@ -274,6 +284,7 @@ impl Kind {
             Content::PodSpec(route) => at::<PodSpec<'_>>(object, &route.keys).err(),
             Content::TokenRequest(route) => at::<TokenRequest<'_>>(object, &route.keys).err(),
             Content::Binding(route) => at::<Text<'_>>(object, &route.keys).err(),
+            Content::TokenSecret => TokenSecret::of(object).err(),
             Content::Connection(_) | Content::Fields(_) | Content::Named(_) => None,
         }
     }

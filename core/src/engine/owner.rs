@@ -209,7 +209,8 @@ impl<'f> Said<'f> {
             Content::Binding(_)
             | Content::Connection(_)
             | Content::Named(_)
-            | Content::TokenRequest(_) => return Ok(None),
+            | Content::TokenRequest(_)
+            | Content::TokenSecret => return Ok(None),
             Content::Fields(fields) => {
                 let controller = |name: &str| world.identity(name);
                 let asks = |check| !case.is_off(check);

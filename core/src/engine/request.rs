@@ -76,7 +76,9 @@ impl Operation<'_> {
         match content {
             Content::Connection(_) | Content::Named(_) => &[Operation::Connect],
             Content::Binding(_) | Content::TokenRequest(_) => &[Operation::Create],
-            Content::Fields(_) | Content::PodSpec(_) => &[Operation::Create, Operation::Update],
+            Content::Fields(_) | Content::PodSpec(_) | Content::TokenSecret => {
+                &[Operation::Create, Operation::Update]
+            }
         }
     }
 

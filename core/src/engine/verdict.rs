@@ -36,6 +36,8 @@ pub enum Passed {
     Namespace,
     /// The object has no pod spec.
     NoPodSpec,
+    /// The Secret is none that Kubernetes fills with a token.
+    NoToken,
     /// The operation uses nothing.
     Operation,
     /// The subresource does not touch what an entry governs.
@@ -254,6 +256,7 @@ impl fmt::Display for Passed {
             Self::Kubelet => "a kubelet asks for a token for one of its pods",
             Self::Namespace => "the namespace is excluded",
             Self::NoPodSpec => "there is no pod spec",
+            Self::NoToken => "the Secret holds no token of an account",
             Self::Operation => "the operation uses nothing",
             Self::Subresource => "the subresource cannot change the pod spec",
             Self::Unchanged => "nothing that decides has changed",

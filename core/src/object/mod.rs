@@ -9,6 +9,7 @@ mod meta;
 mod pod;
 mod pointer;
 mod projection;
+mod secret;
 mod seek;
 mod strict;
 mod token_request;
@@ -23,6 +24,7 @@ pub(crate) use pointer::pointer;
 pub use projection::{
     Credential, PodCertificateSource, Projected, Source, TokenSource, Volume, credentials,
 };
+pub use secret::TokenSecret;
 pub use seek::{BadObject, at, fields, parse};
 pub(crate) use strict::Strict;
 pub use token_request::TokenRequest;

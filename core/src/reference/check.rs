@@ -95,6 +95,8 @@ checks! {
     Connections "connections" Enforce
     /// The account of a running pod, or the service, that somebody reaches through the API server: `port-forward` and `proxy`.
     Proxies "proxies" Audit
+    /// The account whose token Kubernetes fills into a Secret: a token that never ends, for whoever may read the Secret.
+    TokenSecrets "tokenSecrets" Enforce
     /// The audiences and lifetimes of the tokens that a pod, a template or a TokenRequest asks for. Nothing is asked where
     /// the configuration limits none.
     Tokens "tokens" Enforce

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use super::{Sighting, look::Looker};
 use crate::{
     catalogue::Content,
-    object::{PodSpec, at, key, parse},
+    object::{PodSpec, TokenSecret, at, key, parse},
     reference::{Check, Path, Resource, Text},
 };
 
@@ -87,6 +87,16 @@ impl<'o> Looker<'_, 'o> {
                     let path = Path::new(format!("{path}.{}", route.dotted), "");
                     self.named(Check::Nodes, Resource::NODES, node, path, Some(own));
                 }
+                Err(bad) => self.push(lost(&bad.to_string())),
+            },
+            Content::TokenSecret => match TokenSecret::of(value) {
+                Ok(Some(secret)) => {
+                    let path = Path::new(format!("{path}.{}", TokenSecret::PATH), "");
+                    let (account, within) = (Some(secret.account), Some(own));
+                    let resource = Resource::SERVICE_ACCOUNTS;
+                    self.named(Check::TokenSecrets, resource, account, path, within);
+                }
+                Ok(None) => {}
                 Err(bad) => self.push(lost(&bad.to_string())),
             },
             // These are asked for and not kept: nobody applies one.

@@ -10,6 +10,8 @@ mod served;
 mod tokens;
 mod updates;
 
+pub(in crate::real) use tokens::claims;
+
 use std::{path::Path, process::Command, sync::OnceLock};
 
 pub(in crate::real) use injection::eventually;

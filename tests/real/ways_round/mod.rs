@@ -5,6 +5,7 @@ mod binding;
 mod connections;
 mod impersonation;
 mod pod_fields;
+mod secrets;
 
 use crate::real::{
     cluster::{KINDS, Team, manifest},

@@ -13,7 +13,7 @@ use crate::{
         verdict::Passed,
         world::World,
     },
-    object::{BadObject, PodSpec, TokenRequest, at, parse},
+    object::{BadObject, PodSpec, TokenRequest, TokenSecret, at, parse},
     reference::{Check, Mode, Text},
 };
 
@@ -53,6 +53,8 @@ pub(super) enum Part<'a> {
     PodSpec(PodSpec<'a>, Option<Box<PodSpec<'a>>>),
     /// What a TokenRequest asks for.
     TokenRequest(TokenRequest<'a>),
+    /// A Secret that holds a token.
+    TokenSecret(TokenSecret<'a>),
     /// A custom resource, of which these fields are known.
     Fields(&'a [Field], &'a RawValue),
     /// A custom resource of another version than those whose fields are known.
@@ -106,6 +108,7 @@ pub(super) fn governed<'a>(
             is_named(request, "object")?;
             ("", Part::Named(*check))
         }
+        Content::TokenSecret => (TokenSecret::PATH, token_secret(request, object)?),
         Content::Fields(fields) => {
             before(request, kind, object)?;
             ("", Part::Fields(fields, object))
@@ -176,6 +179,18 @@ fn is_whole(request: &Request<'_>) -> Result<(), Stop> {
         )));
     }
     Ok(())
+}
+
+/// A Secret is a use of its account when it is written, and when the account or the token changes.
+fn token_secret<'a>(request: &Request<'a>, object: &'a RawValue) -> Result<Part<'a>, Stop> {
+    let secret = TokenSecret::of(object)?.ok_or(Stop::Passed(Passed::NoToken))?;
+    if request.operation == Operation::Update {
+        let old = request.old.ok_or_else(|| missing("oldObject"))?;
+        if TokenSecret::of(old)?.is_some_and(|old| secret.is_as(&old)) {
+            return Err(Stop::Passed(Passed::Unchanged));
+        }
+    }
+    Ok(Part::TokenSecret(secret))
 }
 
 /// Whether the request says which object it is about.

@@ -1,9 +1,9 @@
 //! Judges one request: the part that decides, the questions that it raises, the verdict.
 
-mod connection;
 mod custom;
 mod governed;
 mod pod;
+mod single;
 mod tokens;
 
 use super::{
@@ -56,14 +56,14 @@ pub fn judge<'a>(request: &'a Request<'a>, world: &World<'a>, facts: &Facts) -> 
     };
     let answers = Answers::new(Case::new(request, world, facts, Some(kind)));
     let findings: Vec<Finding<'a>> = match &part {
-        Part::Binding(node) => connection::bound(&answers, &base, node),
+        Part::Binding(node) => single::bound(&answers, &base, node),
         Part::Choice(spec, old) => {
             let pod = Pod::of(&answers.case, spec);
             let chooses = |check| check == Check::NodeLabels;
             pod::of_lists(&answers, &pod, &base, Some(old), chooses)
         }
-        Part::Connection(check) => connection::of_pod(&answers, *check),
-        Part::Named(check) => connection::of_object(&answers, *check),
+        Part::Connection(check) => single::of_pod(&answers, *check),
+        Part::Named(check) => single::of_object(&answers, *check),
         Part::PodSpec(spec, old) => {
             let pod = Pod::of(&answers.case, spec);
             pod::findings(&answers, &pod, &base, old.as_deref())
@@ -73,6 +73,7 @@ pub fn judge<'a>(request: &'a Request<'a>, world: &World<'a>, facts: &Facts) -> 
             let pod = Pod::of(&answers.case, &no_pod);
             tokens::requested(&answers, &pod, &base, token)
         }
+        Part::TokenSecret(secret) => single::of_secret(&answers, &base, secret),
         Part::Fields(fields, object) => custom::of_fields(&answers, fields, object),
         Part::UnknownVersion => custom::of_unknown_version(&answers),
     };

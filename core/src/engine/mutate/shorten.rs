@@ -63,7 +63,8 @@ pub(super) fn shortened(
         | Content::Fields(_)
         | Content::Binding(_)
         | Content::Connection(_)
-        | Content::Named(_) => Ok(Vec::new()),
+        | Content::Named(_)
+        | Content::TokenSecret => Ok(Vec::new()),
         Content::TokenRequest(route) => {
             let token = at::<TokenRequest<'_>>(object, &route.keys)?;
             let written = token.and_then(|token| {

@@ -1,4 +1,4 @@
-//! What is asked of something that runs, or waits to: whom a connection reaches, and which node a pod is put on.
+//! Kinds of which one name is asked about: whom a connection reaches, which node a pod is put on, whose token a Secret holds.
 
 use std::borrow::Cow;
 
@@ -11,12 +11,15 @@ use crate::{
         unknown::{Unknown, Unread},
         verdict::{Finding, Outcome},
     },
-    object::{Listed, Named, PodSpec, Says, at},
+    object::{Listed, Named, PodSpec, Says, TokenSecret, at},
     reference::{Check, Path, Reference, Resource, Target, Text},
 };
 
 /// The user that the scheduler of Kubernetes is (`plugin/pkg/auth/authorizer/rbac/bootstrappolicy`).
 const SCHEDULER: &str = "system:kube-scheduler";
+
+/// The user that the controller manager of Kubernetes is.
+const CONTROLLER_MANAGER: &str = "system:kube-controller-manager";
 
 /// The findings about a connection to the running pod of the request's name: about its account and, if whoever connects is in
 /// the pod, about what it reads. What is asked about is the pod of this moment.
@@ -161,6 +164,42 @@ pub(super) fn bound<'a: 'f, 'f>(
         if *case.request.requester.username == *SCHEDULER {
             let reason = Reason::System("the scheduler of Kubernetes puts it there");
             return Ok(case.finding(itself, reference, Outcome::Allowed(reason)));
+        }
+        answers.finding(itself, reference)
+    })
+}
+
+/// The finding about a Secret that holds a token of the account which is named at `base`. Kubernetes itself fills it, always as
+/// this one user (`pkg/controller/serviceaccount`, the root client of the controller manager).
+pub(super) fn of_secret<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    base: &Cow<'a, str>,
+    secret: &TokenSecret<'a>,
+) -> Vec<Finding<'a>> {
+    let case = &answers.case;
+    let check = Check::TokenSecrets;
+    if case.is_off(check) {
+        return Vec::new();
+    }
+    let reference = Reference {
+        check,
+        path: Path::new(base.clone(), ""),
+        target: Target::Object {
+            resource: Resource::SERVICE_ACCOUNTS,
+            name: secret.account.clone(),
+        },
+        namespace: None,
+    };
+    let requester = &case.request.requester.username;
+    let configured = case.world.policy.controller_manager.as_deref();
+    asked(answers, |itself| {
+        if **requester == *CONTROLLER_MANAGER || configured == Some(&**requester) {
+            let reason = Reason::System("Kubernetes itself fills it");
+            return Ok(case.finding(itself, reference, Outcome::Allowed(reason)));
+        }
+        if secret.account.is_empty() {
+            let why = "a Secret that holds a token must name its account".to_owned();
+            return Ok(case.finding(itself, reference, Outcome::Malformed(why)));
         }
         answers.finding(itself, reference)
     })
