@@ -412,6 +412,44 @@ fn a_pod_that_names_something_in_a_field() {
     }
 }
 
+/// Way 11: the Secret is there, made by somebody who might.
+#[test]
+fn a_token_secret_is_mounted() {
+    let tenants = Tenants::new("reads-token");
+    let [free, guarded] = tenants.both();
+    let secret = "apiVersion: v1\nkind: Secret\ntype: kubernetes.io/service-account-token\nmetadata:\n  name: t\n  namespace: NS\n  \
+                  annotations: {kubernetes.io/service-account.name: deployer}";
+    let ways = [
+        json!({"volumes": [{"name": "v", "secret": {"secretName": "t"}}]}),
+        json!({"volumes": [{"name": "v", "projected": {"sources": [{"secret": {"name": "t"}}]}}]}),
+    ];
+    let pods = ways.map(|mut spec| {
+        spec["containers"] = json!([{"name": "c", "image": "nginx"}]);
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "reader"}, "spec": spec})
+    });
+    let users = tenants.both().map(|team| {
+        plane()
+            .apply(&secret.replace("NS", &team.namespace))
+            .unwrap();
+        tenant(team, "joe", "")
+    });
+    for pod in &pods {
+        send(free, &users[0], pod).passes();
+        send(guarded, &users[1], pod).refused_by(
+            WEBHOOK,
+            "ways-reads-token-joe may not use secret \"t\" in namespace ways-reads-token (spec.volumes[0].",
+        );
+    }
+    let team = Team {
+        namespace: guarded.namespace.clone(),
+        user: users[1].clone(),
+    };
+    team.grant("secrets/t");
+    for pod in &pods {
+        send(guarded, &team.user, pod).passes();
+    }
+}
+
 #[test]
 fn what_kubernetes_itself_adds_passes() {
     let tenants = Tenants::new("reads-added");
