@@ -1387,6 +1387,7 @@ impl Seer<'_> {
                 // The account brings it.
                 Ok(name)
                     if pulled
+                        && account
                         && home == HOME
                         && (&*spec.account.1, &**name) == self.rules.pulls =>
                 {

@@ -187,6 +187,12 @@ impl Says {
         Self::CHECKS.contains(&check)
     }
 
+    /// Those checks of the table that ask.
+    pub fn asking(asks: impl Fn(Check) -> bool) -> Vec<Check> {
+        let checks = Self::CHECKS.into_iter();
+        checks.filter(|check| asks(*check)).collect()
+    }
+
     /// The check that asks about it.
     pub const fn check(self) -> Check {
         match self {
@@ -331,10 +337,7 @@ impl<'a> PodSpec<'a> {
     /// first stands. Nothing is read for a check that does not ask.
     pub fn listed(&self, asks: impl Fn(Check) -> bool) -> Vec<Listed<'a>> {
         let mut found = Vec::new();
-        let asked: Vec<Check> = Says::CHECKS
-            .into_iter()
-            .filter(|check| asks(*check))
-            .collect();
+        let asked = Says::asking(asks);
         if asked.is_empty() {
             return found;
         }

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use super::Sighting;
 use crate::{
     catalogue::{Catalogue, Field, Identity, Sort, Within},
-    object::{FieldPath, Lost, Memo, Place, PodSpec, is_something, key, parse, text},
+    object::{FieldPath, Lost, Memo, Place, PodSpec, Says, is_something, key, parse, text},
     reference::{Check, Path, Reference, Resource, Target, Text},
 };
 
@@ -18,8 +18,8 @@ const MOST: usize = 2000;
 pub(super) struct Looker<'c, 'o> {
     pub(super) catalogue: &'c Catalogue,
     pub(super) controller: &'c dyn Fn(&str) -> Option<&'c Identity>,
-    /// Whether a check asks about anything.
-    pub(super) asks: &'c dyn Fn(Check) -> bool,
+    /// The checks that ask about what stands in the lists of a pod spec.
+    pub(super) asking: Vec<Check>,
     /// The namespace of the whole object.
     pub(super) root: Text<'o>,
     /// The namespace of the object that is looked at, which may stand in the whole one.
@@ -38,7 +38,7 @@ impl<'c, 'o> Looker<'c, 'o> {
         Self {
             catalogue,
             controller,
-            asks,
+            asking: Says::asking(asks),
             root: namespace.clone(),
             own: namespace,
             memo: Memo::default(),

@@ -4,7 +4,7 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::{Sighting, look::Looker};
 use crate::{
-    object::{FIELDS, Listed, Named, PATHS, PodField, PodSpec, parse, text},
+    object::{FIELDS, Listed, Named, PATHS, PodField, PodPath, PodSpec, parse, text},
     reference::{Check, Path, Reference, Target, Text},
 };
 
@@ -15,7 +15,10 @@ impl<'o> Looker<'_, 'o> {
     /// Strategic merge patches or a JSON patch (RFC 6902), as text or as it is.
     pub(super) fn patch(&mut self, value: &'o RawValue, path: &str) {
         let text = text(value);
-        if text.as_ref().is_some_and(|text| !may_set(text, self.asks)) {
+        if text
+            .as_ref()
+            .is_some_and(|text| !may_set(text, &self.asking))
+        {
             return;
         }
         let read: Option<Vec<Value>> = match text {
@@ -96,8 +99,8 @@ impl<'o> Looker<'_, 'o> {
 
     /// Whether this key of a pod spec leads to what a check asks about.
     fn is_listed(&self, key: &str) -> bool {
-        let mut rows = PATHS.iter();
-        rows.any(|row| row.part() == key && (self.asks)(row.says.check()))
+        let is_asked = |row: &PodPath| self.asking.contains(&row.says.check());
+        !self.asking.is_empty() && PATHS.iter().any(|row| row.part() == key && is_asked(row))
     }
 
     /// The references of fields of a pod spec that are not part of the object's text.
@@ -118,7 +121,8 @@ impl<'o> Looker<'_, 'o> {
                         }));
                     }
                 }
-                for Listed { says, named, .. } in spec.listed(self.asks) {
+                for Listed { says, named, .. } in spec.listed(|check| self.asking.contains(&check))
+                {
                     let reference = |resource, name: Text<'_>| Reference {
                         check: says.check(),
                         path: Path::new(path.to_owned(), ""),
@@ -163,11 +167,11 @@ fn placed(pointer: &str, value: Value) -> Value {
 /// Whether the text of a patch could set a field of a pod spec that is asked about. Most patches could not, and reading YAML takes time. A key is written
 /// as it is, but for escapes (`"\x6eodeName"`), tags (`!!binary`) and what is still to be filled in; what is copied or moved
 /// stands elsewhere.
-fn may_set(patch: &str, asks: &dyn Fn(Check) -> bool) -> bool {
+fn may_set(patch: &str, asking: &[Check]) -> bool {
     let keys = FIELDS.iter().flat_map(PodField::keys);
     let mut words = ["{{", "<<", "copy", "move"].into_iter().chain(keys);
-    let mut rows = PATHS.iter();
+    let sets = |row: &PodPath| asking.contains(&row.says.check()) && patch.contains(row.word());
     patch.contains(['\\', '!', '$'])
         || words.any(|word| patch.contains(word))
-        || rows.any(|row| patch.contains(row.word()) && asks(row.says.check()))
+        || !asking.is_empty() && PATHS.iter().any(sets)
 }

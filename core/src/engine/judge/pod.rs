@@ -197,8 +197,8 @@ fn brings(
 ) -> Known<Option<&'static str>> {
     Ok(match says {
         _ if pod.mirror.is_some() => None,
-        // Nearly all come from there.
-        Says::PullSecret => case
+        // Nearly all come from there. Where the pod spec does not say which account it is, nothing does.
+        Says::PullSecret if pod.names_account => case
             .is_pull_secret(pod, name)?
             .then_some("a pull secret of the pod's account"),
         Says::Labels if !pod.spec.runtime_class().is_empty() => {
@@ -206,7 +206,12 @@ fn brings(
             let chooses = brought.is_ok_and(|brought| brought.chooses(name));
             chooses.then_some("the runtime class of the pod chooses so")
         }
-        Says::ConfigMap | Says::Expression | Says::Field | Says::Labels | Says::Secret => None,
+        Says::ConfigMap
+        | Says::Expression
+        | Says::Field
+        | Says::Labels
+        | Says::PullSecret
+        | Says::Secret => None,
     })
 }
 
