@@ -3,6 +3,7 @@
 //! Nothing is read before somebody asks about it, and whatever two readers would take differently is an error. The fields of a
 //! pod spec that name something stand in one table.
 
+mod account;
 mod field_path;
 mod meta;
 mod pod;
@@ -14,6 +15,7 @@ mod strict;
 mod token_request;
 mod value;
 
+pub use account::ServiceAccount;
 pub use field_path::{BadPath, FieldPath, Lost, Memo, Place, Step};
 pub use meta::{Metadata, Owner, Texts};
 pub(crate) use pod::account;
