@@ -48,7 +48,7 @@ struct Entry {
 }
 
 /// All of them, in the order in which they are written. An entry without a kind whose checks are on is left out.
-const ENTRIES: [Entry; 6] = [
+const ENTRIES: [Entry; 7] = [
     Entry {
         name: "validate.usher.dev",
         about: "",
@@ -75,6 +75,16 @@ validate-bindings.usher.dev: Whoever binds a pod to a node needs no toleration. 
 ",
         condition: Some(NOT_THE_SCHEDULER),
         takes: |content| matches!(content, Content::Binding(_)),
+        custom: false,
+    },
+    Entry {
+        name: "validate-accounts.usher.dev",
+        about: "\
+validate-accounts.usher.dev: What is written on a service account says which identity of a cloud its pods get, and which pull
+  secrets.
+",
+        condition: None,
+        takes: |content| matches!(content, Content::Account(_)),
         custom: false,
     },
     Entry {

@@ -301,8 +301,8 @@ const JUDGED: [(&str, &str, &str); 61] = [
     ),
     (
         "serviceaccount-create-by-user",
-        "nothing to ask: Kind",
-        "nothing to ask: Kind",
+        "nothing to ask: NoIdentity",
+        "nothing to ask: NoIdentity",
     ),
     (
         "statefulset-create-by-user",

@@ -49,7 +49,14 @@ const WORDS: &[(&str, &[&str])] = &[
     ),
     (
         "content",
-        &["binding", "connection", "named", "podSpec", "tokenRequest"],
+        &[
+            "account",
+            "binding",
+            "connection",
+            "named",
+            "podSpec",
+            "tokenRequest",
+        ],
     ),
     (
         "field",
@@ -1476,8 +1483,46 @@ impl Seer<'_> {
                     self.pod_spec(&format!("{path}.{route}"), &spec, true, &own);
                 }
             }
-            None if any.file == "core" => {}
+            None if any.file == "core" => self.of_kubernetes(&kind, value, path, &own)?,
             None => self.look(entry, value, &own, path, depth - 1),
+        }
+        Ok(())
+    }
+
+    /// An object of Kubernetes without a pod spec, in another object: what it names.
+    fn of_kubernetes(
+        &mut self,
+        kind: &str,
+        value: &Value,
+        path: &str,
+        own: &str,
+    ) -> Result<(), Lost> {
+        let annotations = match &value["metadata"]["annotations"] {
+            Value::Null => Map::new(),
+            Value::Object(held) => held.clone(),
+            _ => return Err(Lost),
+        };
+        match kind {
+            "Binding" => {
+                let node = match at(value, "target.name")? {
+                    None => None,
+                    Some(Value::String(node)) => Some(node.clone()),
+                    Some(_) => return Err(Lost),
+                };
+                self.named("nodes", &format!("{path}.target.name"), "nodes", node, own);
+            }
+            "Secret" if value["type"] == "kubernetes.io/service-account-token" => {
+                let key = "kubernetes.io/service-account.name";
+                let account = match annotations.get(key) {
+                    None => String::new(),
+                    Some(Value::String(account)) => account.clone(),
+                    Some(_) => return Err(Lost),
+                };
+                let path = format!("{path}.metadata.annotations[\"{key}\"]");
+                self.named("tokenSecrets", &path, "serviceaccounts", Some(account), own);
+            }
+            "Secret" if !value["type"].is_null() && !value["type"].is_string() => return Err(Lost),
+            _ => {}
         }
         Ok(())
     }

@@ -9,8 +9,8 @@ use super::{
     field::Field,
 };
 use crate::{
-    object::{BadObject, FieldPath, PodSpec, Step, TokenRequest, TokenSecret, at},
-    reference::{Check, Text},
+    object::{BadObject, FieldPath, PodSpec, ServiceAccount, Step, TokenRequest, TokenSecret, at},
+    reference::{Check, Pattern, Text},
 };
 
 /// A kind that holds references, in the versions that have the same fields.
@@ -158,10 +158,14 @@ fn governed(narrowed: Option<&Route>, content: &Content, free: &[FieldPath]) -> 
         (Some(route), _) | (None, Content::PodSpec(route) | Content::TokenRequest(route)) => {
             vec![route.keys.clone()]
         }
-        // Of the first three nothing can change; what changes of a Secret is asked of the Secret.
+        // Of three of them nothing can change; the others say themselves what has changed.
         (
             None,
-            Content::Binding(_) | Content::Connection(_) | Content::Named(_) | Content::TokenSecret,
+            Content::Account(_)
+            | Content::Binding(_)
+            | Content::Connection(_)
+            | Content::Named(_)
+            | Content::TokenSecret,
         ) => Vec::new(),
         (None, Content::Fields(fields)) => fields.iter().flat_map(Field::governed).collect(),
     };
@@ -182,6 +186,8 @@ fn governed(narrowed: Option<&Route>, content: &Content, free: &[FieldPath]) -> 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Content {
+    /// The account itself, where annotations of these names, or its lists of Secrets, are written.
+    Account(Vec<Pattern>),
     /// The node that a pod is put on.
     Binding(Route),
     /// The running pod of this name: somebody connects to it, and this check asks about its account.
@@ -204,6 +210,10 @@ impl Content {
     pub fn asked(&self) -> Vec<(String, String)> {
         let one = |path: &str, asked: &str| vec![(path.to_owned(), asked.to_owned())];
         match self {
+            Self::Account(_) => one(
+                "metadata.annotations",
+                "the account, where its identity changes",
+            ),
             Self::Binding(route) => one(&route.dotted, "a node"),
             Self::Connection(_) => one("metadata.name", "the account of the pod that runs"),
             Self::Fields(fields) => fields
@@ -223,6 +233,7 @@ impl Content {
     /// The checks that ask about it, if not any could.
     pub fn only_checks(&self) -> Option<Vec<Check>> {
         match self {
+            Self::Account(_) => Some(vec![Check::Accounts]),
             Self::Binding(_) => Some(vec![Check::Nodes]),
             // Who is in a pod also reads what it reads.
             Self::Connection(check @ Check::Connections) => {
@@ -284,6 +295,7 @@ impl Kind {
             Content::PodSpec(route) => at::<PodSpec<'_>>(object, &route.keys).err(),
             Content::TokenRequest(route) => at::<TokenRequest<'_>>(object, &route.keys).err(),
             Content::Binding(route) => at::<Text<'_>>(object, &route.keys).err(),
+            Content::Account(_) => ServiceAccount::of(object).err(),
             Content::TokenSecret => TokenSecret::of(object).err(),
             Content::Connection(_) | Content::Fields(_) | Content::Named(_) => None,
         }

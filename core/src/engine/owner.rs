@@ -206,7 +206,8 @@ impl<'f> Said<'f> {
                 Some(spec) => said.templates.push(Template::new(spec, true, namespace)),
                 None => return Ok(None),
             },
-            Content::Binding(_)
+            Content::Account(_)
+            | Content::Binding(_)
             | Content::Connection(_)
             | Content::Named(_)
             | Content::TokenRequest(_)

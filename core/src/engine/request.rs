@@ -76,9 +76,10 @@ impl Operation<'_> {
         match content {
             Content::Connection(_) | Content::Named(_) => &[Operation::Connect],
             Content::Binding(_) | Content::TokenRequest(_) => &[Operation::Create],
-            Content::Fields(_) | Content::PodSpec(_) | Content::TokenSecret => {
-                &[Operation::Create, Operation::Update]
-            }
+            Content::Account(_)
+            | Content::Fields(_)
+            | Content::PodSpec(_)
+            | Content::TokenSecret => &[Operation::Create, Operation::Update],
         }
     }
 

@@ -34,6 +34,8 @@ pub enum Passed {
     Kubelet,
     /// The namespace is excluded by the configuration.
     Namespace,
+    /// Nothing of the service account that steers its identity was written.
+    NoIdentity,
     /// The object has no pod spec.
     NoPodSpec,
     /// The Secret is none that Kubernetes fills with a token.
@@ -255,6 +257,7 @@ impl fmt::Display for Passed {
             Self::Kind => "the kind names nothing that is asked about",
             Self::Kubelet => "a kubelet asks for a token for one of its pods",
             Self::Namespace => "the namespace is excluded",
+            Self::NoIdentity => "nothing is written that steers the identity of the account",
             Self::NoPodSpec => "there is no pod spec",
             Self::NoToken => "the Secret holds no token of an account",
             Self::Operation => "the operation uses nothing",

@@ -3,6 +3,7 @@
 //! Nothing is read before somebody asks about it, and whatever two readers would take differently is an error. The fields of a
 //! pod spec that name something stand in one table.
 
+mod account;
 mod field_path;
 mod listed;
 mod meta;
@@ -15,6 +16,7 @@ mod strict;
 mod token_request;
 mod value;
 
+pub use account::ServiceAccount;
 pub use field_path::{BadPath, FieldPath, Lost, Memo, Place, Step};
 pub use listed::{Listed, Named, PATHS, PodPath, Says, decides, is_listed};
 pub use meta::{Metadata, Owner, Texts};

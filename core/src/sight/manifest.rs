@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 use super::{Sighting, look::Looker};
 use crate::{
     catalogue::Content,
-    object::{PodSpec, TokenSecret, at, key, parse},
-    reference::{Check, Path, Resource, Text},
+    object::{PodSpec, ServiceAccount, TokenSecret, at, key, parse},
+    reference::{Check, Path, Pattern, Resource, Text},
 };
 
 impl<'o> Looker<'_, 'o> {
@@ -86,6 +86,19 @@ impl<'o> Looker<'_, 'o> {
                 Ok(node) => {
                     let path = Path::new(format!("{path}.{}", route.dotted), "");
                     self.named(Check::Nodes, Resource::NODES, node, path, Some(own));
+                }
+                Err(bad) => self.push(lost(&bad.to_string())),
+            },
+            Content::Account(steering) => match ServiceAccount::of(value) {
+                Ok(account) => {
+                    let steers = |key: &str| Pattern::any(steering, key);
+                    if let Some(steered) = account.steered(None, steers) {
+                        let name = at(value, &["metadata".into(), "name".into()]);
+                        let name = name.unwrap_or_default();
+                        let path = Path::new(format!("{path}.{steered}"), "");
+                        let resource = Resource::SERVICE_ACCOUNTS;
+                        self.named(Check::Accounts, resource, name, path, Some(own));
+                    }
                 }
                 Err(bad) => self.push(lost(&bad.to_string())),
             },

@@ -1,6 +1,7 @@
 //! Every way to the power of an account or to a node that leads around the pod spec: one test for each, on the real API
 //! server. First the way works, in a namespace that Usher does not guard; then it does not, in one that it does.
 
+mod accounts;
 mod binding;
 mod connections;
 mod impersonation;

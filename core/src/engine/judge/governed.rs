@@ -13,8 +13,9 @@ use crate::{
         verdict::Passed,
         world::World,
     },
-    object::{BadObject, PodSpec, TokenRequest, TokenSecret, at, parse},
-    reference::{Check, Mode, Text},
+    inject::Profile,
+    object::{BadObject, PodSpec, ServiceAccount, TokenRequest, TokenSecret, at, parse},
+    reference::{Check, Mode, Pattern, Text},
 };
 
 /// Why there are no questions.
@@ -41,6 +42,8 @@ pub(super) struct Governed<'a> {
 
 /// What decides, by what the catalogue says of the kind.
 pub(super) enum Part<'a> {
+    /// The account of the request's name, whose identity is written at this path.
+    Account(Cow<'static, str>),
     /// The node that a pod is put on.
     Binding(Text<'a>),
     /// The pod spec of a live pod that has changed nothing but how it chooses its nodes, and what it was before.
@@ -95,6 +98,7 @@ pub(super) fn governed<'a>(
             let token = at(object, &route.keys)?;
             (&*route.dotted, token_request(request, token)?)
         }
+        Content::Account(steering) => ("", account(request, world, steering, object)?),
         Content::Binding(route) => {
             let node = at(object, &route.keys)?;
             let node = node.ok_or_else(|| Stop::Broken("the binding names no node".to_owned()))?;
@@ -179,6 +183,36 @@ fn is_whole(request: &Request<'_>) -> Result<(), Stop> {
         )));
     }
     Ok(())
+}
+
+/// A service account is used when it is made to be somebody else: where an annotation is written that the cloud or a profile
+/// reads, or a list of Secrets.
+fn account<'a>(
+    request: &Request<'a>,
+    world: &World<'a>,
+    steering: &[Pattern],
+    object: &'a RawValue,
+) -> Result<Part<'a>, Stop> {
+    let account = ServiceAccount::of(object)?;
+    let before = match request.operation {
+        Operation::Update => {
+            let old = request.old.ok_or_else(|| missing("oldObject"))?;
+            Some(ServiceAccount::of(old)?)
+        }
+        _ => None,
+    };
+    let policy = world.policy;
+    let steers = |key: &str| {
+        let mut profiles = policy
+            .profiles
+            .iter()
+            .flat_map(Profile::account_annotations);
+        Pattern::any(steering, key) || profiles.any(|read| *read == *key)
+    };
+    let steered = account.steered(before.as_ref(), steers);
+    let path = steered.ok_or(Stop::Passed(Passed::NoIdentity))?;
+    is_named(request, "service account")?;
+    Ok(Part::Account(path))
 }
 
 /// A Secret is a use of its account when it is written, and when the account or the token changes.

@@ -56,6 +56,7 @@ pub fn judge<'a>(request: &'a Request<'a>, world: &World<'a>, facts: &Facts) -> 
     };
     let answers = Answers::new(Case::new(request, world, facts, Some(kind)));
     let findings: Vec<Finding<'a>> = match &part {
+        Part::Account(path) => single::of_account(&answers, path.clone()),
         Part::Binding(node) => single::bound(&answers, &base, node),
         Part::Choice(spec, old) => {
             let pod = Pod::of(&answers.case, spec);

@@ -169,24 +169,43 @@ pub(super) fn bound<'a: 'f, 'f>(
     })
 }
 
-/// The finding about a Secret that holds a token of the account which is named at `base`. Kubernetes itself fills it, always as
-/// this one user (`pkg/controller/serviceaccount`, the root client of the controller manager).
+/// The finding about a Secret that holds a token of the account which is named at `base`. Kubernetes itself fills it.
 pub(super) fn of_secret<'a: 'f, 'f>(
     answers: &Answers<'a, 'f>,
     base: &Cow<'a, str>,
     secret: &TokenSecret<'a>,
 ) -> Vec<Finding<'a>> {
+    let path = Path::new(base.clone(), "");
+    of_writer(answers, Check::TokenSecrets, path, &secret.account)
+}
+
+/// The finding about the account of the request's name, of which something that steers its identity is written at this path.
+pub(super) fn of_account<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    path: Cow<'static, str>,
+) -> Vec<Finding<'a>> {
+    let name = &answers.case.request.name;
+    of_writer(answers, Check::Accounts, Path::new(path, ""), name)
+}
+
+/// The finding about an account that an object of its namespace decides about. The controller manager of Kubernetes, which
+/// does so with its own user (`pkg/controller/serviceaccount`, its root client), only carries out what others wrote.
+fn of_writer<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    check: Check,
+    path: Path<'a>,
+    account: &Text<'a>,
+) -> Vec<Finding<'a>> {
     let case = &answers.case;
-    let check = Check::TokenSecrets;
     if case.is_off(check) {
         return Vec::new();
     }
     let reference = Reference {
         check,
-        path: Path::new(base.clone(), ""),
+        path,
         target: Target::Object {
             resource: Resource::SERVICE_ACCOUNTS,
-            name: secret.account.clone(),
+            name: account.clone(),
         },
         namespace: None,
     };
@@ -194,10 +213,10 @@ pub(super) fn of_secret<'a: 'f, 'f>(
     let configured = case.world.policy.controller_manager.as_deref();
     asked(answers, |itself| {
         if **requester == *CONTROLLER_MANAGER || configured == Some(&**requester) {
-            let reason = Reason::System("Kubernetes itself fills it");
+            let reason = Reason::System("Kubernetes itself writes it");
             return Ok(case.finding(itself, reference, Outcome::Allowed(reason)));
         }
-        if secret.account.is_empty() {
+        if account.is_empty() {
             let why = "a Secret that holds a token must name its account".to_owned();
             return Ok(case.finding(itself, reference, Outcome::Malformed(why)));
         }

@@ -59,7 +59,8 @@ pub(super) fn shortened(
                 Some(spec) => of_pod(request, policy, by_profile, entry, &spec, &route.keys),
             }
         }
-        Content::PodSpec(_)
+        Content::Account(_)
+        | Content::PodSpec(_)
         | Content::Fields(_)
         | Content::Binding(_)
         | Content::Connection(_)
