@@ -28,7 +28,12 @@ type Shard = HashMap<Arc<str>, Arc<Scope>>;
 
 /// The grants of one namespace, or those of the whole cluster, by subject.
 #[derive(Debug, Default)]
-pub(super) struct Scope(HashMap<Subject, Held>);
+pub(super) struct Scope {
+    held: HashMap<Subject, Held>,
+    /// Every service account that a binding names, whatever the role: hashes of the user names, sorted. Two of one hash only
+    /// raise a question too many.
+    named: Box<[u64]>,
+}
 
 /// What one subject holds in one scope. Where several bindings give the same, the first is kept: one is enough.
 #[derive(Debug, Default)]
@@ -115,6 +120,15 @@ impl Rights {
         None
     }
 
+    /// Whether a binding of any namespace names this user, who is a service account: then whoever may make that account has what
+    /// the binding gives. A group that the account would be in does not count.
+    pub fn names(&self, user: &str) -> bool {
+        let hash = self.hasher.hash_one(user);
+        let names = |scope: &Arc<Scope>| scope.named.binary_search(&hash).is_ok();
+        let mut namespaces = self.namespaces.iter().flat_map(|shard| shard.values());
+        self.cluster.as_ref().is_some_and(names) || namespaces.any(names)
+    }
+
     pub(super) fn set(&mut self, namespace: Option<&Arc<str>>, scope: Option<Scope>) {
         let Some(namespace) = namespace else {
             self.cluster = scope.map(Arc::new);
@@ -145,7 +159,24 @@ impl Rights {
 
 impl Scope {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.held.is_empty() && self.named.is_empty()
+    }
+
+    /// Takes in which service accounts bindings name.
+    pub(super) fn name<'b>(
+        &mut self,
+        rights: &Rights,
+        bindings: impl Iterator<Item = &'b Binding>,
+    ) {
+        let subjects = bindings.flat_map(|binding| binding.subjects.iter());
+        let accounts = subjects
+            .filter(|subject| !subject.group && subject.name.starts_with("system:serviceaccount:"));
+        let mut named: Vec<u64> = accounts
+            .map(|account| rights.hasher.hash_one(&*account.name))
+            .collect();
+        named.sort_unstable();
+        named.dedup();
+        self.named = named.into();
     }
 
     /// Takes in what a binding gives.
@@ -163,7 +194,7 @@ impl Scope {
             role: binding.role.name.clone(),
         });
         for subject in &binding.subjects {
-            let held = self.0.entry(subject.clone()).or_default();
+            let held = self.held.entry(subject.clone()).or_default();
             for rule in rules {
                 held.add(rule, &source);
             }
@@ -177,7 +208,7 @@ impl Scope {
         resource: Sought,
         names: &[N],
     ) -> Option<&Arc<Source>> {
-        let held = self.0.get(&Key { group, name })?;
+        let held = self.held.get(&Key { group, name })?;
         let resource = match resource {
             Sought::Known(place) => place,
             Sought::Other(resource) => return held.other(resource, names),

@@ -173,6 +173,7 @@ impl Rbac {
         let mut sorted: Vec<_> = held.iter().collect();
         sorted.sort_unstable_by_key(|&(name, binding)| (&binding.role, name));
         let mut scope = Scope::default();
+        scope.name(&self.rights, held.values());
         for (name, binding) in sorted {
             let rules = self.rules(namespace, &binding.role);
             let rules = rules.into_iter().flat_map(|rules| rules.iter());

@@ -186,7 +186,7 @@ fn is_whole(request: &Request<'_>) -> Result<(), Stop> {
 }
 
 /// A service account is used when it is made to be somebody else: where an annotation is written that the cloud or a profile
-/// reads, or a list of Secrets.
+/// reads, or a list of Secrets, and where it is made although a binding names it already.
 fn account<'a>(
     request: &Request<'a>,
     world: &World<'a>,
@@ -209,10 +209,16 @@ fn account<'a>(
             .flat_map(Profile::account_annotations);
         Pattern::any(steering, key) || profiles.any(|read| *read == *key)
     };
-    let steered = account.steered(before.as_ref(), steers);
-    let path = steered.ok_or(Stop::Passed(Passed::NoIdentity))?;
     is_named(request, "service account")?;
-    Ok(Part::Account(path))
+    let steered = account.steered(before.as_ref(), steers);
+    // A binding gives what it gives to whoever bears the name.
+    let named = || {
+        let (namespace, name) = (&request.namespace, &request.name);
+        let user = format!("system:serviceaccount:{namespace}:{name}");
+        before.is_none() && world.rights.names(&user)
+    };
+    let path = steered.or_else(|| named().then_some("metadata.name".into()));
+    Ok(Part::Account(path.ok_or(Stop::Passed(Passed::NoIdentity))?))
 }
 
 /// A Secret is a use of its account when it is written, and when the account or the token changes.

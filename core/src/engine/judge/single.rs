@@ -21,6 +21,9 @@ const SCHEDULER: &str = "system:kube-scheduler";
 /// The user that the controller manager of Kubernetes is.
 const CONTROLLER_MANAGER: &str = "system:kube-controller-manager";
 
+/// The controller that gives every namespace its account `default`.
+const ACCOUNTS: &str = "system:serviceaccount:kube-system:service-account-controller";
+
 /// The findings about a connection to the running pod of the request's name: about its account and, if whoever connects is in
 /// the pod, about what it reads. What is asked about is the pod of this moment.
 pub(super) fn of_pod<'a: 'f, 'f>(answers: &Answers<'a, 'f>, check: Check) -> Vec<Finding<'a>> {
@@ -212,7 +215,9 @@ fn of_writer<'a: 'f, 'f>(
     let requester = &case.request.requester.username;
     let configured = case.world.policy.controller_manager.as_deref();
     asked(answers, |itself| {
-        if **requester == *CONTROLLER_MANAGER || configured == Some(&**requester) {
+        if [CONTROLLER_MANAGER, ACCOUNTS].contains(&&**requester)
+            || configured == Some(&**requester)
+        {
             let reason = Reason::System("Kubernetes itself writes it");
             return Ok(case.finding(itself, reference, Outcome::Allowed(reason)));
         }
