@@ -32,9 +32,7 @@ const GROUPS: [&str; 8] = [
     "*",
     "*",
 ];
-const RESOURCES: [&str; 16] = [
-    "secrets",
-    "configmaps",
+const RESOURCES: [&str; 14] = [
     "*",
     "serviceaccounts",
     "schedulers",
@@ -47,7 +45,7 @@ const RESOURCES: [&str; 16] = [
     "serviceaccounts/token",
     "nodes/*",
     "*/*",
-    "pods",
+    "secrets",
     "deployments",
 ];
 const NAMES: [&str; 12] = [
@@ -171,9 +169,9 @@ impl World {
 impl Asked {
     pub(crate) fn random(dice: &mut Dice) -> Self {
         // Mostly about what pods name: few roles hold anything else.
-        let resource = match dice.below(10) {
-            0 => Resource::ALL[dice.below(Resource::ALL.len())],
-            1 => Resource::SECRETS,
+        let resource = match dice.below(20) {
+            0 | 1 => Resource::ALL[dice.below(Resource::ALL.len())],
+            2 => Resource::SECRETS,
             _ => FIELDS[dice.below(FIELDS.len())].resource,
         };
         let most = if resource == Resource::TOLERATIONS {
