@@ -8,5 +8,6 @@ pub mod cluster;
 pub mod facts;
 pub mod files;
 pub mod report;
+pub mod scan;
 pub mod server;
 pub mod telemetry;

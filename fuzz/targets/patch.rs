@@ -27,5 +27,5 @@ fuzz_target!(|text: &str| {
         panic!("a Kustomization has fields");
     };
     let identity = |name: &str| CATALOGUE.identity(name);
-    let _ = sightings(&CATALOGUE, fields, &object, "team-a".into(), &identity);
+    let _ = sightings(&CATALOGUE, fields, &object, "team-a".into(), &identity, &|_| true);
 });

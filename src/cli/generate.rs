@@ -15,6 +15,7 @@ use k8s_openapi::{
 use super::{
     Exit, Failure,
     grant::is_namespace,
+    hardened_roles::{self, HardenedRoles},
     metrics_page, page, registration,
     roles::{self, USHER, role_and_binding},
     served::Served,
@@ -22,7 +23,7 @@ use super::{
 };
 use crate::files;
 use usher_core::{
-    catalogue::{self, Catalogue, Making},
+    catalogue::{self, Catalogue, Content, Making},
     config::{self, Settings},
     reference::{Resource, is_object_name, shown},
 };
@@ -51,6 +52,8 @@ enum What {
     Config,
     /// The JSON Schema of the configuration, for editors.
     ConfigSchema,
+    /// The ClusterRoles of which edit and admin are put together, without the rights that lead round any webhook.
+    HardenedRoles(HardenedRoles),
     /// The Role and RoleBinding that let KEDA request tokens of single service accounts, and of no other.
     KedaTokenRole(KedaTokenRole),
     /// The page of the documentation that says what Usher counts.
@@ -58,7 +61,7 @@ enum What {
     /// The ClusterRole and binding that let Usher read the custom resources whose templates named controllers carry out.
     OwnerRole(OwnerRole),
     /// The service account of Usher, and what it may do in the cluster.
-    Rights,
+    Rights(Rights),
     /// The ValidatingWebhookConfiguration or the MutatingWebhookConfiguration, with rules for exactly the kinds that the
     /// configuration turns on.
     WebhookConfig(WebhookConfig),
@@ -83,6 +86,13 @@ struct OwnerRole {
     /// The configuration that names the controllers.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+struct Rights {
+    /// The configuration that says which checks are on: a check that is off needs no rights. Without one, the default.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -111,10 +121,11 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         What::CatalogueSchema => serde_json::to_string_pretty(&catalogue::schema())? + "\n",
         What::Config => config::commented(),
         What::ConfigSchema => serde_json::to_string_pretty(&config::schema())? + "\n",
+        What::HardenedRoles(args) => hardened_roles::print(args)?,
         What::KedaTokenRole(args) => keda_token_role(args)?,
         What::MetricsPage => metrics_page::page(),
         What::OwnerRole(args) => owner_role(args)?,
-        What::Rights => rights()?,
+        What::Rights(args) => rights(args)?,
         What::WebhookConfig(args) => webhook_config(args)?,
     };
     io::stdout().write_all(text.as_bytes())?;
@@ -196,13 +207,15 @@ runtimeclasses, priorityclasses: A runtime class brings tolerations of its own; 
 subjectaccessreviews: A refusal counts only after a live access review. A review is an answer; nothing is stored.
 serviceaccounts: Values of a profile may come from annotations of the pod's service account. Read one by one, and only for
   pods that a profile selects.
+pods: The account of a pod that somebody connects to. Read one by one, while the checks connections or proxies are on.
 events: A pod that should get a profile and does not (its account is missing, or lacks an annotation) is told of where its
   owner looks: a warning is seen by nobody if a controller made the pod.
 all others: The owner of an object that a controller made: does it live, and what does its template say?
 ";
 
 /// Usher's service account, its role and its binding.
-fn rights() -> Result<String, Failure> {
+fn rights(args: &Rights) -> Result<String, Failure> {
+    let Settings { policy, catalogue } = settings(args.config.as_deref())?;
     let label = ("app.kubernetes.io/name".to_owned(), USHER.name.to_owned());
     let metadata = ObjectMeta {
         name: Some(USHER.name.to_owned()),
@@ -232,6 +245,15 @@ fn rights() -> Result<String, Failure> {
         read(Resource::SERVICE_ACCOUNTS),
         create("", "events"),
     ];
+    let connected = catalogue.kinds().filter(|kind| {
+        matches!(kind.content, Content::Connection(_))
+            && registration::is_asked(&kind.content, &policy)
+    });
+    let connected: BTreeSet<(&str, &str)> = connected
+        .map(|kind| (&*kind.resource_group, &*kind.resource))
+        .collect();
+    let get = |(group, resource)| roles::rule(group, &[resource], &[], &["get"]);
+    rules.extend(connected.into_iter().map(get));
     rules.extend(owners(&Catalogue::embedded()?, |_| true));
     let role = role_and_binding(
         metadata,

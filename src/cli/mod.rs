@@ -11,6 +11,8 @@ mod created;
 mod demo;
 mod generate;
 mod grant;
+mod hardened_roles;
+mod holdings;
 mod inject;
 mod metrics_page;
 mod named;
@@ -18,6 +20,7 @@ mod page;
 mod registration;
 mod review;
 mod roles;
+mod scan;
 mod serve;
 mod served;
 mod world;
@@ -57,6 +60,8 @@ enum Command {
     Inject(inject::Args),
     /// Answer AdmissionReviews from a file, as the webhook would.
     Review(review::Args),
+    /// See who holds rights that lead round any webhook.
+    Scan(scan::Args),
     /// Run the webhook.
     #[command(long_about = serve::ABOUT)]
     Serve(serve::Args),
@@ -97,6 +102,7 @@ pub fn run() -> ExitCode {
         Command::Grant(args) => grant::run(&args),
         Command::Inject(args) => inject::run(&args),
         Command::Review(args) => review::run(&args),
+        Command::Scan(args) => scan::run(&args),
         Command::Serve(args) => serve::run(args),
     };
     match done {

@@ -2,7 +2,9 @@
 
 use std::str::FromStr;
 
-use usher_core::reference::{Check, Known, Malformed, Names, Resource, Toleration, is_object_name};
+use usher_core::reference::{
+    Check, Known, Malformed, Names, Resource, Toleration, is_node_label, is_object_name,
+};
 
 /// Something that can be used, as the command line names it: `TYPE[.GROUP]/NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +29,9 @@ pub(super) enum BadName {
          since RBAC knows no patterns in names"
     )]
     Audience(&'static str, String),
+    /// A text that is no label.
+    #[error("no {0} can be called \"{1}\"; write key=value, or key for whatever is asked of it")]
+    Label(&'static str, String),
     /// A name that no signer has.
     #[error("no {0} can be called \"{1}\"; write DOMAIN/NAME, as example.org/mesh")]
     Signer(&'static str, String),
@@ -92,11 +97,12 @@ impl FromStr for Named {
             |why: fn(&'static str, String) -> BadName| Err(why(resource.singular, name.to_owned()));
         match names {
             Names::None => return Err(BadName::Type(written.to_owned())),
+            Names::Labels if !is_node_label(name) => return bad(BadName::Label),
             Names::Object if !is_object_name(name) => return bad(BadName::Name),
             Names::Signer if !is_signer(name) => return bad(BadName::Signer),
             Names::Taints => drop(Toleration::named(name)?),
             Names::Text if !is_audience(name) => return bad(BadName::Audience),
-            Names::Object | Names::Signer | Names::Text => {}
+            Names::Labels | Names::Object | Names::Signer | Names::Text => {}
         }
         Ok(Self {
             check,

@@ -64,18 +64,8 @@ pub(super) fn catalogue() -> Result<String, Failure> {
                 continue;
             }
             let _ = writeln!(page, "| field | what is asked |\n| --- | --- |");
-            match &kind.content {
-                Content::PodSpec(route) => {
-                    let _ = writeln!(page, "| `{}` | a pod spec |", route.dotted);
-                }
-                Content::TokenRequest(route) => {
-                    let _ = writeln!(page, "| `{}` | a token |", route.dotted);
-                }
-                Content::Fields(fields) => {
-                    for field in fields {
-                        let _ = writeln!(page, "| `{}` | {field} |", field.path.text());
-                    }
-                }
+            for (path, asked) in kind.content.asked() {
+                let _ = writeln!(page, "| `{path}` | {asked} |");
             }
             page.push('\n');
             if let Some(part) = kind.governed_part() {

@@ -15,7 +15,6 @@ use crate::server::Hook;
 use usher_core::{
     catalogue::{Catalogue, Content, Kind},
     engine::{Operation, Policy},
-    reference::Resource,
 };
 
 /// What is said at the head of the ValidatingWebhookConfiguration.
@@ -34,15 +33,91 @@ namespaceSelector: Usher's own pods and those of the control plane must start wh
   this label itself on every write, so that nobody can leave or enter by relabelling. Keep tenants out of these namespaces.
 There is no objectSelector: the labels of an object are written by the one who is to be judged.
 
+";
+/// One entry of the ValidatingWebhookConfiguration: what somebody else does than to write a pod spec is registered apart, for
+/// it may have a condition of its own, or be left out.
+struct Entry {
+    name: &'static str,
+    about: &'static str,
+    /// Only requests that hold this are sent.
+    condition: Option<Condition>,
+    /// Whether a kind belongs to it.
+    takes: fn(&Content) -> bool,
+    /// Whether its custom resources are left out where the cluster does not serve them.
+    custom: bool,
+}
+
+/// All of them, in the order in which they are written. An entry without a kind whose checks are on is left out.
+const ENTRIES: [Entry; 7] = [
+    Entry {
+        name: "validate.usher.dev",
+        about: "",
+        condition: None,
+        takes: |content| matches!(content, Content::PodSpec(_)),
+        custom: false,
+    },
+    Entry {
+        name: "validate-tokens.usher.dev",
+        about: "\
 validate-tokens.usher.dev: A token of a service account is the account. An entry of its own, because it has a condition: a
   kubelet that gets no token starts no pod, also none of Usher. It gets tokens only for pods on its own node (admission
   plugin NodeRestriction), and Usher would let it pass. Name and group must both say that it is one.
-";
-/// What is added where custom resources are judged.
-const CUSTOMS: &str = "\
+",
+        condition: Some(NOT_A_KUBELET),
+        takes: |content| matches!(content, Content::TokenRequest(_)),
+        custom: false,
+    },
+    Entry {
+        name: "validate-bindings.usher.dev",
+        about: "\
+validate-bindings.usher.dev: Whoever binds a pod to a node needs no toleration. The scheduler of Kubernetes does nothing else,
+  and Usher would let it pass: it must be able to place the pods of Usher.
+",
+        condition: Some(NOT_THE_SCHEDULER),
+        takes: |content| matches!(content, Content::Binding(_)),
+        custom: false,
+    },
+    Entry {
+        name: "validate-accounts.usher.dev",
+        about: "\
+validate-accounts.usher.dev: What is written on a service account says which identity of a cloud its pods get, and which pull
+  secrets.
+",
+        condition: None,
+        takes: |content| matches!(content, Content::Account(_)),
+        custom: false,
+    },
+    Entry {
+        name: "validate-secrets.usher.dev",
+        about: "\
+validate-secrets.usher.dev: Whoever may write a Secret of this type has a token of the account that it names, for ever. Other
+  Secrets are not sent.
+",
+        condition: Some(HOLDS_A_TOKEN),
+        takes: |content| matches!(content, Content::TokenSecret),
+        custom: false,
+    },
+    Entry {
+        name: "validate-connections.usher.dev",
+        about: "\
+validate-connections.usher.dev: Whoever connects to a pod that runs has its token. Only what the checks connections and proxies
+  ask about is sent.
+",
+        condition: None,
+        takes: |content| matches!(content, Content::Connection(_) | Content::Named(_)),
+        custom: false,
+    },
+    Entry {
+        name: "validate-customs.usher.dev",
+        about: "\
 validate-customs.usher.dev: Custom resources whose controllers act for whoever wrote them. Usher refuses a version that it
   does not know.
-";
+",
+        condition: None,
+        takes: |content| matches!(content, Content::Fields(_)),
+        custom: true,
+    },
+];
 /// What is said at the head of the MutatingWebhookConfiguration.
 const MUTATING: &str = "\
 Tells the API server to ask Usher what is to be added to a new pod, and whether a new token is to live shorter.
@@ -67,8 +142,26 @@ mutate-customs.usher.dev: Custom resources into which the configuration has an a
   one.
 ";
 /// A request of a kubelet is none that Usher is asked about.
-const NOT_A_KUBELET: &str = "!(request.userInfo.username.startsWith('system:node:') && has(request.userInfo.groups) && \
-                             'system:nodes' in request.userInfo.groups)";
+const NOT_A_KUBELET: Condition = (
+    "not-a-kubelet",
+    "!(request.userInfo.username.startsWith('system:node:') && has(request.userInfo.groups) && \
+     'system:nodes' in request.userInfo.groups)",
+);
+
+/// The scheduler of Kubernetes is not asked where it puts pods.
+const NOT_THE_SCHEDULER: Condition = (
+    "not-the-scheduler",
+    "request.userInfo.username != 'system:kube-scheduler'",
+);
+
+/// Only Secrets that Kubernetes fills with a token are of interest. The type of a Secret cannot change.
+const HOLDS_A_TOKEN: Condition = (
+    "holds-a-token",
+    "has(object.type) && object.type == 'kubernetes.io/service-account-token'",
+);
+
+/// A name, and what it says in CEL.
+type Condition = (&'static str, &'static str);
 
 /// A registration, and what its reader should know about it.
 #[derive(Debug)]
@@ -89,24 +182,24 @@ pub(super) fn validating(
         timeout_seconds: Some(10),
         ..webhook(name, Hook::Validate, policy, rules)
     };
-    let of_kubernetes = catalogue
-        .kinds()
-        .filter(|kind| matches!(kind.content, Content::PodSpec(_)));
     let mut notes = Vec::new();
     let mut about = VALIDATING.to_owned();
-    let tokens = ValidatingWebhook {
-        match_conditions: Some(vec![not_a_kubelet()]),
-        ..hook("validate-tokens.usher.dev", tokens())
-    };
-    let core = rules(of_kubernetes, with_pod_specs, None, &mut notes);
-    let mut webhooks = vec![hook("validate.usher.dev", core), tokens];
-    let custom = catalogue
-        .kinds()
-        .filter(|kind| matches!(kind.content, Content::Fields(_)));
-    let customs = rules(custom, governed, served, &mut notes);
-    if !customs.is_empty() {
-        about.push_str(CUSTOMS);
-        webhooks.push(hook("validate-customs.usher.dev", customs));
+    let mut webhooks = Vec::new();
+    for entry in &ENTRIES {
+        let kinds = catalogue
+            .kinds()
+            .filter(|kind| (entry.takes)(&kind.content));
+        let asked = kinds.filter(|kind| is_asked(&kind.content, policy));
+        let all = |kind: &Kind| taken_by(kind).collect();
+        let rules = rules(asked, all, served.filter(|_| entry.custom), &mut notes);
+        if rules.is_empty() {
+            continue;
+        }
+        about.push_str(entry.about);
+        webhooks.push(ValidatingWebhook {
+            match_conditions: entry.condition.map(only),
+            ..hook(entry.name, rules)
+        });
     }
     let object = ValidatingWebhookConfiguration {
         metadata: metadata(),
@@ -150,20 +243,24 @@ pub(super) fn mutating(
         }
     };
     let pods = vec![rule(
-        &[Operation::Create],
+        &[Operation::Create.word()],
         "",
         &["v1"],
         false,
         ["pods".to_owned()],
     )];
+    let mut notes = Vec::new();
+    let is_token = |kind: &&Kind| matches!(kind.content, Content::TokenRequest(_));
+    let all = |kind: &Kind| taken_by(kind).collect();
+    let tokens = rules(catalogue.kinds().filter(is_token), all, None, &mut notes);
     let mut webhooks = vec![
         MutatingWebhook {
             side_effects: "NoneOnDryRun".to_owned(),
             ..hook("mutate.usher.dev", pods)
         },
         MutatingWebhook {
-            match_conditions: Some(vec![not_a_kubelet()]),
-            ..hook("mutate-tokens.usher.dev", tokens())
+            match_conditions: Some(only(NOT_A_KUBELET)),
+            ..hook("mutate-tokens.usher.dev", tokens)
         },
     ];
     let entries = policy.default_accounts.iter();
@@ -171,9 +268,9 @@ pub(super) fn mutating(
     let changed = catalogue
         .kinds()
         .filter(|kind| controllers.iter().any(|name| kind.leaves_accounts_to(name)));
-    let mut notes = Vec::new();
     let mut about = MUTATING.to_owned();
-    let changed = rules(changed, |_| Vec::new(), served, &mut notes);
+    let itself = |kind: &Kind| vec![kind.resource.to_string()];
+    let changed = rules(changed, itself, served, &mut notes);
     if !changed.is_empty() {
         about.push_str(CHANGED);
         webhooks.push(hook("mutate-customs.usher.dev", changed));
@@ -237,90 +334,83 @@ fn webhook(
     }
 }
 
-fn not_a_kubelet() -> MatchCondition {
-    MatchCondition {
-        name: "not-a-kubelet".to_owned(),
-        expression: NOT_A_KUBELET.to_owned(),
-    }
+/// That only requests which hold this are sent.
+fn only((name, expression): Condition) -> Vec<MatchCondition> {
+    vec![MatchCondition {
+        name: name.to_owned(),
+        expression: expression.to_owned(),
+    }]
 }
 
-/// Requests for tokens. A token is made, never changed.
-fn tokens() -> Vec<RuleWithOperations> {
-    let Resource { group, name, .. } = Resource::SERVICE_ACCOUNTS;
-    let resource = format!("{name}/token");
-    vec![rule(
-        &[Operation::Create],
-        group,
-        &["v1"],
-        false,
-        [resource],
-    )]
+/// Whether a check that asks about such a kind is on anywhere.
+pub(super) fn is_asked(content: &Content, policy: &Policy) -> bool {
+    let is_on = |check: &_| !policy.modes.is_off_everywhere(*check);
+    let checks = content.only_checks();
+    checks.is_none_or(|checks| checks.iter().any(is_on))
 }
 
-/// The subresources of a kind of Kubernetes that carry a pod spec and are no copy of it that the kind's own rule brings.
-fn with_pod_specs(kind: &Kind) -> Vec<&'static str> {
-    if *kind.group == *"" && *kind.kind == *"Pod" {
-        vec!["ephemeralcontainers"]
-    } else {
-        Vec::new()
-    }
+/// The resources and subresources that take a kind and can use what it names: of a custom resource also a status that steers
+/// its controller.
+fn taken_by(kind: &Kind) -> impl Iterator<Item = String> {
+    let status = kind.content.fields().is_some() && kind.governs("status");
+    let status = status.then(|| format!("{}/status", kind.resource));
+    kind.taken_by.iter().map(ToString::to_string).chain(status)
 }
 
-/// The subresources of a custom resource that decide like a field of the object: a status that steers a controller.
-fn governed(kind: &Kind) -> Vec<&'static str> {
-    kind.governs("status")
-        .then_some("status")
-        .into_iter()
-        .collect()
-}
-
-/// Rules for kinds and some of their subresources: one for all that are registered in the same group, versions and scope.
+/// Rules for kinds: one for all that are registered in the same group and versions, with the same scope and operations.
 fn rules<'c>(
     kinds: impl Iterator<Item = &'c Kind>,
-    subresources: fn(&Kind) -> Vec<&'static str>,
+    taken_by: impl Fn(&Kind) -> Vec<String>,
     served: Option<&'c Served>,
     notes: &mut Vec<String>,
 ) -> Vec<RuleWithOperations> {
-    /// What is registered of a resource: versions and subresources.
-    type Registered<'c> = (BTreeSet<&'c str>, BTreeSet<&'c str>);
+    /// What is registered of a resource: versions, and all that takes it.
+    type Registered<'c> = (BTreeSet<&'c str>, BTreeSet<String>);
+    /// The words of the operations come first, so that equal ones stand together.
+    type Operations = Vec<&'static str>;
 
-    let mut by_resource: BTreeMap<(&str, &str, bool), Registered<'_>> = BTreeMap::new();
+    let mut by_resource: BTreeMap<(Operations, &str, &str, bool), Registered<'_>> = BTreeMap::new();
     for kind in kinds {
-        let key = (&*kind.group, &*kind.resource, kind.cluster);
-        let (versions, below) = by_resource.entry(key).or_default();
+        let operations = Operation::judged(&kind.content).iter();
+        let operations = operations.map(Operation::word).collect();
+        let key = (
+            operations,
+            &*kind.resource_group,
+            &*kind.resource,
+            kind.cluster,
+        );
+        let (versions, resources) = by_resource.entry(key).or_default();
         versions.extend(kind.versions.iter().map(|version| &**version));
-        below.extend(subresources(kind));
+        resources.extend(taken_by(kind));
     }
-    let mut rules: BTreeMap<(&str, Vec<&str>, bool), BTreeSet<String>> = BTreeMap::new();
-    for ((group, resource, cluster), (versions, below)) in by_resource {
+    let mut rules: BTreeMap<(Operations, &str, Vec<&str>, bool), BTreeSet<String>> =
+        BTreeMap::new();
+    for ((operations, group, resource, cluster), (versions, resources)) in by_resource {
         let versions = match served {
             Some(served) => in_cluster(&versions, served, group, resource, notes),
             None => versions.into_iter().collect(),
         };
-        if versions.is_empty() {
-            continue;
+        if !versions.is_empty() {
+            let held = rules.entry((operations, group, versions, cluster));
+            held.or_default().extend(resources);
         }
-        let held = rules.entry((group, versions, cluster)).or_default();
-        held.insert(resource.to_owned());
-        held.extend(below.iter().map(|below| format!("{resource}/{below}")));
     }
-    let judged: Vec<Operation<'_>> = Operation::judged().collect();
-    let rule = |((group, versions, cluster), resources): ((&str, Vec<&str>, bool), _)| {
-        rule(&judged, group, &versions, cluster, resources)
-    };
-    rules.into_iter().map(rule).collect()
+    let rules = rules.into_iter();
+    rules
+        .map(|((operations, group, versions, cluster), resources)| {
+            rule(&operations, group, &versions, cluster, resources)
+        })
+        .collect()
 }
 
 fn rule(
-    operations: &[Operation<'_>],
+    operations: &[&str],
     group: &str,
     versions: &[&str],
     cluster: bool,
     resources: impl IntoIterator<Item = String>,
 ) -> RuleWithOperations {
-    let operations = operations
-        .iter()
-        .map(|operation| operation.word().to_owned());
+    let operations = operations.iter().map(ToString::to_string);
     let scope = if cluster { "Cluster" } else { "Namespaced" };
     RuleWithOperations {
         api_groups: Some(vec![group.to_owned()]),

@@ -1,7 +1,11 @@
 //! `usher serve`: the webhook itself.
 
 use std::{
-    future, net::SocketAddr, path::PathBuf, sync::Arc, thread::available_parallelism,
+    future,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread::available_parallelism,
     time::Duration,
 };
 
@@ -153,6 +157,7 @@ async fn serve(args: Args, workers: &Runtime) -> Result<(), Failure> {
         .map_err(|error| format!("cannot listen on {}: {error}", args.health_bind))?;
     let client = cluster::connect(args.kubeconfig.as_deref()).await?;
     let (live, watches) = metrics.register(|registry| Live::new(client, registry));
+    live.set_reads(settings.policy.asks_reads());
     let app = Arc::new(App::new(settings, live, metrics.clone()));
     tracing::info!(
         "serving HTTPS on {}, health and metrics on {}",
@@ -165,7 +170,14 @@ async fn serve(args: Args, workers: &Runtime) -> Result<(), Failure> {
     let health = tokio::spawn(health.serve(health_router(app.clone()), CancellationToken::new()));
     let configuration = async {
         match &args.config {
-            Some(path) => follow_configuration(&app, path, files::load, CONFIGURATION).await,
+            Some(path) => {
+                let load = |path: &Path| {
+                    files::load(path).inspect(|settings| {
+                        app.backend().set_reads(settings.policy.asks_reads());
+                    })
+                };
+                follow_configuration(&app, path, load, CONFIGURATION).await
+            }
             None => future::pending().await,
         }
     };

@@ -96,6 +96,11 @@ impl Index {
         self.publish(&mut state);
     }
 
+    /// Whether the rights answer for the verb `get`, too.
+    pub(super) fn set_reads(&self, reads: bool) {
+        self.update(|rbac| rbac.set_reads(reads));
+    }
+
     /// A list is complete. What it does not name is gone; `None` if there was nothing before it.
     pub(super) fn listed(&self, sort: Sort, names: Option<&Names>) {
         let mut state = self.lock();

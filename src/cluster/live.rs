@@ -71,6 +71,14 @@ impl Live {
         (live, watches)
     }
 
+    /// Whether the index of rights answers for the verb `get`, too: what [`Policy::asks_reads`] says. Where it does not,
+    /// access reviews do.
+    ///
+    /// [`Policy::asks_reads`]: usher_core::engine::Policy::asks_reads
+    pub fn set_reads(&self, reads: bool) {
+        self.index.set_reads(reads);
+    }
+
     async fn look(&self, at: &ObjectRef) -> Result<Option<Box<RawValue>>, FactError> {
         // Never closed, and if it were, more at once would do no harm.
         let _permit = self.reading.acquire().await;

@@ -248,7 +248,7 @@ impl Who<'_> {
                 who,
                 resource_attributes: Attributes {
                     namespace: &question.namespace,
-                    verb: "use",
+                    verb: question.verb.word(),
                     group: question.resource.group,
                     resource: question.resource.name,
                     name: &question.name,

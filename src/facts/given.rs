@@ -105,13 +105,14 @@ impl Given {
             // It has a name: that was looked at when it came in.
             let _ = self.rbac.apply_cluster_role(&role);
         }
+        self.rbac.set_reads(true);
         Offline::new(self.rbac.compile(), self.objects)
     }
 }
 
 /// The roles with the rules that the API server would fill in: a role that aggregates others and has no rules yet
 /// gets those of all that one of its selectors matches (`pkg/controller/clusterroleaggregation`).
-fn aggregated(roles: &[ClusterRole]) -> Vec<ClusterRole> {
+pub(crate) fn aggregated(roles: &[ClusterRole]) -> Vec<ClusterRole> {
     let filled = |role: &ClusterRole| ClusterRole {
         rules: Some(filled_in(role, roles)),
         ..role.clone()
@@ -148,7 +149,10 @@ fn filled_in(role: &ClusterRole, roles: &[ClusterRole]) -> Vec<PolicyRule> {
     found
 }
 
-fn typed<T: DeserializeOwned>(source: &Source, object: &Object<'_, '_>) -> Result<T, BadYaml> {
+pub(crate) fn typed<T: DeserializeOwned>(
+    source: &Source,
+    object: &Object<'_, '_>,
+) -> Result<T, BadYaml> {
     let json = json(source, object)?;
     serde_json::from_str(json.get()).map_err(|error| {
         let place = object.node.at_json(error.column().saturating_sub(1));

@@ -9,6 +9,7 @@ mod offline;
 use std::{sync::Arc, time::Instant};
 
 pub use given::Given;
+pub(crate) use given::{aggregated, typed};
 pub use offline::Offline;
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};

@@ -100,14 +100,10 @@ const JUDGED: [(&str, &str, &str); 61] = [
     ),
     (
         "pod-attach-connect",
-        "nothing to ask: Operation",
-        "nothing to ask: Operation",
+        "connections ",
+        "allowed: RoleBinding team-a/team",
     ),
-    (
-        "pod-binding-by-user",
-        "nothing to ask: Kind",
-        "nothing to ask: Kind",
-    ),
+    ("pod-binding-by-user", "nodes node-1", "nodes node-1"),
     (
         "pod-create-by-account-pod-bound-token",
         "tolerations dedicated=gpu:NoSchedule",
@@ -240,8 +236,8 @@ const JUDGED: [(&str, &str, &str); 61] = [
     ),
     (
         "pod-exec-connect",
-        "nothing to ask: Operation",
-        "nothing to ask: Operation",
+        "connections ",
+        "allowed: RoleBinding team-a/team",
     ),
     (
         "pod-status-update-by-kubelet",
@@ -305,8 +301,8 @@ const JUDGED: [(&str, &str, &str); 61] = [
     ),
     (
         "serviceaccount-create-by-user",
-        "nothing to ask: Kind",
-        "nothing to ask: Kind",
+        "nothing to ask: NoIdentity",
+        "nothing to ask: NoIdentity",
     ),
     (
         "statefulset-create-by-user",
@@ -388,7 +384,14 @@ fn team() -> Stage {
     let mut replaced = owners[0].clone();
     replaced["metadata"]["name"] = json!("crs");
     replaced["metadata"]["uid"] = json!("f5f45bf6-babf-4f3b-b347-d311a0c62353");
-    let owners = [&owners[..], &[replaced]].concat();
+    // The pod that somebody connects to.
+    let web = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"namespace": "team-a", "name": "web"},
+        "spec": {"serviceAccountName": "tenant"},
+    });
+    let owners = [&owners[..], &[replaced, web]].concat();
     Stage::new(
         over_core(everywhere()),
         &[role, binding, all, masters],

@@ -16,6 +16,8 @@ const BUDGET: u64 = 60;
 /// What a review of a Kustomization without patches may cost, and each patch of some lines.
 const KUSTOMIZATION: u64 = 120;
 const PATCH: u64 = 80;
+/// What each secret may cost that a pod reads, where that is asked about.
+const SECRET: u64 = 60;
 
 fn allocations(judging: &Judging, review: &str, allowed: bool) -> u64 {
     let mut right = false;
@@ -50,6 +52,84 @@ fn an_ordinary_review_stays_within_its_budget() {
             assert!(count <= budget, "{what}: {count} allocations, not {budget}");
         }
     }
+}
+
+#[test]
+fn what_no_check_asks_about_is_not_read() {
+    let judging = Judging::by(Layout::Spread.rights(1000));
+    let review = Review::SMALL.json();
+    let with = |more: &str| {
+        let json = review.replacen("\"spec\":{", &format!("\"spec\":{{{more}"), 1);
+        assert_ne!(json, review);
+        allocations(&judging, &json, true)
+    };
+    let none = allocations(&judging, &review, true);
+    // Not even whether it could be read.
+    for more in [
+        r#""affinity":7,"#,
+        r#""nodeSelector":{"pool":"a"},"imagePullSecrets":[{"name":"s"}],"#,
+        r#""affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"pool","operator":"In","values":["a"]}]}]}}},"#,
+        r#""ephemeralContainers":[{"envFrom":[{"secretRef":{"name":"s"}},{"configMapRef":{"name":"c"}}]}],"#,
+    ] {
+        assert_eq!(with(more), none, "{more}");
+    }
+    let asking = Judging::configured("checks: {secrets: enforce, nodeLabels: enforce}");
+    let json = review.replacen("\"spec\":{", "\"spec\":{\"nodeSelector\":7,", 1);
+    let (allowed, answer) = asking.answer(json.as_bytes());
+    assert!(!allowed && !answer.is_empty());
+}
+
+#[test]
+fn what_a_pod_reads_costs_as_much_as_it_names() {
+    let judging = Judging::configured("{checks: {secrets: enforce}, baseline: {secrets: ['s*']}}");
+    let with = |names: usize| {
+        let held = (0..names).map(|name| json!({"secret": {"secretName": format!("s{name}")}}));
+        let volumes: Vec<Value> = held.collect();
+        pod_reading(&json!(volumes))
+    };
+    // The table of paths is made once.
+    assert!(judging.answer(with(1).as_bytes()).0);
+    let [none, fifty, many] = [0, 50, 500].map(|names| allocations(&judging, &with(names), true));
+    println!("0, 50 and 500 secrets: {none}, {fifty} and {many} allocations");
+    let (one, later) = ((fifty - none).div_ceil(50), (many - fifty) / 450);
+    assert!(
+        one <= SECRET && later <= one,
+        "{one} and {later} for each secret"
+    );
+    // The same one by each of many variables is one question.
+    let variable = json!({"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}});
+    let review = |variables: usize| {
+        let env = vec![&variable; variables];
+        pod_reading(&json!([])).replacen(
+            "\"containers\":[{",
+            &format!("\"containers\":[{{\"env\":{},", json!(env)),
+            1,
+        )
+    };
+    let asked = |variables| {
+        let (allowed, answer) = judging.answer(review(variables).as_bytes());
+        assert!(allowed);
+        answer.len()
+    };
+    assert_eq!(asked(1), asked(500));
+}
+
+/// The review of a new pod with these volumes.
+fn pod_reading(volumes: &Value) -> String {
+    json!({
+        "kind": "AdmissionReview",
+        "apiVersion": "admission.k8s.io/v1",
+        "request": {
+            "uid": "30882d2b-4359-4689-88b4-000000000000",
+            "kind": {"group": "", "version": "v1", "kind": "Pod"},
+            "name": "web",
+            "namespace": "team-a",
+            "operation": "CREATE",
+            "userInfo": {"username": "jane"},
+            "object": {"metadata": {"name": "web"}, "spec": {"containers": [{"name": "c"}], "volumes": volumes}},
+        },
+    })
+    .to_string()
 }
 
 #[test]

@@ -78,10 +78,14 @@ fn what_cannot_be_known_is_refused_by_each_check_that_could_ask() {
         json!({"volumes": [{"name": "t", "projected": {"sources": vec![token; count]}}]})
     };
     let tolerations = |count: usize| json!({"tolerations": vec![json!({"key": "k"}); count]});
-    // Of a pod that is only described, profiles ask nothing; tokens ask only where they are limited: in team-a.
-    let (described, unlimited) = (
-        &[Check::Profiles][..],
-        &[Check::Profiles, Check::Tokens][..],
+    // Of a pod that is only described, profiles ask nothing, and nobody connects to it; tokens ask only where they are limited:
+    // in team-a. Accounts and Secrets are objects, which a Loom does not hold.
+    let described = &[Check::Profiles, Check::Connections, Check::Proxies][..];
+    let unlimited = &[described, &[Check::Tokens]].concat()[..];
+    let objects = [Check::Accounts, Check::TokenSecrets];
+    let (no_objects, nothing_else) = (
+        &[described, &objects].concat()[..],
+        &[unlimited, &objects].concat()[..],
     );
     let but = |asking: Check| {
         Check::ALL
@@ -117,14 +121,14 @@ fn what_cannot_be_known_is_refused_by_each_check_that_could_ask() {
             "mill.example/v1 Loom",
             "team-a",
             pods(1001, json!({})),
-            described,
+            no_objects,
         ),
         (
             "one more, where no token is limited",
             "mill.example/v1 Loom",
             "team-b",
             pods(1001, json!({})),
-            unlimited,
+            nothing_else,
         ),
         (
             "a list",
@@ -326,7 +330,12 @@ fn no_check_alone_lets_pass_what_it_refuses_of_random_objects() {
                 lost += 1;
                 for held in &answers {
                     let asks = match held.0 {
-                        Check::Profiles => false,
+                        Check::Profiles | Check::Connections | Check::Proxies => false,
+                        Check::Accounts | Check::TokenSecrets => {
+                            let mut fields = sent.entry.fields.iter();
+                            sent.version == "v9"
+                                || fields.any(|field| field.get("manifest").is_some())
+                        }
                         Check::Tokens => limited == "*",
                         _ => true,
                     };

@@ -65,6 +65,7 @@ fn worlds() -> [World; 3] {
                 ("runtimeClasses", "audit"),
                 ("opaque", "warn"),
                 ("secrets", "off"),
+                ("nodeLabels", "audit"),
                 ("tolerations", "warn"),
             ],
             flags,
@@ -73,6 +74,8 @@ fn worlds() -> [World; 3] {
             &[
                 ("serviceAccounts", "warn"),
                 ("crossNamespace", "audit"),
+                ("configMaps", "off"),
+                ("nodeLabels", "off"),
                 ("runtimeClasses", "off"),
             ],
             json!({}),
@@ -92,8 +95,7 @@ pub(crate) fn each(
         let mut dice = Dice::new(seed);
         let index = dice.below(book.entries.len());
         let entry = &book.entries[index];
-        // A request for a token is no object that is stored.
-        if entry.kind != "TokenRequest" {
+        if entry.kept {
             seen.insert(index);
             let mut maker = Maker {
                 book,
@@ -301,11 +303,18 @@ fn an_update_asks_about_what_it_changes_and_nothing_else() {
 
 /// The Role or ClusterRole of a missing grant, and its binding.
 fn grant(index: usize, missing: &str) -> [Value; 2] {
-    let (resource, rest) = missing
-        .strip_prefix("verb use on ")
+    let (verbs, missing) = missing
+        .strip_prefix("verb ")
         .unwrap()
-        .split_once(" \"")
+        .split_once(" on ")
         .unwrap();
+    // Of what may be read instead, now one and now the other.
+    let verb = match verbs.split_once(" or ") {
+        Some((_, get)) if index.is_multiple_of(2) => get,
+        Some((first, _)) => first,
+        None => verbs,
+    };
+    let (resource, rest) = missing.split_once(" \"").unwrap();
     let (name, namespace) = rest.split_once("\" in ").unwrap();
     let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
     let cluster = namespace == "the whole cluster";
@@ -314,7 +323,7 @@ fn grant(index: usize, missing: &str) -> [Value; 2] {
     if !cluster {
         metadata["namespace"] = json!(namespace);
     }
-    let rule = json!({"verbs": ["use"], "apiGroups": [group], "resources": [resource], "resourceNames": [name]});
+    let rule = json!({"verbs": [verb], "apiGroups": [group], "resources": [resource], "resourceNames": [name]});
     let api = "rbac.authorization.k8s.io";
     [
         json!({"apiVersion": format!("{api}/v1"), "kind": kind, "metadata": metadata, "rules": [rule]}),
@@ -371,14 +380,16 @@ fn exactly_the_grants_that_are_named_are_needed() {
         );
         granted += usize::from(all.allowed);
         for index in 0..missing.len() {
-            // A wide set of taints covers a narrow one, and the whole cluster every namespace.
+            // A wide set of taints covers a narrow one, every label one label, and the whole cluster every namespace.
             let (what, _) = missing[index].rsplit_once(" in ").unwrap();
             let wider = format!("{what} in the whole cluster");
             let covered = missing
                 .iter()
                 .enumerate()
                 .any(|(other, held)| other != index && *held == wider);
-            if !covered && !what.contains("tolerations.usher.dev") {
+            let is_set = ["tolerations.usher.dev", "nodelabels.usher.dev"];
+            let is_set = is_set.iter().any(|sets| what.contains(sets));
+            if !covered && !is_set {
                 let less = world.stage(&grants(Some(index))).answer(&sent.review());
                 assert!(
                     !less.allowed,

@@ -354,7 +354,7 @@ fn is_refused(book: &Book, world: &World, bytes: &[u8]) -> bool {
     );
     let (namespace, subresource) = (text(&request["namespace"]), text(&request["subResource"]));
     let update = request["operation"] == "UPDATE";
-    let known = [HOME, ""].contains(&&*namespace) && name != "TokenRequest";
+    let known = [HOME, ""].contains(&&*namespace) && book.is_kept(&group, &name);
     if !known || (request["operation"] != "CREATE" && !update) {
         return false;
     }

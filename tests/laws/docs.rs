@@ -1,6 +1,7 @@
 //! What the documentation shows is what happens.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -104,6 +105,73 @@ fn configurations_in_the_documentation_are_legal() {
         }
     }
     assert!(seen > 0);
+}
+
+/// A row of the table of ways: its number, what is done about it, the tests that show it.
+fn ways() -> Vec<(String, String, Vec<String>)> {
+    let page = fs::read_to_string(root().join("docs/ways-round.md")).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| "));
+    let cells = rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
+    let cells = cells.filter(|cells| cells[1] != "#" && cells[1] != "---");
+    cells
+        .map(|cells| {
+            let shown = cells[5].split(", ").filter(|test| !test.is_empty());
+            let shown = shown.map(|test| test.trim_matches('`').to_owned());
+            (cells[1].to_owned(), cells[3].to_owned(), shown.collect())
+        })
+        .collect()
+}
+
+#[test]
+fn every_way_round_is_counted_and_shown_by_a_test_that_is_there() {
+    let ways = ways();
+    let mut tests = BTreeSet::new();
+    let mut folders = vec![root().join("tests")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                let code = fs::read_to_string(path).unwrap();
+                let named = code.split("#[test]\n").skip(1).filter_map(|test| {
+                    let (_, name) = test.split_once("fn ")?;
+                    Some(name.split_once('(')?.0.to_owned())
+                });
+                tests.extend(named);
+            }
+        }
+    }
+    let mut counts = BTreeMap::new();
+    for (number, done, shown) in &ways {
+        *counts.entry(&**done).or_insert(0) += 1;
+        for test in shown {
+            assert!(tests.contains(test), "{number}: there is no test {test}");
+        }
+        assert!(
+            *done != "closed" && *done != "reported" || !shown.is_empty(),
+            "{number} is {done}, which nothing shows"
+        );
+    }
+    let count = |done: &str| counts.get(done).copied().unwrap_or_default();
+    let told = format!(
+        "{} closed, {} reported, {} by Kubernetes, {} out of reach, {} open.",
+        count("closed"),
+        count("reported"),
+        count("Kubernetes"),
+        count("out of reach"),
+        count("open")
+    );
+    let page = fs::read_to_string(root().join("docs/ways-round.md")).unwrap();
+    assert!(page.contains(&told), "docs/ways-round.md must say: {told}");
+    // Every way of the list that can be tried at all: 25, the node itself, is said in words.
+    for number in (1..=26).filter(|number| *number != 25) {
+        let number = number.to_string();
+        assert!(
+            ways.iter().any(|(held, ..)| *held == number),
+            "{number} is missing"
+        );
+    }
 }
 
 #[test]

@@ -30,6 +30,7 @@ const CRATES: [(&str, &[&str]); 2] = [
         &[
             "files",
             "facts",
+            "scan",
             "cluster",
             "telemetry",
             "server",

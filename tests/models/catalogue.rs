@@ -1,9 +1,15 @@
 //! What an entry of the catalogue means, written a second time: slowly, over plain values, from the reference page and the
 //! descriptions of the schema. It shares no code with the catalogue, so that each shows the mistakes of the other.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use serde_json::{Map, Value, json};
+
+use crate::support::catalogue_world::HOME;
 
 /// Keys of each part of a file. A word that stands here is one that this model knows the meaning of.
 const WORDS: &[(&str, &[&str])] = &[
@@ -15,16 +21,43 @@ const WORDS: &[(&str, &[&str])] = &[
     // Who makes what is no part of the model: a tenant is no controller.
     (
         "maker",
-        &["account", "controller", "makes", "of", "tolerations"],
+        &[
+            "account",
+            "controller",
+            "makes",
+            "of",
+            "pins",
+            "tolerations",
+        ],
     ),
     (
         "kind",
         &[
-            "group", "versions", "kind", "resource", "scope", "content", "fields", "governed",
-            "harmless", "free",
+            "group",
+            "versions",
+            "kind",
+            "resource",
+            "resourceGroup",
+            "takenBy",
+            "scope",
+            "content",
+            "fields",
+            "governed",
+            "harmless",
+            "free",
         ],
     ),
-    ("content", &["podSpec", "tokenRequest"]),
+    (
+        "content",
+        &[
+            "account",
+            "binding",
+            "connection",
+            "named",
+            "podSpec",
+            "tokenRequest",
+        ],
+    ),
     (
         "field",
         &[
@@ -57,6 +90,217 @@ const WORDS: &[(&str, &[&str])] = &[
     ("nothing", &[]),
 ];
 
+/// Of each container, what it reads: check, resource and path.
+const READ_BY_CONTAINERS: [[&str; 3]; 4] = [
+    ["secrets", "secrets", "env[].valueFrom.secretKeyRef.name"],
+    ["secrets", "secrets", "envFrom[].secretRef.name"],
+    [
+        "configMaps",
+        "configmaps",
+        "env[].valueFrom.configMapKeyRef.name",
+    ],
+    ["configMaps", "configmaps", "envFrom[].configMapRef.name"],
+];
+/// The same of each volume.
+const READ_BY_VOLUMES: [[&str; 3]; 13] = [
+    ["secrets", "secrets", "secret.secretName"],
+    ["secrets", "secrets", "projected.sources[].secret.name"],
+    ["secrets", "secrets", "csi.nodePublishSecretRef.name"],
+    ["secrets", "secrets", "flexVolume.secretRef.name"],
+    ["secrets", "secrets", "azureFile.secretName"],
+    ["secrets", "secrets", "cephfs.secretRef.name"],
+    ["secrets", "secrets", "cinder.secretRef.name"],
+    ["secrets", "secrets", "iscsi.secretRef.name"],
+    ["secrets", "secrets", "rbd.secretRef.name"],
+    ["secrets", "secrets", "scaleIO.secretRef.name"],
+    ["secrets", "secrets", "storageos.secretRef.name"],
+    ["configMaps", "configmaps", "configMap.name"],
+    [
+        "configMaps",
+        "configmaps",
+        "projected.sources[].configMap.name",
+    ],
+];
+/// Where requirements on nodes stand.
+const CHOICES: [&str; 2] = [
+    "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[]",
+    "affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[].preference",
+];
+
+/// Every path of a pod spec below which something is named in lists or maps, with its check and resource.
+pub(crate) fn listed_paths() -> Vec<[String; 3]> {
+    let mut paths: Vec<[String; 3]> = Vec::new();
+    let mut add = |[check, resource, path]: [&str; 3], list: &str| {
+        paths.push([
+            check.to_owned(),
+            resource.to_owned(),
+            format!("{list}{path}"),
+        ]);
+    };
+    for list in [
+        "containers[].",
+        "initContainers[].",
+        "ephemeralContainers[].",
+    ] {
+        for row in READ_BY_CONTAINERS {
+            add(row, list);
+        }
+    }
+    for row in READ_BY_VOLUMES {
+        add(row, "volumes[].");
+    }
+    add(["secrets", "secrets", "imagePullSecrets[]"], "");
+    add(["nodeLabels", "nodelabels.usher.dev", "nodeSelector"], "");
+    for choice in CHOICES {
+        add(
+            ["nodeLabels", "nodelabels.usher.dev", ".matchExpressions[]"],
+            choice,
+        );
+        add(["nodeLabels", "nodes", ".matchFields[]"], choice);
+    }
+    paths
+}
+
+/// What is named in lists and maps: check, path, resource, and the name, or how it cannot be had.
+type Listed = (String, String, String, Result<String, &'static str>);
+
+/// Everything that a pod spec names in its lists and maps, each name once. A pull secret is another matter than one that a
+/// container reads.
+fn listed(spec: &Value) -> Vec<Listed> {
+    let mut found: Vec<Listed> = Vec::new();
+    let mut known = BTreeSet::new();
+    for [check, resource, path] in listed_paths() {
+        let mut add = |place: &str, resource: &str, named: Result<String, &'static str>| {
+            let pulled = path.starts_with("imagePullSecrets");
+            let same = (pulled, resource.to_owned(), named.clone());
+            if named.is_err() || known.insert(same) {
+                found.push((check.clone(), place.to_owned(), resource.to_owned(), named));
+            }
+        };
+        let Ok(all) = places(spec, &steps(&path), &[]) else {
+            let part = path.split(['.', '[']).next().unwrap();
+            let is_told = |line: &Listed| line.0 == check && line.1 == part;
+            // Said once, not for every path that leads there. A selector that is none is its own part.
+            if !found.iter().any(is_told) {
+                let why = Err("unknown");
+                found.push((check, part.to_owned(), resource, why));
+            }
+            continue;
+        };
+        for (place, value, _) in all {
+            let named = match value.filter(|value| !value.is_null()) {
+                None => continue,
+                Some(Value::Object(of)) if path == "imagePullSecrets[]" => {
+                    match of.get("name").unwrap_or(&Value::Null) {
+                        Value::Null => continue,
+                        Value::String(name) if name.is_empty() => continue,
+                        Value::String(name) => Ok(vec![(String::new(), Ok(name.clone()))]),
+                        _ => Err(Lost),
+                    }
+                }
+                Some(value) if path == "nodeSelector" => chosen_by_selector(value),
+                Some(value) if path.ends_with("matchExpressions[]") => chosen(value, false),
+                Some(value) if path.ends_with("matchFields[]") => chosen(value, true),
+                Some(Value::String(name)) if name.is_empty() => continue,
+                Some(Value::String(name)) => Ok(vec![(String::new(), Ok(name.clone()))]),
+                Some(_) => Err(Lost),
+            };
+            match named {
+                Err(Lost) => add(&place, &resource, Err("unknown")),
+                Ok(named) => {
+                    for (label, name) in named {
+                        let place = match &*label {
+                            "" => place.clone(),
+                            label => below(&place, label),
+                        };
+                        add(&place, &resource, name);
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Names, each with a further key of its path.
+type Chosen = Vec<(String, Result<String, &'static str>)>;
+
+fn chosen_by_selector(selector: &Value) -> Result<Chosen, Lost> {
+    let mut found = Vec::new();
+    for (key, value) in selector.as_object().ok_or(Lost)? {
+        let value = match value {
+            Value::Null => "",
+            Value::String(value) => value,
+            _ => return Err(Lost),
+        };
+        found.push((key.clone(), label(key, Some(value))));
+    }
+    Ok(found)
+}
+
+/// What a requirement asks of a node, be it of its labels or of its name.
+fn chosen(requirement: &Value, of_name: bool) -> Result<Chosen, Lost> {
+    let text = |field| key(requirement, field).map(Option::unwrap_or_default);
+    let (key, operator) = (text("key")?, text("operator")?);
+    let values: Vec<String> = match &requirement["values"] {
+        Value::Null => Vec::new(),
+        Value::Array(values) => {
+            let value = |value: &Value| match value {
+                Value::Null => Ok(String::new()),
+                Value::String(value) => Ok(value.clone()),
+                _ => Err(Lost),
+            };
+            values.iter().map(value).collect::<Result<_, Lost>>()?
+        }
+        _ => return Err(Lost),
+    };
+    let one_of = operator == "In" && !values.is_empty();
+    let names: Vec<Result<String, &'static str>> = if of_name {
+        if one_of && key == "metadata.name" {
+            values.into_iter().map(Ok).collect()
+        } else {
+            vec![Ok("*".to_owned())]
+        }
+    } else if one_of {
+        let values = values.iter();
+        values.map(|value| label(&key, Some(value))).collect()
+    } else if ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"].contains(&&*operator) {
+        vec![label(&key, None)]
+    } else {
+        vec![Ok("*".to_owned())]
+    };
+    Ok(names
+        .into_iter()
+        .map(|name| (String::new(), name))
+        .collect())
+}
+
+fn label(key: &str, value: Option<&str>) -> Result<String, &'static str> {
+    let part = |text: &str, most: usize, more: &str| {
+        let inner = |c: char| c.is_ascii_alphanumeric() || more.contains(c);
+        let ends = |c: char| c.is_ascii_alphanumeric();
+        text.len() <= most
+            && text.chars().all(inner)
+            && text.starts_with(ends)
+            && text.ends_with(ends)
+    };
+    let name = |text: &str| part(text, 63, "-_.");
+    let domain = |text: &str| {
+        let words = text.split('.');
+        text == text.to_lowercase() && words.clone().all(|word| part(word, 253, "-"))
+    };
+    let is_key = match key.split_once('/') {
+        Some((prefix, rest)) => domain(prefix) && name(rest),
+        None => name(key),
+    };
+    match value {
+        _ if !is_key => Err("malformed"),
+        Some(value) if !value.is_empty() && !name(value) => Err("malformed"),
+        Some(value) => Ok(format!("{key}={value}")),
+        None => Ok(key.to_owned()),
+    }
+}
+
 /// Everything that the files say.
 pub(crate) struct Book {
     pub(crate) entries: Vec<Entry>,
@@ -72,8 +316,10 @@ pub(crate) struct Entry {
     pub(crate) kind: String,
     pub(crate) versions: Vec<String>,
     pub(crate) cluster: bool,
-    /// Of a kind of Kubernetes itself: where the pod spec stands; a token request has none.
+    /// Of a kind of Kubernetes itself: where the pod spec stands.
     pod_spec: Option<String>,
+    /// Whether it is an object that is kept and can change: no connection, no request for a token.
+    pub(crate) kept: bool,
     pub(crate) fields: Vec<Value>,
     governed: Option<String>,
     harmless: Vec<String>,
@@ -99,6 +345,8 @@ pub(crate) struct Rules {
     pub(crate) controllers: Value,
     /// Runtime classes that are there, and bring nothing.
     pub(crate) classes: Vec<String>,
+    /// An account of the tests' own namespace, and the pull secret that it has.
+    pub(crate) pulls: (&'static str, &'static str),
     /// Config maps that are there, and the account that each names, if any.
     pub(crate) config_maps: BTreeMap<String, Option<String>>,
 }
@@ -181,7 +429,7 @@ impl Book {
                 self.field(field, &place);
             }
             let content = &kind["content"];
-            if !content.is_null() {
+            if !content.is_null() && content != "tokenSecret" {
                 self.words("content", content, &place);
             }
             let harmless = match &kind["harmless"] {
@@ -195,6 +443,7 @@ impl Book {
                 versions: texts(&kind["versions"]),
                 cluster: kind["scope"] == "Cluster",
                 pod_spec: content["podSpec"].as_str().map(str::to_owned),
+                kept: content.is_null() || content["podSpec"].is_string(),
                 fields: list(&kind["fields"]).to_vec(),
                 governed: kind["governed"].as_str().map(str::to_owned),
                 harmless,
@@ -241,6 +490,11 @@ impl Book {
                 }
             }
         }
+    }
+
+    /// Whether an object of a kind is kept and can change.
+    pub(crate) fn is_kept(&self, group: &str, kind: &str) -> bool {
+        self.of_kind(group, kind).all(|entry| entry.kept)
     }
 
     /// The entry of a version of a kind.
@@ -497,7 +751,7 @@ pub(crate) fn steps(path: &str) -> Vec<Step> {
 
 /// A path with one more key.
 pub(crate) fn below(path: &str, key: &str) -> String {
-    if key.is_empty() || key.contains(['.', '[', ']', '/']) {
+    if key.is_empty() || key.contains(['.', '[', ']', '/', ' ']) {
         format!("{path}[\"{key}\"]")
     } else if path.is_empty() {
         key.to_owned()
@@ -634,6 +888,7 @@ struct PodSpec {
     priority: String,
     runtime: String,
     scheduler: String,
+    listed: Vec<Listed>,
 }
 
 fn pod_spec(value: &Value) -> Result<PodSpec, Lost> {
@@ -671,6 +926,7 @@ fn pod_spec(value: &Value) -> Result<PodSpec, Lost> {
     Ok(PodSpec {
         account,
         tolerations,
+        listed: listed(value),
         node: field("nodeName")?,
         priority: field("priorityClassName")?,
         runtime: field("runtimeClassName")?,
@@ -767,6 +1023,7 @@ impl Seer<'_> {
             "priorityClasses",
             "runtimeClasses",
             "schedulers",
+            "nodeLabels",
             "crossNamespace",
             "cloudIdentities",
             "scaleTargets",
@@ -799,8 +1056,12 @@ impl Seer<'_> {
         let everybodys = [
             ("serviceAccounts", "default"),
             ("schedulers", "default-scheduler"),
+            ("configMaps", "kube-root-ca.crt"),
         ];
-        if everybodys.contains(&(check, name)) && namespace == home {
+        let runs_on = ["kubernetes.io/arch=", "kubernetes.io/os="];
+        let everybodys = everybodys.contains(&(check, name))
+            || check == "nodeLabels" && runs_on.iter().any(|label| name.starts_with(label));
+        if everybodys && namespace == home {
             return self.say(check, path, name, "allowed", String::new());
         }
         let place = if namespace.is_empty() {
@@ -808,7 +1069,12 @@ impl Seer<'_> {
         } else {
             namespace
         };
-        let missing = format!("verb use on {resource} \"{name}\" in {place}");
+        // Who may read it gains nothing.
+        let verb = match resource {
+            "secrets" | "configmaps" => "use or get",
+            _ => "use",
+        };
+        let missing = format!("verb {verb} on {resource} \"{name}\" in {place}");
         self.say(check, path, name, "denied", missing);
     }
 
@@ -1118,6 +1384,26 @@ impl Seer<'_> {
                 self.ask(check, &below(base, field), resource, name, home, home);
             }
         }
+        for (check, path, resource, named) in &spec.listed {
+            let pulled = path.starts_with("imagePullSecrets");
+            let path = match base {
+                "" => path.clone(),
+                base => format!("{base}.{path}"),
+            };
+            match named {
+                // The account brings it.
+                Ok(name)
+                    if pulled
+                        && account
+                        && home == HOME
+                        && (&*spec.account.1, &**name) == self.rules.pulls =>
+                {
+                    self.say(check, &path, name, "allowed", String::new());
+                }
+                Ok(name) => self.ask(check, &path, resource, name, home, home),
+                Err(outcome) => self.say(check, &path, "", outcome, String::new()),
+            }
+        }
         // What the class brings is asked about where the class itself does not end the matter.
         let refused = self.rules.mode("runtimeClasses") == "enforce";
         if !spec.runtime.is_empty() && !refused && !self.rules.classes.contains(&spec.runtime) {
@@ -1197,8 +1483,46 @@ impl Seer<'_> {
                     self.pod_spec(&format!("{path}.{route}"), &spec, true, &own);
                 }
             }
-            None if any.file == "core" => {}
+            None if any.file == "core" => self.of_kubernetes(&kind, value, path, &own)?,
             None => self.look(entry, value, &own, path, depth - 1),
+        }
+        Ok(())
+    }
+
+    /// An object of Kubernetes without a pod spec, in another object: what it names.
+    fn of_kubernetes(
+        &mut self,
+        kind: &str,
+        value: &Value,
+        path: &str,
+        own: &str,
+    ) -> Result<(), Lost> {
+        let annotations = match &value["metadata"]["annotations"] {
+            Value::Null => Map::new(),
+            Value::Object(held) => held.clone(),
+            _ => return Err(Lost),
+        };
+        match kind {
+            "Binding" => {
+                let node = match at(value, "target.name")? {
+                    None => None,
+                    Some(Value::String(node)) => Some(node.clone()),
+                    Some(_) => return Err(Lost),
+                };
+                self.named("nodes", &format!("{path}.target.name"), "nodes", node, own);
+            }
+            "Secret" if value["type"] == "kubernetes.io/service-account-token" => {
+                let key = "kubernetes.io/service-account.name";
+                let account = match annotations.get(key) {
+                    None => String::new(),
+                    Some(Value::String(account)) => account.clone(),
+                    Some(_) => return Err(Lost),
+                };
+                let path = format!("{path}.metadata.annotations[\"{key}\"]");
+                self.named("tokenSecrets", &path, "serviceaccounts", Some(account), own);
+            }
+            "Secret" if !value["type"].is_null() && !value["type"].is_string() => return Err(Lost),
+            _ => {}
         }
         Ok(())
     }
@@ -1213,6 +1537,11 @@ impl Seer<'_> {
                 "tolerations",
                 "nodeName",
                 "ClassName",
+                "schedulerName",
+                "ecret",
+                "onfigMap",
+                "nodeSelector",
+                "ffinity",
                 "copy",
                 "move",
                 "\\",
@@ -1267,9 +1596,16 @@ impl Seer<'_> {
                 self.unknown("opaque", path, "a patch of a part of a toleration");
             }
             _ => {
-                let mut set = Map::new();
-                set.insert((*keys.last().unwrap()).to_owned(), value.clone());
-                self.merged(&Value::Object(set), path, own);
+                let mut set = value.clone();
+                for key in keys[1..].iter().rev() {
+                    let is_item = *key == "-" || key.parse::<usize>().is_ok();
+                    set = if is_item {
+                        json!([set])
+                    } else {
+                        json!({ key.replace("~1", "/"): set })
+                    };
+                }
+                self.merged(&set, path, own);
             }
         }
     }
@@ -1289,6 +1625,12 @@ impl Seer<'_> {
                 set.retain(|key, _| names.contains(&&**key) || others.contains(&&**key));
                 match pod_spec(&Value::Object(set)) {
                     Ok(spec) => {
+                        for (check, _, resource, named) in listed(part) {
+                            match named {
+                                Ok(name) => self.named(&check, path, &resource, Some(name), own),
+                                Err(_) => self.malformed(&check, path),
+                            }
+                        }
                         if names.iter().any(|name| map.contains_key(*name)) {
                             self.named(
                                 "serviceAccounts",

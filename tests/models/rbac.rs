@@ -8,7 +8,7 @@ use usher_core::rights::{Grant, Source, Via};
 
 use crate::support::rbac_world::{Asked, World};
 
-/// Whether RBAC lets the one who asks `use` one of the names.
+/// Whether RBAC lets the one who asks do what is asked with one of the names.
 pub(crate) fn allows(world: &World, asked: &Asked) -> bool {
     let by_role = |role: &RoleRef, namespace| {
         rules_of(world, role, namespace)
@@ -119,7 +119,10 @@ fn account_name(subject: &Subject, namespace: Option<&str>) -> Option<String> {
 
 /// The four matchers. None of our targets has a subresource.
 fn matches(rule: &PolicyRule, asked: &Asked) -> bool {
-    let verb = rule.verbs.iter().any(|held| held == "*" || held == "use");
+    let verb = rule
+        .verbs
+        .iter()
+        .any(|held| held == "*" || held == asked.verb.word());
     let group = rule
         .api_groups
         .iter()

@@ -1,6 +1,6 @@
 //! The index of rights beside a slow model, on random worlds.
 
-use usher_core::rights::Rights;
+use usher_core::{reference::Verb, rights::Rights};
 
 use super::rbac::{allows, is_real};
 use crate::support::{
@@ -74,6 +74,16 @@ fn events_in_any_order_give_what_the_final_objects_give() {
             event(&mut dice, &mut world, &mut rbac);
             if !dice.one_in(4) {
                 continue;
+            }
+            // Compiled in between without what may be read.
+            if dice.one_in(3) {
+                rbac.set_reads(false);
+                let used = rbac.compile();
+                let asked = Asked::random(&mut dice);
+                if asked.verb == Verb::Get {
+                    assert_eq!(answer(&used, &asked), None, "USHER_SEED={seed}: {asked:?}");
+                }
+                rbac.set_reads(true);
             }
             let rights = rbac.compile();
             agree(&mut dice, &world, &rights, seed);

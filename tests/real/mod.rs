@@ -9,3 +9,4 @@ pub(crate) mod controlplane;
 mod deploy;
 mod sar;
 mod server;
+mod ways_round;

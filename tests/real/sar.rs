@@ -29,7 +29,7 @@ use usher::{
     facts::RightsSource as _,
 };
 use usher_core::{
-    reference::{Question, Requester},
+    reference::{Question, Requester, Verb},
     rights::{Rbac, Rights},
 };
 
@@ -55,6 +55,7 @@ struct Sent {
     groups: Vec<String>,
     namespace: String,
     asked: usize,
+    verb: Verb,
     resource: usher_core::reference::Resource,
     name: String,
 }
@@ -70,7 +71,10 @@ impl Sent {
                 .collect(),
             ..Requester::default()
         };
-        let question = Question::new(self.resource, &*self.namespace, &*self.name);
+        let question = Question {
+            verb: self.verb,
+            ..Question::new(self.resource, &*self.namespace, &*self.name)
+        };
         rights
             .find(&requester, &question)
             .map(|grant| grant.to_string())
@@ -83,7 +87,7 @@ impl Sent {
                 groups: Some(self.groups.clone()),
                 resource_attributes: Some(ResourceAttributes {
                     namespace: Some(self.namespace.clone()),
-                    verb: Some("use".to_owned()),
+                    verb: Some(self.verb.word().to_owned()),
                     group: Some(self.resource.group.to_owned()),
                     resource: Some(self.resource.name.to_owned()),
                     name: Some(self.name.clone()),
@@ -161,6 +165,7 @@ fn own_question(asked: &Asked, world: usize, index: usize) -> Sent {
         groups,
         namespace: mine(asked.namespace),
         asked: index,
+        verb: asked.verb,
         resource: asked.resource,
         name: asked.names[0].clone(),
     }
@@ -336,6 +341,7 @@ async fn listed(client: &Client) -> Rights {
             .items
     }
     let mut rbac = Rbac::default();
+    rbac.set_reads(true);
     for role in list::<Role>(client).await {
         rbac.apply_role(&role).unwrap();
     }
@@ -365,6 +371,7 @@ fn the_index_answers_as_the_api_server_does() {
         let client = connect(Some(kubeconfig)).await.unwrap();
         // The watches begin before there is anything of ours, and see it come.
         let (live, watches) = Live::new(client.clone(), &mut Registry::default());
+        live.set_reads(true);
         drop(tokio::spawn(watches.run()));
         let mut dice = Dice::new(seed());
         let mut worlds: Vec<World> = (0..WORLDS)
@@ -414,6 +421,7 @@ fn given_by_the_api_server(number: usize) -> Vec<Sent> {
         groups: vec!["system:authenticated".to_owned()],
         namespace: format!("sar{number}-team-c"),
         asked: QUESTIONS + number * names.len() + index,
+        verb: Verb::Use,
         resource: usher_core::reference::Resource::SERVICE_ACCOUNTS,
         name: name.to_owned(),
     };

@@ -14,7 +14,9 @@ use super::{
     random::Dice,
     stage::{Answer, Stage},
 };
-use crate::models::catalogue::{Asked, Book, Entry, Line, Rules, Said, Step, condition_of, steps};
+use crate::models::catalogue::{
+    Asked, Book, Entry, Line, Rules, Said, Step, condition_of, listed_paths, steps,
+};
 
 pub(crate) const HOME: &str = "team-a";
 /// A runtime class that is there.
@@ -49,6 +51,7 @@ impl World {
                 checks: modes,
                 controllers,
                 classes: vec![CLASS.to_owned()],
+                pulls: ("builder", "registry"),
                 config_maps: BTreeMap::from([
                     ("builder".to_owned(), Some("admin".to_owned())),
                     ("deployer".to_owned(), None),
@@ -60,7 +63,12 @@ impl World {
     /// A world with these rights, and two runtime classes of which one cannot be found.
     pub(crate) fn stage(&self, rbac: &[Value]) -> Stage {
         let class = json!({"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": CLASS}});
-        let mut objects = vec![class];
+        let (account, secret) = self.rules.pulls;
+        let metadata = json!({"name": account, "namespace": HOME});
+        let account = json!({
+            "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "imagePullSecrets": [{"name": secret}],
+        });
+        let mut objects = vec![class, account];
         for (name, account) in &self.rules.config_maps {
             let metadata = json!({"name": name, "namespace": HOME});
             let data = json!({"serviceAccountName": account});
@@ -454,7 +462,60 @@ impl<'b> Maker<'b, '_> {
             spec.insert("automountServiceAccountToken".to_owned(), automount);
         }
         spec.insert("containers".to_owned(), json!([{"name": "main"}]));
-        Value::Object(spec)
+        let mut spec = Value::Object(spec);
+        if self.dice.one_in(2) {
+            let paths = listed_paths();
+            for _ in 0..=self.dice.below(4) {
+                let [_, resource, path] = &paths[self.dice.below(paths.len())];
+                let leaf = match (&**resource, path.ends_with("[]")) {
+                    ("secrets", true) if self.dice.one_in(2) => {
+                        let name = self.text(&["app", "registry", ""]);
+                        json!({ "name": self.or_wrong(name) })
+                    }
+                    ("secrets", true) => self.text(&["app", "registry", ""]),
+                    (_, true) => self.requirement(),
+                    ("nodelabels.usher.dev", false) => self.labels(),
+                    _ => self.text(&["app", "db", "registry", "kube-root-ca.crt", ""]),
+                };
+                let leaf = self.or_wrong(leaf);
+                self.place(&mut spec, &steps(path), leaf);
+            }
+        }
+        spec
+    }
+
+    fn labels(&mut self) -> Value {
+        let mut held = Map::new();
+        for key in ["disk", "kubernetes.io/os", "example.org/pool", "a b", "A/b"] {
+            if self.dice.one_in(3) {
+                self.member(&mut held, key, &["ssd", "linux", "", "x y"]);
+            }
+        }
+        Value::Object(held)
+    }
+
+    fn requirement(&mut self) -> Value {
+        let mut held = Map::new();
+        let keys = ["disk", "kubernetes.io/arch", "metadata.name", "", "a/b/c"];
+        self.member(&mut held, "key", &keys);
+        let operators = [
+            "In",
+            "In",
+            "NotIn",
+            "Exists",
+            "DoesNotExist",
+            "Gt",
+            "Lt",
+            "Unheard",
+            "",
+        ];
+        self.member(&mut held, "operator", &operators);
+        if !self.dice.one_in(4) {
+            let values = (0..self.dice.below(3)).map(|_| self.text(&["ssd", "amd64", "", "x y"]));
+            let values = values.collect();
+            held.insert("values".to_owned(), self.or_wrong(values));
+        }
+        Value::Object(held)
     }
 
     fn toleration(&mut self) -> Value {
@@ -515,6 +576,11 @@ impl<'b> Maker<'b, '_> {
                 "/spec/template/spec",
                 "/spec/template/spec/tolerations",
                 "/spec/nodeName",
+                "/spec/template/spec/containers/0/env/-",
+                "/spec/template/spec/containers/0/envFrom/1/secretRef/name",
+                "/spec/volumes/1/secret/secretName",
+                "/spec/imagePullSecrets/0/name",
+                "/spec/nodeSelector/example.org~1pool",
                 "",
             ];
             let op = dice.pick(&["add", "add", "replace", "copy", "move", "remove", "test"]);
@@ -523,8 +589,9 @@ impl<'b> Maker<'b, '_> {
                 value["tolerations"][0].clone(),
                 value["tolerations"].clone(),
                 json!("builder"),
+                json!({"valueFrom": {"secretKeyRef": {"name": "app", "key": "k"}}}),
             ];
-            json!({"op": op, "path": dice.pick(&paths), "value": values[dice.below(4)], "from": "/metadata/name"})
+            json!({"op": op, "path": dice.pick(&paths), "value": values[dice.below(5)], "from": "/metadata/name"})
         };
         let merge = json!({"kind": "Deployment", "spec": {"template": {"spec": spec}, "list": [{"nodeName": "node-2"}]}});
         let operations = json!([operation(self.dice, &spec), operation(self.dice, &spec)]);

@@ -10,7 +10,7 @@ use k8s_openapi::{
 };
 use usher_core::{
     object::FIELDS,
-    reference::{Question, Requester, Resource},
+    reference::{Question, Requester, Resource, Verb},
     rights::Rbac,
 };
 
@@ -45,7 +45,7 @@ const RESOURCES: [&str; 14] = [
     "serviceaccounts/token",
     "nodes/*",
     "*/*",
-    "pods",
+    "secrets",
     "deployments",
 ];
 const NAMES: [&str; 12] = [
@@ -94,6 +94,7 @@ pub(crate) struct Asked {
     pub(crate) user: String,
     pub(crate) groups: Vec<String>,
     pub(crate) namespace: &'static str,
+    pub(crate) verb: Verb,
     pub(crate) resource: Resource,
     /// Any of these will do.
     pub(crate) names: Vec<String>,
@@ -145,6 +146,7 @@ impl World {
     /// All of it, taken in anew.
     pub(crate) fn rbac(&self) -> Rbac {
         let mut rbac = Rbac::default();
+        rbac.set_reads(true);
         // Bindings first: that they come before their roles must make no difference.
         for binding in &self.role_bindings {
             let role = is_role(&binding.role_ref);
@@ -167,8 +169,9 @@ impl World {
 impl Asked {
     pub(crate) fn random(dice: &mut Dice) -> Self {
         // Mostly about what pods name: few roles hold anything else.
-        let resource = match dice.below(10) {
-            0 => Resource::ALL[dice.below(Resource::ALL.len())],
+        let resource = match dice.below(20) {
+            0 | 1 => Resource::ALL[dice.below(Resource::ALL.len())],
+            2 => Resource::SECRETS,
             _ => FIELDS[dice.below(FIELDS.len())].resource,
         };
         let most = if resource == Resource::TOLERATIONS {
@@ -176,7 +179,9 @@ impl Asked {
         } else {
             1
         };
+        let reads = resource.is_readable() && dice.one_in(2);
         Self {
+            verb: if reads { Verb::Get } else { Verb::Use },
             user: dice.pick(&USERS).to_owned(),
             groups: dice.picks(0, 5, &USER_GROUPS),
             namespace: dice.pick(&NAMESPACES),
@@ -198,7 +203,10 @@ impl Asked {
     }
 
     pub(crate) fn question(&self) -> Question<'_> {
-        Question::new(self.resource, self.namespace, self.names[0].as_str())
+        Question {
+            verb: self.verb,
+            ..Question::new(self.resource, self.namespace, self.names[0].as_str())
+        }
     }
 }
 

@@ -93,6 +93,7 @@ impl Stage {
         today: Date,
     ) -> Self {
         let mut held = Rbac::default();
+        held.set_reads(policy.asks_reads());
         for object in rbac {
             take(&mut held, object);
         }

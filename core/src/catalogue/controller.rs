@@ -57,6 +57,9 @@ pub struct Making {
     /// Names of the tolerations that it adds by itself.
     #[serde(default)]
     pub tolerations: Vec<Box<str>>,
+    /// Whether it puts each object on a node of its own, by a required node affinity that names it.
+    #[serde(default)]
+    pub pins: bool,
 }
 
 impl Making {

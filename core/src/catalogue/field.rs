@@ -15,7 +15,7 @@ use super::{
     entry::{BadEntry, Route},
 };
 use crate::{
-    object::{FieldPath, Lost, Memo, Place, Step, decides, is_containers},
+    object::{FieldPath, Lost, Memo, Place, Step, decides, is_containers, is_listed},
     reference::{Check, Resource},
 };
 
@@ -411,7 +411,7 @@ impl Field {
             return true;
         }
         match rest {
-            [Step::Key(key), Step::Items, _, ..] if is_containers(key) => false,
+            [Step::Key(key), Step::Items, _, ..] if is_containers(key) => is_listed(rest),
             [Step::Key(key), ..] => decides(key),
             _ => true,
         }

@@ -9,7 +9,7 @@ use super::{
     Catalogue,
     controller::{ControllerName, GroupKind, Identity, Making},
     field::Field,
-    kind::{Content, Kind},
+    kind::Kind,
     projects,
 };
 use crate::yaml::{self, Place, Position, Spanned};
@@ -35,13 +35,8 @@ struct Project {
 impl Project {
     /// The controllers that its kinds and rows name.
     fn controllers_used(&self) -> impl Iterator<Item = &ControllerName> {
-        let fields = self
-            .kinds
-            .iter()
-            .filter_map(|kind| match &kind.value.content {
-                Content::Fields(fields) => Some(fields),
-                Content::PodSpec(_) | Content::TokenRequest(_) => None,
-            });
+        let kinds = self.kinds.iter();
+        let fields = kinds.filter_map(|kind| kind.value.content.fields());
         let makers = self.makes.iter();
         let named = fields.flatten().flat_map(Field::controllers);
         named.chain(makers.filter_map(|maker| maker.value.controller.as_ref()))

@@ -8,7 +8,10 @@ use super::{
     entry::{BadEntry, Route},
     field::Field,
 };
-use crate::object::{BadObject, FieldPath, PodSpec, Step, TokenRequest, at};
+use crate::{
+    object::{BadObject, FieldPath, PodSpec, ServiceAccount, Step, TokenRequest, TokenSecret, at},
+    reference::{Check, Pattern, Text},
+};
 
 /// A kind that holds references, in the versions that have the same fields.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -23,6 +26,10 @@ pub struct Kind {
     pub kind: Box<str>,
     /// Its resource, in the plural.
     pub resource: Box<str>,
+    /// The API group of its resource: mostly its own.
+    pub resource_group: Box<str>,
+    /// The resources and subresources that take it: mostly its resource alone.
+    pub taken_by: Vec<Box<str>>,
     /// Whether its objects belong to the whole cluster.
     pub cluster: bool,
     /// What of it is looked into, and where that stands.
@@ -49,6 +56,12 @@ struct KindEntry {
     kind: Box<str>,
     /// Its resource, in the plural.
     resource: Box<str>,
+    /// The API group of its resource, if that is another one.
+    #[serde(default)]
+    resource_group: Option<Box<str>>,
+    /// The resources and subresources that take it, if that is not its resource alone: pods/exec.
+    #[serde(default)]
+    taken_by: Vec<Box<str>>,
     /// Whether its objects belong to a namespace.
     #[serde(default)]
     scope: Scope,
@@ -109,11 +122,17 @@ impl TryFrom<KindEntry> for Kind {
             }
         }
         let governed = governed(entry.governed.as_ref(), &content, &entry.free);
+        let taken_by = match entry.taken_by {
+            none if none.is_empty() => vec![entry.resource.clone()],
+            some => some,
+        };
         Ok(Self {
+            resource_group: entry.resource_group.unwrap_or_else(|| entry.group.clone()),
             group: entry.group,
             versions: entry.versions,
             kind: entry.kind,
             resource: entry.resource,
+            taken_by,
             cluster: entry.scope == Scope::Cluster,
             content,
             narrowed: entry.governed,
@@ -139,6 +158,15 @@ fn governed(narrowed: Option<&Route>, content: &Content, free: &[FieldPath]) -> 
         (Some(route), _) | (None, Content::PodSpec(route) | Content::TokenRequest(route)) => {
             vec![route.keys.clone()]
         }
+        // Of three of them nothing can change; the others say themselves what has changed.
+        (
+            None,
+            Content::Account(_)
+            | Content::Binding(_)
+            | Content::Connection(_)
+            | Content::Named(_)
+            | Content::TokenSecret,
+        ) => Vec::new(),
         (None, Content::Fields(fields)) => fields.iter().flat_map(Field::governed).collect(),
     };
     parts.sort();
@@ -158,13 +186,72 @@ fn governed(narrowed: Option<&Route>, content: &Content, free: &[FieldPath]) -> 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Content {
+    /// The account itself, where annotations of these names, or its lists of Secrets, are written.
+    Account(Vec<Pattern>),
+    /// The node that a pod is put on.
+    Binding(Route),
+    /// The running pod of this name: somebody connects to it, and this check asks about its account.
+    Connection(Check),
+    /// Fields of a custom resource.
+    #[serde(skip)]
+    Fields(Vec<Field>),
+    /// The object of this name itself: somebody connects to it, and this check asks about it.
+    Named(Check),
     /// A pod spec.
     PodSpec(Route),
     /// What a TokenRequest asks for.
     TokenRequest(Route),
-    /// Fields of a custom resource.
-    #[serde(skip)]
-    Fields(Vec<Field>),
+    /// The account whose token Kubernetes fills in.
+    TokenSecret,
+}
+
+impl Content {
+    /// What of it is looked into, and what is asked there, in words.
+    pub fn asked(&self) -> Vec<(String, String)> {
+        let one = |path: &str, asked: &str| vec![(path.to_owned(), asked.to_owned())];
+        match self {
+            Self::Account(_) => one(
+                "metadata.annotations",
+                "the account, where its identity changes",
+            ),
+            Self::Binding(route) => one(&route.dotted, "a node"),
+            Self::Connection(_) => one("metadata.name", "the account of the pod that runs"),
+            Self::Fields(fields) => fields
+                .iter()
+                .map(|field| (field.path.text().to_owned(), field.to_string()))
+                .collect(),
+            Self::Named(_) => one("metadata.name", "the object of this name"),
+            Self::PodSpec(route) => one(&route.dotted, "a pod spec"),
+            Self::TokenRequest(route) => one(&route.dotted, "a token"),
+            Self::TokenSecret => one(
+                TokenSecret::PATH,
+                "the account of a Secret that holds a token",
+            ),
+        }
+    }
+
+    /// The checks that ask about it, if not any could.
+    pub fn only_checks(&self) -> Option<Vec<Check>> {
+        match self {
+            Self::Account(_) => Some(vec![Check::Accounts]),
+            Self::Binding(_) => Some(vec![Check::Nodes]),
+            // Who is in a pod also reads what it reads.
+            Self::Connection(check @ Check::Connections) => {
+                Some(vec![*check, Check::Secrets, Check::ConfigMaps])
+            }
+            Self::Connection(check) | Self::Named(check) => Some(vec![*check]),
+            Self::TokenSecret => Some(vec![Check::TokenSecrets]),
+            Self::Fields(_) | Self::PodSpec(_) | Self::TokenRequest(_) => None,
+        }
+    }
+
+    /// The fields, if it is a custom resource.
+    pub fn fields(&self) -> Option<&[Field]> {
+        match self {
+            Self::Fields(fields) => Some(fields),
+            _ => None,
+        }
+    }
 }
 
 impl Kind {
@@ -192,18 +279,14 @@ impl Kind {
     pub fn pod_spec(&self) -> Option<&Route> {
         match &self.content {
             Content::PodSpec(route) => Some(route),
-            Content::TokenRequest(_) | Content::Fields(_) => None,
+            _ => None,
         }
     }
 
     /// Whether some field of it leaves its account to this controller, as [`Field::left_to`] says.
     pub fn leaves_accounts_to(&self, controller: &str) -> bool {
-        match &self.content {
-            Content::Fields(fields) => fields
-                .iter()
-                .any(|field| field.left_to() == Some(controller)),
-            Content::PodSpec(_) | Content::TokenRequest(_) => false,
-        }
+        let mut fields = self.content.fields().unwrap_or_default().iter();
+        fields.any(|field| field.left_to() == Some(controller))
     }
 
     /// Why the content of an object of this kind cannot be read, if it cannot.
@@ -211,7 +294,10 @@ impl Kind {
         match &self.content {
             Content::PodSpec(route) => at::<PodSpec<'_>>(object, &route.keys).err(),
             Content::TokenRequest(route) => at::<TokenRequest<'_>>(object, &route.keys).err(),
-            Content::Fields(_) => None,
+            Content::Binding(route) => at::<Text<'_>>(object, &route.keys).err(),
+            Content::Account(_) => ServiceAccount::of(object).err(),
+            Content::TokenSecret => TokenSecret::of(object).err(),
+            Content::Connection(_) | Content::Fields(_) | Content::Named(_) => None,
         }
     }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     inject::{GivenVolume, Plan},
-    reference::{Check, Question, Reference, Resource, Target},
+    reference::{Check, Pattern, Question, Reference, Resource, Target, node_label_names},
 };
 
 /// Answers the questions of one case.
@@ -57,12 +57,18 @@ impl<'a: 'f, 'f> Answers<'a, 'f> {
         }
         let (resource, names) = match &reference.target {
             Target::Object { resource, name } => {
-                let mut everybodys = policy.baseline.names(check).iter();
+                let names = match *resource {
+                    Resource::NODE_LABELS => node_label_names(name),
+                    _ => vec![Cow::Borrowed(&**name)],
+                };
+                let everybodys = policy.baseline.names(*resource);
                 // What everybody may use of its own namespace is not everybody's from elsewhere.
-                if *namespace == pod.namespace && everybodys.any(|pattern| pattern.matches(name)) {
+                if *namespace == pod.namespace
+                    && names.iter().any(|name| Pattern::any(everybodys, name))
+                {
                     return Ok(Outcome::Allowed(Reason::Baseline));
                 }
-                (*resource, vec![Cow::Borrowed(&**name)])
+                (*resource, names)
             }
             Target::Taints(toleration) => {
                 if policy.baseline.tolerates(toleration) {
@@ -79,16 +85,19 @@ impl<'a: 'f, 'f> Answers<'a, 'f> {
         let itself = requester.account().is_some_and(|account| {
             *account.namespace == **namespace && *account.name == *missing.name
         });
-        if check == Check::ServiceAccounts && itself {
+        if resource == Resource::SERVICE_ACCOUNTS && itself {
             return Ok(Outcome::Allowed(Reason::Itself));
         }
         if let Some(index) = policy.granted(requester, namespace, resource, &names) {
             return Ok(Outcome::Allowed(Reason::Configured(index)));
         }
-        if policy.authorizer != Authorizer::Review
-            && let Some(grant) = rights.find_any(requester, &missing, &names)
-        {
-            return Ok(Outcome::Allowed(Reason::Granted(grant)));
+        let instead = missing.instead();
+        if policy.authorizer != Authorizer::Review {
+            let granted = |question: &Question<'_>| rights.find_any(requester, question, &names);
+            let grant = granted(&missing).or_else(|| granted(instead.as_ref()?));
+            if let Some(grant) = grant {
+                return Ok(Outcome::Allowed(Reason::Granted(grant)));
+            }
         }
         let (mut note, unknown) = match self.carried_out(pod, reference, None)? {
             CarriedOut::Yes(owner) => return Ok(Outcome::Allowed(Reason::Controller(owner))),
@@ -103,7 +112,15 @@ impl<'a: 'f, 'f> Answers<'a, 'f> {
             return Ok(Outcome::Allowed(Reason::System(what)));
         }
         if policy.authorizer != Authorizer::Rbac {
-            match case.reviewed(&missing, &names)? {
+            let answer = case.reviewed(&missing, &names);
+            // Both are asked at once.
+            let answer = match instead.map(|instead| case.reviewed(&instead, &names)) {
+                Some(yes @ Ok(Ok(Some(_)))) => yes,
+                Some(Err(pending)) if !matches!(answer, Ok(Ok(Some(_)))) => Err(pending),
+                Some(error @ Ok(Err(_))) if matches!(answer, Ok(Ok(None))) => error,
+                _ => answer,
+            };
+            match answer? {
                 Ok(Some(reason)) => return Ok(Outcome::Allowed(Reason::Review(reason))),
                 Ok(None) => {}
                 // What the index says stands, so that the requester still reads what to grant.

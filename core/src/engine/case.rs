@@ -2,7 +2,7 @@
 
 use std::{
     cell::{OnceCell, RefCell},
-    collections::HashSet,
+    collections::{HashMap, HashSet},
 };
 
 use serde::Deserialize;
@@ -38,6 +38,31 @@ pub(super) struct Case<'a, 'f> {
     pub(super) kind: Option<&'a Kind>,
     facts: &'f Facts,
     needs: RefCell<Vec<Need>>,
+}
+
+/// What a runtime class brings (`k8s.io/api/node/v1 Scheduling`).
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Brought<'f> {
+    #[serde(borrow, default)]
+    tolerations: Option<Vec<Toleration<'f>>>,
+    #[serde(borrow, default)]
+    node_selector: Option<HashMap<Text<'f>, Text<'f>>>,
+}
+
+impl Brought<'_> {
+    /// The taints that its pods tolerate.
+    pub(super) fn tolerations(&self) -> &[Toleration<'_>] {
+        self.tolerations.as_deref().unwrap_or_default()
+    }
+
+    /// Whether its pods choose nodes by this label, `key=value`.
+    pub(super) fn chooses(&self, label: &str) -> bool {
+        let (Some((key, value)), Some(held)) = (label.split_once('='), &self.node_selector) else {
+            return false;
+        };
+        held.get(key).is_some_and(|held| **held == *value)
+    }
 }
 
 /// The pod that references belong to: one that is made now, or one of those that a template describes. Of references that
@@ -122,8 +147,11 @@ impl<'a, 'f> Case<'a, 'f> {
     ) -> Known<Result<Option<String>, FactError>> {
         let (mut answer, mut pending) = (Ok(None), None);
         for name in names {
-            let question =
-                Question::new(question.resource, &*question.namespace, name.as_ref()).into_owned();
+            let question = Question {
+                name: name.as_ref().into(),
+                ..question.clone()
+            };
+            let question = question.into_owned();
             match self.facts.of_review(&question) {
                 None => pending = Some(self.need(Need::Review(question))),
                 Some(Reviewed::Yes(reason)) => return Ok(Ok(Some(reason.to_owned()))),
@@ -134,17 +162,12 @@ impl<'a, 'f> Case<'a, 'f> {
         pending.map_or(Ok(answer), Err)
     }
 
-    /// The tolerations that a runtime class brings (`plugin/pkg/admission/runtimeclass`).
-    pub(super) fn brought(&self, class: &str) -> Known<Result<Vec<Toleration<'static>>, Unread>> {
+    /// What a runtime class brings into every pod of it (`plugin/pkg/admission/runtimeclass`).
+    pub(super) fn brought(&self, class: &str) -> Known<Result<Brought<'f>, Unread>> {
         #[derive(Deserialize)]
         struct Class<'a> {
             #[serde(borrow, default)]
-            scheduling: Option<Scheduling<'a>>,
-        }
-        #[derive(Deserialize)]
-        struct Scheduling<'a> {
-            #[serde(borrow, default)]
-            tolerations: Option<Vec<Toleration<'a>>>,
+            scheduling: Option<Brought<'a>>,
         }
 
         let at = ObjectRef {
@@ -156,15 +179,42 @@ impl<'a, 'f> Case<'a, 'f> {
         };
         Ok(match self.object(&at)? {
             Looked::There(object) => match parse::<Class<'_>>(object) {
-                Ok(class) => {
-                    let held = class.scheduling.and_then(|held| held.tolerations);
-                    let held = held.unwrap_or_default().into_iter();
-                    Ok(held.map(Toleration::into_owned).collect())
-                }
+                Ok(class) => Ok(class.scheduling.unwrap_or_default()),
                 Err(bad) => Err(Unread::Bad(bad.to_string())),
             },
             Looked::Absent => Err(Unread::Absent),
             Looked::Failed(error) => Err(Unread::Failed(error.clone())),
+        })
+    }
+
+    /// Whether the account of a pod has this pull secret, which the API server writes into every pod of it that has none of its
+    /// own (`plugin/pkg/admission/serviceaccount`). What cannot be known is no.
+    pub(super) fn is_pull_secret(&self, pod: &Pod<'_, '_>, secret: &str) -> Known<bool> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Account<'a> {
+            #[serde(borrow, default)]
+            image_pull_secrets: Option<Vec<Named<'a>>>,
+        }
+        #[derive(Deserialize)]
+        struct Named<'a> {
+            #[serde(borrow, default)]
+            name: Text<'a>,
+        }
+
+        let at = ObjectRef {
+            api_version: "v1".to_owned(),
+            kind: "ServiceAccount".to_owned(),
+            resource: "serviceaccounts".to_owned(),
+            namespace: Some(pod.namespace.to_string()),
+            name: pod.spec.account().to_string(),
+        };
+        Ok(match self.object(&at)? {
+            Looked::There(object) => parse(object).is_ok_and(|account: Account<'_>| {
+                let mut held = account.image_pull_secrets.into_iter().flatten();
+                held.any(|held| *held.name == *secret)
+            }),
+            Looked::Absent | Looked::Failed(_) => false,
         })
     }
 

@@ -14,7 +14,9 @@ use super::{
 };
 use crate::{
     catalogue::{Content, Kind, Making},
-    object::{BadObject, Metadata, Owner, PodField, PodSpec, Volume, at, credentials},
+    object::{
+        BadObject, Listed, Metadata, Named, Owner, PodField, PodSpec, Says, Volume, at, credentials,
+    },
     reference::{Check, Reference, Resource, Target, Text, Toleration},
     sight::{Sighting, sightings},
 };
@@ -52,6 +54,7 @@ struct Template<'f> {
     namespace: Text<'f>,
     /// Read when they are first asked about.
     volumes: OnceCell<Vec<Volume<'f>>>,
+    listed: OnceCell<Vec<Listed<'f>>>,
 }
 
 /// Whether a reference is only what the owner's template says.
@@ -165,6 +168,10 @@ impl<'f> Maker<'f> {
         };
         let mut same = match &reference.target {
             Target::Taints(toleration) if case.is_pod() => added(pod, controller, toleration),
+            // Each of them has its own node.
+            Target::Object { resource, .. } if case.is_pod() && controller.pins => {
+                reference.check == Check::NodeLabels && *resource == Resource::NODES
+            }
             Target::Taints(_) | Target::Object { .. } => false,
         };
         same = same || said.names(pod, reference);
@@ -199,15 +206,22 @@ impl<'f> Said<'f> {
                 Some(spec) => said.templates.push(Template::new(spec, true, namespace)),
                 None => return Ok(None),
             },
-            Content::TokenRequest(_) => return Ok(None),
+            Content::Account(_)
+            | Content::Binding(_)
+            | Content::Connection(_)
+            | Content::Named(_)
+            | Content::TokenRequest(_)
+            | Content::TokenSecret => return Ok(None),
             Content::Fields(fields) => {
                 let controller = |name: &str| world.identity(name);
+                let asks = |check| !case.is_off(check);
                 let seen = sightings(
                     world.catalogue,
                     fields,
                     owner,
                     namespace.clone(),
                     &controller,
+                    &asks,
                 );
                 for sighting in seen {
                     match sighting {
@@ -263,6 +277,7 @@ impl<'f> Template<'f> {
             account,
             namespace,
             volumes: OnceCell::new(),
+            listed: OnceCell::new(),
         }
     }
 
@@ -286,8 +301,16 @@ impl<'f> Template<'f> {
                     Target::Object { .. } => false,
                 });
         }
-        // Of what no field of the table names, a pod spec holds only tokens.
         Ok(match &reference.target {
+            Target::Object { resource, name } if Says::asked_by(reference.check) => {
+                let listed = self.listed.get_or_init(|| self.spec.listed(|_| true));
+                listed.iter().any(|held| match &held.named {
+                    Named::One(of, held) => of == resource && held == name,
+                    // What cannot be read says nothing.
+                    Named::Malformed(_) | Named::Lost(_) => false,
+                })
+            }
+            // Of what no field of a table names, a pod spec holds only tokens.
             Target::Object { resource, name } if reference.check == Check::Tokens => {
                 self.projects(pod, *resource, name, seconds)
             }
@@ -386,5 +409,8 @@ fn by_class(
         return Ok(false);
     }
     let brought = case.brought(class)?;
-    Ok(brought.is_ok_and(|brought| brought.iter().any(|held| held.same(toleration))))
+    Ok(brought.is_ok_and(|brought| {
+        let mut held = brought.tolerations().iter();
+        held.any(|held| held.same(toleration))
+    }))
 }

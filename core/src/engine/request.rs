@@ -2,7 +2,10 @@
 
 use serde_json::value::RawValue;
 
-use crate::reference::{Requester, Text};
+use crate::{
+    catalogue::Content,
+    reference::{Requester, Text},
+};
 
 /// What is asked of the API server, in the terms of the engine. Made of an AdmissionReview or of a manifest.
 #[derive(Clone, Debug)]
@@ -68,16 +71,15 @@ impl Operation<'_> {
         Operation::Update,
     ];
 
-    /// Those that are judged: the API server is told to ask about these.
-    pub fn judged() -> impl Iterator<Item = Operation<'static>> {
-        Self::KNOWN.into_iter().filter(Operation::is_judged)
-    }
-
-    /// Whether something can come to be used by it.
-    pub fn is_judged(&self) -> bool {
-        match self {
-            Self::Create | Self::Update | Self::Unknown(_) => true,
-            Self::Connect | Self::Delete => false,
+    /// Those by which something of a kind can come to be used: the API server is told to ask about these.
+    pub fn judged(content: &Content) -> &'static [Operation<'static>] {
+        match content {
+            Content::Connection(_) | Content::Named(_) => &[Operation::Connect],
+            Content::Binding(_) | Content::TokenRequest(_) => &[Operation::Create],
+            Content::Account(_)
+            | Content::Fields(_)
+            | Content::PodSpec(_)
+            | Content::TokenSecret => &[Operation::Create, Operation::Update],
         }
     }
 

@@ -17,6 +17,8 @@ pub enum Unknown {
     Opaque(String),
     /// The owner, which the text names, of an object that a controller made.
     Owner(String, Unread),
+    /// The running pod that somebody connects to.
+    Pod(ObjectRef, Unread),
     /// The API server's access review.
     Review(FactError),
     /// More than this many of something, which the text names, are not looked at.
@@ -42,7 +44,10 @@ impl Unknown {
     /// Whether it would be known if the command line had been given an object.
     pub fn is_not_given(&self) -> bool {
         let error = match self {
-            Self::Class(_, why) | Self::ConfigMap(_, why) | Self::Owner(_, why) => match why {
+            Self::Class(_, why)
+            | Self::ConfigMap(_, why)
+            | Self::Owner(_, why)
+            | Self::Pod(_, why) => match why {
                 Unread::Failed(error) => error,
                 Unread::Absent | Unread::Bad(_) | Unread::Elsewhere => return false,
             },
@@ -75,6 +80,7 @@ impl fmt::Display for Unknown {
             Self::Opaque(what) => write!(f, "not looked into: {what}"),
             Self::Owner(who, Unread::Bad(why)) => write!(f, "{who}: {why}"),
             Self::Owner(who, why) => write!(f, "{who} {why}"),
+            Self::Pod(pod, why) => write!(f, "{pod} {why}"),
             Self::Review(error) => error.fmt(f),
             Self::TooMany(most, what) => write!(f, "no more than {most} {what} are looked at"),
             Self::Version(version, kind) => {

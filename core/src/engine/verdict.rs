@@ -34,8 +34,12 @@ pub enum Passed {
     Kubelet,
     /// The namespace is excluded by the configuration.
     Namespace,
+    /// Nothing of the service account that steers its identity was written.
+    NoIdentity,
     /// The object has no pod spec.
     NoPodSpec,
+    /// The Secret is none that Kubernetes fills with a token.
+    NoToken,
     /// The operation uses nothing.
     Operation,
     /// The subresource does not touch what an entry governs.
@@ -253,7 +257,9 @@ impl fmt::Display for Passed {
             Self::Kind => "the kind names nothing that is asked about",
             Self::Kubelet => "a kubelet asks for a token for one of its pods",
             Self::Namespace => "the namespace is excluded",
+            Self::NoIdentity => "nothing is written that steers the identity of the account",
             Self::NoPodSpec => "there is no pod spec",
+            Self::NoToken => "the Secret holds no token of an account",
             Self::Operation => "the operation uses nothing",
             Self::Subresource => "the subresource cannot change the pod spec",
             Self::Unchanged => "nothing that decides has changed",

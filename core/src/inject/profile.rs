@@ -121,6 +121,19 @@ pub(super) struct Bounds {
     pub(super) out_of_range: OutOfRange,
 }
 
+impl Profile {
+    /// The annotations of service accounts that it reads.
+    pub fn account_annotations(&self) -> impl Iterator<Item = &str> {
+        let values = self.env.iter().filter_map(|env| match &env.value {
+            EnvValue::Annotation { key, .. } => Some(key),
+            EnvValue::Literal(_) | EnvValue::TokenFile(_) => None,
+        });
+        let overrides = std::iter::once(&self.overrides.seconds).chain(&self.overrides.audience);
+        let all = self.select.account_annotations.iter().chain(values);
+        all.chain(overrides).map(String::as_str)
+    }
+}
+
 /// The profiles that entries of the configuration stand for. Two of one name are an error.
 pub fn profiles(entries: &[ProfileEntry]) -> Result<Vec<Profile>, BadProfile> {
     let mut profiles: Vec<Profile> = Vec::with_capacity(entries.len());

@@ -4,6 +4,7 @@ use std::{
     borrow::Cow,
     cell::RefCell,
     collections::{BTreeMap, HashMap, hash_map::Entry},
+    rc::Rc,
 };
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -50,11 +51,15 @@ pub enum Step {
     Values,
 }
 
-/// The objects that paths have led through, each taken apart once, however many paths lead through it.
+/// The objects and lists that paths have led through, each taken apart once, however many paths lead through it.
 #[derive(Debug, Default)]
-pub struct Memo<'o>(RefCell<HashMap<usize, Members<'o>>>);
+pub struct Memo<'o> {
+    objects: RefCell<HashMap<usize, Members<'o>>>,
+    lists: RefCell<HashMap<usize, Items<'o>>>,
+}
 
 type Members<'o> = BTreeMap<Text<'o>, &'o RawValue>;
+type Items<'o> = Rc<[&'o RawValue]>;
 
 impl<'o> Memo<'o> {
     /// What stands at a key of an object; none if nothing does, or `null`, or if the object is `null` itself.
@@ -62,7 +67,7 @@ impl<'o> Memo<'o> {
         if value.get() == "null" {
             return Ok(None);
         }
-        let mut known = self.0.borrow_mut();
+        let mut known = self.objects.borrow_mut();
         // No two values begin at the same place of one text.
         let members = match known.entry(value.get().as_ptr().addr()) {
             Entry::Occupied(held) => held.into_mut(),
@@ -70,6 +75,18 @@ impl<'o> Memo<'o> {
         };
         let member = members.get(key).copied();
         Ok(member.filter(|member| member.get() != "null"))
+    }
+
+    /// The items of a list.
+    fn items(&self, value: &'o RawValue) -> Result<Items<'o>, BadObject> {
+        let mut known = self.lists.borrow_mut();
+        Ok(match known.entry(value.get().as_ptr().addr()) {
+            Entry::Occupied(held) => held.get().clone(),
+            Entry::Vacant(free) => {
+                let items: Vec<&RawValue> = parse(value)?;
+                free.insert(items.into()).clone()
+            }
+        })
     }
 }
 
@@ -82,6 +99,14 @@ pub struct Place<'o> {
     pub value: Option<&'o RawValue>,
     /// The items of lists and values of maps on the way there.
     trail: Vec<&'o RawValue>,
+}
+
+/// What a walk has found.
+#[derive(Default)]
+struct Found<'o> {
+    places: Vec<Place<'o>>,
+    /// Whether places where nothing stands are left out.
+    only_there: bool,
 }
 
 /// The text is no path.
@@ -197,10 +222,30 @@ impl FieldPath {
     /// Every place that it leads to. Where the way ends early nothing stands at the end of it, but below a list or map that
     /// is not there is no place at all.
     pub fn find<'o>(&self, object: &'o RawValue, memo: &Memo<'o>) -> Result<Vec<Place<'o>>, Lost> {
-        let mut found = Vec::new();
-        let start = Place::of(object);
-        self.walk(&self.steps, object, start, memo, &mut found)?;
-        Ok(found)
+        let mut found = Found::default();
+        self.walk(&self.steps, object, Place::of(object), memo, &mut found)?;
+        Ok(found.places)
+    }
+
+    /// Every place of it where something stands, if this is what stands at its first key.
+    pub(super) fn find_there<'o>(
+        &self,
+        first: &'o RawValue,
+        memo: &Memo<'o>,
+    ) -> Result<Vec<Place<'o>>, Lost> {
+        let Some((Step::Key(key), rest)) = self.steps.split_first() else {
+            return Ok(Vec::new());
+        };
+        let start = Place {
+            path: joined(String::new(), key),
+            ..Place::of(first)
+        };
+        let mut found = Found {
+            only_there: true,
+            ..Found::default()
+        };
+        self.walk(rest, first, start, memo, &mut found)?;
+        Ok(found.places)
     }
 
     /// Whether it leads through the same items of lists or maps as another path, as far as the ways are the same.
@@ -227,9 +272,9 @@ impl FieldPath {
             Some((star, item)) => (*item, self.steps.get(star + 1..).unwrap_or_default()),
             None => (object, &*self.steps),
         };
-        let mut found = Vec::new();
+        let mut found = Found::default();
         self.walk(steps, from, Place::of(from), memo, &mut found)?;
-        Ok(found)
+        Ok(found.places)
     }
 
     fn walk<'o>(
@@ -238,14 +283,14 @@ impl FieldPath {
         value: &'o RawValue,
         mut at: Place<'o>,
         memo: &Memo<'o>,
-        found: &mut Vec<Place<'o>>,
+        found: &mut Found<'o>,
     ) -> Result<(), Lost> {
         let Some((step, rest)) = steps.split_first() else {
-            if found.len() == PLACES {
+            if found.places.len() == PLACES {
                 return Err(Lost::Many(self.text.clone()));
             }
             at.value = Some(value);
-            found.push(at);
+            found.places.push(at);
             return Ok(());
         };
         match step {
@@ -255,20 +300,20 @@ impl FieldPath {
                     return self.walk(rest, value, at, memo, found);
                 }
                 let mut keys = rest.iter();
-                if keys.all(|step| matches!(step, Step::Key(_))) {
+                if !found.only_there && keys.all(|step| matches!(step, Step::Key(_))) {
                     at.path = rest.iter().fold(at.path, |path, step| match step {
                         Step::Key(key) => joined(path, key),
                         Step::Items | Step::Values => path,
                     });
                     at.value = None;
-                    found.push(at);
+                    found.places.push(at);
                 }
                 Ok(())
             }
             Step::Items | Step::Values if value.get() == "null" => Ok(()),
             Step::Items => {
-                let items: Vec<&RawValue> = parse(value)?;
-                let mut items = items.into_iter().enumerate();
+                let items = memo.items(value)?;
+                let mut items = items.iter().enumerate();
                 items.try_for_each(|(index, item)| {
                     let at = at.item(format!("{}[{index}]", at.path), item);
                     self.walk(rest, item, at, memo, found)

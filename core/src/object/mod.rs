@@ -3,24 +3,30 @@
 //! Nothing is read before somebody asks about it, and whatever two readers would take differently is an error. The fields of a
 //! pod spec that name something stand in one table.
 
+mod account;
 mod field_path;
+mod listed;
 mod meta;
 mod pod;
 mod pointer;
 mod projection;
+mod secret;
 mod seek;
 mod strict;
 mod token_request;
 mod value;
 
+pub use account::ServiceAccount;
 pub use field_path::{BadPath, FieldPath, Lost, Memo, Place, Step};
+pub use listed::{Listed, Named, PATHS, PodPath, Says, decides, is_listed};
 pub use meta::{Metadata, Owner, Texts};
 pub(crate) use pod::account;
-pub use pod::{FIELDS, PodField, PodSpec, TOLERATIONS, decides, is_containers};
+pub use pod::{FIELDS, PodField, PodSpec, TOLERATIONS, is_containers};
 pub(crate) use pointer::pointer;
 pub use projection::{
     Credential, PodCertificateSource, Projected, Source, TokenSource, Volume, credentials,
 };
+pub use secret::TokenSecret;
 pub use seek::{BadObject, at, fields, parse};
 pub(crate) use strict::Strict;
 pub use token_request::TokenRequest;

@@ -113,13 +113,7 @@ pub static FIELDS: &[PodField] = &[
 ];
 
 /// The lists of containers of a pod spec.
-const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
-
-/// Whether a key of a pod spec decides what is asked about it, or what runs in it: the fields of the table, the containers,
-/// and the volumes, which hold tokens.
-pub fn decides(key: &str) -> bool {
-    is_containers(key) || key == "volumes" || PodField::of_key(key).is_some()
-}
+pub(super) const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 
 /// Whether a list of containers stands at this key of a pod spec.
 pub fn is_containers(key: &str) -> bool {
@@ -245,14 +239,23 @@ pub struct PodSpec<'a> {
     scheduler_name: Text<'a>,
     #[serde(borrow, default)]
     tolerations: Option<Vec<Toleration<'a>>>,
-    /// Read only when somebody asks what the containers request.
+    /// Read only when somebody asks what the containers request, or what they read.
     #[serde(borrow, default)]
-    containers: Option<&'a RawValue>,
+    pub(super) containers: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    init_containers: Option<&'a RawValue>,
-    /// Read only when somebody asks which tokens it gets.
+    pub(super) init_containers: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    volumes: Option<&'a RawValue>,
+    pub(super) ephemeral_containers: Option<&'a RawValue>,
+    /// Read only when somebody asks which tokens it gets, or what it reads.
+    #[serde(borrow, default)]
+    pub(super) volumes: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) image_pull_secrets: Option<&'a RawValue>,
+    /// Read only when somebody asks how it chooses its nodes.
+    #[serde(borrow, default)]
+    pub(super) node_selector: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) affinity: Option<&'a RawValue>,
     #[serde(default)]
     automount_service_account_token: Option<bool>,
 }
@@ -394,12 +397,11 @@ mod tests {
                     PodField::of_key(key).is_some_and(|row| std::ptr::eq(row, field)),
                     "{key}"
                 );
-                assert!(decides(key), "{key}");
                 let known = field.resource.known().unwrap();
                 assert_eq!(known.check(), field.check, "{key}");
             }
         }
-        assert!(PodField::of(Check::Tokens).is_none() && !decides("hostNetwork"));
+        assert!(PodField::of(Check::Tokens).is_none());
     }
 
     #[test]

@@ -89,6 +89,17 @@ checks! {
     RuntimeClasses "runtimeClasses" Audit
     /// The scheduler that chooses a node for a pod: `schedulerName`.
     Schedulers "schedulers" Off
+    /// The labels by which a pod chooses its nodes: `nodeSelector` and node affinity.
+    NodeLabels "nodeLabels" Off
+    /// The account of a running pod that somebody connects to with `exec` or `attach`: whoever is in the pod has its token.
+    Connections "connections" Enforce
+    /// The account of a running pod, or the service, that somebody reaches through the API server: `port-forward` and `proxy`.
+    Proxies "proxies" Audit
+    /// The account whose token Kubernetes fills into a Secret: a token that never ends, for whoever may read the Secret.
+    TokenSecrets "tokenSecrets" Enforce
+    /// The account whose cloud identity or pull secrets somebody changes, by annotations that webhooks and clouds read; and one
+    /// that is made although a binding names it already.
+    Accounts "accounts" Enforce
     /// The audiences and lifetimes of the tokens that a pod, a template or a TokenRequest asks for. Nothing is asked where
     /// the configuration limits none.
     Tokens "tokens" Enforce
@@ -100,9 +111,9 @@ checks! {
     CloudIdentities "cloudIdentities" Enforce
     /// What an autoscaler scales.
     ScaleTargets "scaleTargets" Enforce
-    /// Secrets that a custom resource names, which its controller reads.
+    /// Secrets that a pod reads, or a custom resource, whose controller does.
     Secrets "secrets" Off
-    /// Config maps that a custom resource names, which its controller reads.
+    /// Config maps that a pod reads, or a custom resource, whose controller does.
     ConfigMaps "configMaps" Off
     /// What may name anything and is not read: templates, values, patches.
     Opaque "opaque" Warn

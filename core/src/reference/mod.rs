@@ -19,11 +19,12 @@ mod toleration;
 
 pub use check::{Check, Mode};
 pub use hash::fnv;
-pub use names::{is_dns_label, is_object_name};
+pub use names::{is_dns_label, is_node_label, is_object_name, node_label_names};
+pub(crate) use names::{is_label_key, is_label_value};
 pub use path::{Path, Step};
 pub(crate) use path::{Written, read, write_key};
 pub use pattern::{BadPattern, Pattern};
-pub use question::Question;
+pub use question::{Question, Verb};
 pub use requester::{Account, Requester};
 pub use resource::{Known, Names, Resource};
 pub(crate) use shown::Shown;

@@ -1,4 +1,6 @@
-//! Which names Kubernetes accepts (`k8s.io/apimachinery/pkg/util/validation`).
+//! Which names Kubernetes accepts (`k8s.io/apimachinery/pkg/util/validation`), and those of labels.
+
+use std::borrow::Cow;
 
 /// Whether an object can have this name: `IsDNS1123Subdomain`, which the names of most kinds must pass.
 pub fn is_object_name(name: &str) -> bool {
@@ -16,8 +18,29 @@ fn is_dns_part(part: &str) -> bool {
     !part.is_empty() && part.bytes().all(inner) && !part.starts_with('-') && !part.ends_with('-')
 }
 
+/// Whether this is a label of nodes as a grant names one: `key=value`, or `key` alone.
+pub fn is_node_label(name: &str) -> bool {
+    match name.split_once('=') {
+        Some((key, value)) => is_label_key(key) && is_label_value(value),
+        None => is_label_key(name),
+    }
+}
+
+/// The names of all grants that cover a choice by this label, the narrowest first: `key=value`, `key`, `*`.
+///
+/// A choice by a label only narrows where a pod may land, so that no set of nodes can be compared, as of taints: what is
+/// asked is the choosing. `key` covers whatever is asked of the key, also that a node lacks it or its value.
+pub fn node_label_names(name: &str) -> Vec<Cow<'_, str>> {
+    let mut names = vec![Cow::Borrowed(name)];
+    names.extend(name.split_once('=').map(|(key, _)| Cow::Borrowed(key)));
+    if name != "*" {
+        names.push(Cow::Borrowed("*"));
+    }
+    names
+}
+
 /// Whether a label, a taint or an annotation can have this key: `IsQualifiedName`, an optional DNS prefix and a name.
-pub(super) fn is_label_key(key: &str) -> bool {
+pub(crate) fn is_label_key(key: &str) -> bool {
     let (prefix, name) = key
         .split_once('/')
         .map_or((None, key), |(prefix, name)| (Some(prefix), name));
@@ -25,7 +48,7 @@ pub(super) fn is_label_key(key: &str) -> bool {
 }
 
 /// Whether a label or a taint can have this value: `IsValidLabelValue`, at most 63 characters; it may be empty.
-pub(super) fn is_label_value(value: &str) -> bool {
+pub(crate) fn is_label_value(value: &str) -> bool {
     let ends = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
     value.len() <= 63
         && ends(value.chars().next())
@@ -38,6 +61,22 @@ pub(super) fn is_label_value(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_label_is_covered_by_its_key_and_by_every_label() {
+        assert_eq!(node_label_names("a.b/k=v"), ["a.b/k=v", "a.b/k", "*"]);
+        assert_eq!(node_label_names("k"), ["k", "*"]);
+        assert_eq!(node_label_names("*"), ["*"]);
+        for (name, is) in [
+            ("k=", true),
+            ("a.b/k", true),
+            ("k=v=w", false),
+            ("=v", false),
+            ("", false),
+        ] {
+            assert_eq!(is_node_label(name), is, "{name}");
+        }
+    }
 
     #[test]
     fn names_are_those_of_kubernetes() {

@@ -25,6 +25,8 @@ pub struct Resource {
 pub enum Names {
     /// Nobody is asked about one, so that nobody can be given it.
     None,
+    /// Labels of nodes ([`is_node_label`](super::is_node_label)).
+    Labels,
     /// Names of objects ([`is_object_name`](super::is_object_name)).
     Object,
     /// A domain, a slash and a name (`pkg/apis/certificates/validation`, `ValidateSignerName`).
@@ -110,6 +112,8 @@ resources! {
     RUNTIME_CLASSES RuntimeClasses ("node.k8s.io" "runtimeclasses" "runtimeclass") RuntimeClasses Object []
     /// Schedulers: virtual, named as pods name them, which is any text.
     SCHEDULERS Schedulers ("usher.dev" "schedulers" "scheduler") Schedulers Text []
+    /// Labels of nodes that pods choose by: virtual, `key=value`, or `key` for whatever is asked of it.
+    NODE_LABELS NodeLabels ("usher.dev" "nodelabels" "node label") NodeLabels Labels ["nodelabel"]
     /// Audiences of tokens: virtual.
     TOKEN_AUDIENCES TokenAudiences ("usher.dev" "tokenaudiences" "token audience") Tokens Text ["tokenaudience"]
     /// Signers of pod certificates, which Kubernetes itself authorizes under this name
@@ -117,10 +121,10 @@ resources! {
     SIGNERS Signers ("certificates.k8s.io" "signers" "signer") Tokens Signer []
     /// Namespaces that custom resources name; asked in that namespace.
     NAMESPACES Namespaces ("" "namespaces" "namespaces") CrossNamespace Object []
-    /// Secrets that custom resources name.
-    SECRETS Secrets ("" "secrets" "secrets") Secrets Object []
-    /// Config maps that custom resources name.
-    CONFIG_MAPS ConfigMaps ("" "configmaps" "configmaps") ConfigMaps Object []
+    /// Secrets that pods and custom resources name.
+    SECRETS Secrets ("" "secrets" "secret") Secrets Object []
+    /// Config maps that pods and custom resources name.
+    CONFIG_MAPS ConfigMaps ("" "configmaps" "configmap") ConfigMaps Object ["cm"]
     /// Services that custom resources name.
     SERVICES Services ("" "services" "services") CrossNamespace Object []
     /// Cloud identities that custom resources name: virtual, the family, a colon, and what the cloud calls it.
@@ -148,6 +152,11 @@ impl Resource {
                 name: kept(name),
                 singular: kept(text),
             })
+    }
+
+    /// Whether the verb `get` answers for it as `use` does: who may read it gains nothing by having it read.
+    pub fn is_readable(self) -> bool {
+        matches!(self, Self::SECRETS | Self::CONFIG_MAPS)
     }
 
     /// Its row, if it is known without a catalogue.

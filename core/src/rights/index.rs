@@ -9,7 +9,7 @@ use super::{
     grant::{Grant, Source, Via},
     rule::{Others, UseRule},
 };
-use crate::reference::{Question, Requester, Resource};
+use crate::reference::{Question, Requester, Resource, Verb};
 
 /// Number of parts that the namespaces are spread over: an event copies one part's table of pointers.
 const SHARDS: usize = 64;
@@ -28,14 +28,19 @@ type Shard = HashMap<Arc<str>, Arc<Scope>>;
 
 /// The grants of one namespace, or those of the whole cluster, by subject.
 #[derive(Debug, Default)]
-pub(super) struct Scope(HashMap<Subject, Held>);
+pub(super) struct Scope {
+    held: HashMap<Subject, Held>,
+    /// Every service account that a binding names, whatever the role: hashes of the user names, sorted. Two of one hash only
+    /// raise a question too many.
+    named: Box<[u64]>,
+}
 
 /// What one subject holds in one scope. Where several bindings give the same, the first is kept: one is enough.
 #[derive(Debug, Default)]
 struct Held {
     /// What may be used by name.
     named: HashMap<Named, Arc<Source>>,
-    /// What may be used whatever its name, by place in [`Resource::ALL`]: few hold any of it.
+    /// What may be used whatever its name, by [`place`]: few hold any of it.
     every: Vec<(usize, Arc<Source>)>,
     /// What may be used of other resources: few hold any of it, and so it is gone through one by one.
     others: Vec<Other>,
@@ -49,7 +54,15 @@ struct Other {
     source: Arc<Source>,
 }
 
-/// A resource, by its place in [`Resource::ALL`], and a name.
+/// What is kept of a resource and a verb: what may be read follows what may be used. `at` is that of [`Resource::ALL`].
+fn place(verb: Verb, at: usize) -> usize {
+    match verb {
+        Verb::Use => at,
+        Verb::Get => Resource::ALL.len() + at,
+    }
+}
+
+/// A resource, by its [`place`], and a name.
 #[derive(Debug, Eq, Hash, PartialEq)]
 struct Named {
     resource: usize,
@@ -67,9 +80,12 @@ impl Default for Rights {
 }
 
 impl Rights {
-    /// The grant by which the requester may `use` the target, if there is one.
+    /// The grant by which the requester may `use` the target, or read it if that is the question and [`Rbac::set_reads`] says
+    /// that it is kept.
     ///
-    /// Semantics: `plugin/pkg/auth/authorizer/rbac/rbac.go`, with the verb `use`.
+    /// Semantics: `plugin/pkg/auth/authorizer/rbac/rbac.go`, with the verb of the question.
+    ///
+    /// [`Rbac::set_reads`]: super::Rbac::set_reads
     pub fn find(&self, requester: &Requester<'_>, question: &Question<'_>) -> Option<Grant> {
         self.find_any(requester, question, std::slice::from_ref(&question.name))
     }
@@ -82,7 +98,7 @@ impl Rights {
         names: &[N],
     ) -> Option<Grant> {
         let resource = match question.resource.place() {
-            Some(place) => Sought::Known(place),
+            Some(at) => Sought::Known(place(question.verb, at)),
             None => Sought::Other(question.resource),
         };
         let namespace = self.shard(&question.namespace).get(&*question.namespace);
@@ -102,6 +118,15 @@ impl Rights {
             }
         }
         None
+    }
+
+    /// Whether a binding of any namespace names this user, who is a service account: then whoever may make that account has what
+    /// the binding gives. A group that the account would be in does not count.
+    pub fn names(&self, user: &str) -> bool {
+        let hash = self.hasher.hash_one(user);
+        let names = |scope: &Arc<Scope>| scope.named.binary_search(&hash).is_ok();
+        let mut namespaces = self.namespaces.iter().flat_map(|shard| shard.values());
+        self.cluster.as_ref().is_some_and(names) || namespaces.any(names)
     }
 
     pub(super) fn set(&mut self, namespace: Option<&Arc<str>>, scope: Option<Scope>) {
@@ -134,7 +159,24 @@ impl Rights {
 
 impl Scope {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.held.is_empty() && self.named.is_empty()
+    }
+
+    /// Takes in which service accounts bindings name.
+    pub(super) fn name<'b>(
+        &mut self,
+        rights: &Rights,
+        bindings: impl Iterator<Item = &'b Binding>,
+    ) {
+        let subjects = bindings.flat_map(|binding| binding.subjects.iter());
+        let accounts = subjects
+            .filter(|subject| !subject.group && subject.name.starts_with("system:serviceaccount:"));
+        let mut named: Vec<u64> = accounts
+            .map(|account| rights.hasher.hash_one(&*account.name))
+            .collect();
+        named.sort_unstable();
+        named.dedup();
+        self.named = named.into();
     }
 
     /// Takes in what a binding gives.
@@ -143,7 +185,7 @@ impl Scope {
         namespace: Option<&Arc<str>>,
         name: &Arc<str>,
         binding: &Binding,
-        rules: &[UseRule],
+        rules: &[&UseRule],
     ) {
         let source = Arc::new(Source {
             namespace: namespace.cloned(),
@@ -152,7 +194,7 @@ impl Scope {
             role: binding.role.name.clone(),
         });
         for subject in &binding.subjects {
-            let held = self.0.entry(subject.clone()).or_default();
+            let held = self.held.entry(subject.clone()).or_default();
             for rule in rules {
                 held.add(rule, &source);
             }
@@ -166,7 +208,7 @@ impl Scope {
         resource: Sought,
         names: &[N],
     ) -> Option<&Arc<Source>> {
-        let held = self.0.get(&Key { group, name })?;
+        let held = self.held.get(&Key { group, name })?;
         let resource = match resource {
             Sought::Known(place) => place,
             Sought::Other(resource) => return held.other(resource, names),
@@ -188,7 +230,7 @@ impl Scope {
 /// A resource that is looked for.
 #[derive(Clone, Copy)]
 enum Sought {
-    /// By its place in [`Resource::ALL`].
+    /// By its [`place`].
     Known(usize),
     Other(Resource),
 }
@@ -212,13 +254,14 @@ impl Held {
                 source: source.clone(),
             });
         }
-        for resource in rule.resources.places() {
+        for at in rule.resources.places() {
+            let resource = place(rule.verb, at);
             for name in &rule.names {
                 let name = name.clone();
                 let named = self.named.entry(Named { resource, name });
                 named.or_insert_with(|| source.clone());
             }
-            if rule.names.is_empty() && self.every.iter().all(|(place, _)| *place != resource) {
+            if rule.names.is_empty() && self.every.iter().all(|(held, _)| *held != resource) {
                 self.every.push((resource, source.clone()));
             }
         }

@@ -1,4 +1,4 @@
-//! Answers questions: may this requester `use` that target? By RBAC, or by what the configuration adds to it.
+//! Answers questions: may this requester `use` that target, or read it where that is as good? By RBAC, or by what the configuration adds to it.
 //! A yes always names the grant that gives it.
 
 mod binding;

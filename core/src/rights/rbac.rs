@@ -12,13 +12,14 @@ use super::{
     index::{Rights, Scope},
     rule::UseRule,
 };
+use crate::reference::Verb;
 
 /// What the RBAC objects of a cluster say about `use`: kept up to date object by object, compiled into [`Rights`].
 ///
-/// Only rules that can ever answer a `use` question are kept, and of the bindings only names.
+/// Only rules that can ever answer a question are kept, and of the bindings only names.
 #[derive(Debug, Default)]
 pub struct Rbac {
-    /// Rules by role; a role that says nothing of `use` is not here. The namespace is `None` for a ClusterRole.
+    /// Rules by role; a role that says nothing of `use`, or of `get` where that answers, is not here. The namespace is `None` for a ClusterRole.
     roles: HashMap<RoleKey, Arc<[UseRule]>>,
     /// Bindings by namespace (`None`: ClusterRoleBindings) and name.
     bindings: HashMap<Option<Arc<str>>, HashMap<Arc<str>, Binding>>,
@@ -26,6 +27,8 @@ pub struct Rbac {
     names: HashSet<Arc<str>>,
     /// What has changed since the last compilation.
     dirty: HashSet<Option<Arc<str>>>,
+    /// Whether what may be read is compiled, too: most people hold `get` on something.
+    reads: bool,
     rights: Rights,
 }
 
@@ -46,6 +49,15 @@ pub enum Ignored {
 }
 
 impl Rbac {
+    /// Whether [`Rights`] answer for the verb `get`, too. It makes them larger, and is needed only where the checks `secrets` or
+    /// `configMaps` are made: at first they do not.
+    pub fn set_reads(&mut self, reads: bool) {
+        if self.reads != reads {
+            self.reads = reads;
+            self.dirty.extend(self.bindings.keys().cloned());
+        }
+    }
+
     /// Takes a Role in.
     pub fn apply_role(&mut self, role: &v1::Role) -> Result<(), Ignored> {
         let namespace = role
@@ -161,9 +173,14 @@ impl Rbac {
         let mut sorted: Vec<_> = held.iter().collect();
         sorted.sort_unstable_by_key(|&(name, binding)| (&binding.role, name));
         let mut scope = Scope::default();
+        scope.name(&self.rights, held.values());
         for (name, binding) in sorted {
-            if let Some(rules) = self.rules(namespace, &binding.role) {
-                scope.add(namespace, name, binding, rules);
+            let rules = self.rules(namespace, &binding.role);
+            let rules = rules.into_iter().flat_map(|rules| rules.iter());
+            let kept = rules.filter(|rule| self.reads || rule.verb == Verb::Use);
+            let kept: Vec<&UseRule> = kept.collect();
+            if !kept.is_empty() {
+                scope.add(namespace, name, binding, &kept);
             }
         }
         scope

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
-use crate::reference::Resource;
+use crate::reference::{Resource, Verb};
 
-/// One rule of a role that holds the verb `use`, or `*`, for something that questions are about.
+/// One rule of a role that holds the verb `use`, or `*`, for something that questions are about; or `get` for what may be read
+/// instead.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct UseRule {
+    /// What it answers.
+    pub(super) verb: Verb,
     /// What it is about, of what every cluster has.
     pub(super) resources: Resources,
     /// What it is about otherwise.
@@ -27,11 +30,24 @@ impl UseRule {
         rules
             .unwrap_or_default()
             .iter()
-            .filter(|rule| rule.verbs.iter().any(|verb| verb == "use" || verb == "*"))
-            .map(|rule| Self {
-                resources: Resources::of(rule),
-                others: Others::of(rule),
-                names: names(rule),
+            .flat_map(|rule| {
+                let holds = |verb: Verb| {
+                    let mut verbs = rule.verbs.iter();
+                    verbs.any(|held| held == verb.word() || held == "*")
+                };
+                let used = holds(Verb::Use).then(|| Self {
+                    verb: Verb::Use,
+                    resources: Resources::of(rule),
+                    others: Others::of(rule),
+                    names: names(rule),
+                });
+                let read = holds(Verb::Get).then(|| Self {
+                    verb: Verb::Get,
+                    resources: Resources::of(rule).readable(),
+                    others: None,
+                    names: names(rule),
+                });
+                used.into_iter().chain(read)
             })
             .filter(|rule| rule.resources != Resources::default() || rule.others.is_some())
             .collect()
@@ -56,6 +72,16 @@ impl Resources {
         let places = Resource::ALL.iter().enumerate();
         let places = places.filter(|(_, resource)| covered(resource));
         Self(places.fold(0, |set, (place, _)| set | 1 << place))
+    }
+
+    /// Those of them that may be read instead of used.
+    fn readable(self) -> Self {
+        let readable = |place: &usize| {
+            let held = Resource::ALL.get(*place);
+            held.is_some_and(|resource| resource.is_readable())
+        };
+        let places = self.places().filter(readable);
+        Self(places.fold(0, |set, place| set | 1 << place))
     }
 
     /// Their places.
@@ -146,6 +172,15 @@ mod tests {
                 Some("serviceaccounts nodes namespaces secrets configmaps services"),
             ),
             ("get", &[""], &["serviceaccounts"], None),
+            (
+                "get",
+                &[""],
+                &["secrets", "pods", "secrets/x"],
+                Some("secrets"),
+            ),
+            ("get", &["*"], &["*"], Some("secrets configmaps")),
+            ("get", &["apps"], &["*"], None),
+            ("list", &[""], &["secrets"], None),
             // Nothing that every cluster has, but something that a catalogue may name.
             ("use", &["apps"], &["serviceaccounts"], Some("")),
             ("use", &[""], &["serviceaccounts/token", "*/token"], None),

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use super::Sighting;
 use crate::{
     catalogue::{Catalogue, Field, Identity, Sort, Within},
-    object::{FieldPath, Lost, Memo, Place, PodSpec, is_something, key, parse, text},
+    object::{FieldPath, Lost, Memo, Place, PodSpec, Says, is_something, key, parse, text},
     reference::{Check, Path, Reference, Resource, Target, Text},
 };
 
@@ -18,6 +18,8 @@ const MOST: usize = 2000;
 pub(super) struct Looker<'c, 'o> {
     pub(super) catalogue: &'c Catalogue,
     pub(super) controller: &'c dyn Fn(&str) -> Option<&'c Identity>,
+    /// The checks that ask about what stands in the lists of a pod spec.
+    pub(super) asking: Vec<Check>,
     /// The namespace of the whole object.
     pub(super) root: Text<'o>,
     /// The namespace of the object that is looked at, which may stand in the whole one.
@@ -31,10 +33,12 @@ impl<'c, 'o> Looker<'c, 'o> {
         catalogue: &'c Catalogue,
         namespace: Text<'o>,
         controller: &'c dyn Fn(&str) -> Option<&'c Identity>,
+        asks: &'c dyn Fn(Check) -> bool,
     ) -> Self {
         Self {
             catalogue,
             controller,
+            asking: Says::asking(asks),
             root: namespace.clone(),
             own: namespace,
             memo: Memo::default(),

@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 use super::{Sighting, look::Looker};
 use crate::{
     catalogue::Content,
-    object::{PodSpec, at, key, parse},
-    reference::{Check, Path, Resource, Text},
+    object::{PodSpec, ServiceAccount, TokenSecret, at, key, parse},
+    reference::{Check, Path, Pattern, Resource, Text},
 };
 
 impl<'o> Looker<'_, 'o> {
@@ -82,7 +82,38 @@ impl<'o> Looker<'_, 'o> {
                 self.look(fields, value, path, depth - 1);
                 self.own = outer;
             }
-            Content::TokenRequest(_) => {}
+            Content::Binding(route) => match at::<Text<'o>>(value, &route.keys) {
+                Ok(node) => {
+                    let path = Path::new(format!("{path}.{}", route.dotted), "");
+                    self.named(Check::Nodes, Resource::NODES, node, path, Some(own));
+                }
+                Err(bad) => self.push(lost(&bad.to_string())),
+            },
+            Content::Account(steering) => match ServiceAccount::of(value) {
+                Ok(account) => {
+                    let steers = |key: &str| Pattern::any(steering, key);
+                    if let Some(steered) = account.steered(None, steers) {
+                        let name = at(value, &["metadata".into(), "name".into()]);
+                        let name = name.unwrap_or_default();
+                        let path = Path::new(format!("{path}.{steered}"), "");
+                        let resource = Resource::SERVICE_ACCOUNTS;
+                        self.named(Check::Accounts, resource, name, path, Some(own));
+                    }
+                }
+                Err(bad) => self.push(lost(&bad.to_string())),
+            },
+            Content::TokenSecret => match TokenSecret::of(value) {
+                Ok(Some(secret)) => {
+                    let path = Path::new(format!("{path}.{}", TokenSecret::PATH), "");
+                    let (account, within) = (Some(secret.account), Some(own));
+                    let resource = Resource::SERVICE_ACCOUNTS;
+                    self.named(Check::TokenSecrets, resource, account, path, within);
+                }
+                Ok(None) => {}
+                Err(bad) => self.push(lost(&bad.to_string())),
+            },
+            // These are asked for and not kept: nobody applies one.
+            Content::Connection(_) | Content::Named(_) | Content::TokenRequest(_) => {}
         }
     }
 }

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use crate::{
     catalogue::{Catalogue, Field, Identity},
     object::PodSpec,
-    reference::{Path, Reference, Text},
+    reference::{Check, Path, Reference, Text},
 };
 
 pub use unnamed::unnamed;
@@ -58,15 +58,16 @@ pub enum Sighting<'o> {
 }
 
 /// Everything that the fields of a custom resource name. `namespace` is that of the object, empty for one of the whole
-/// cluster; `controller` says who a controller is.
+/// cluster; `controller` says who a controller is. Of patches only what one of the checks that `asks` could ask about is read.
 pub fn sightings<'c, 'o>(
     catalogue: &'c Catalogue,
     fields: &[Field],
     object: &'o RawValue,
     namespace: Text<'o>,
     controller: &'c dyn Fn(&str) -> Option<&'c Identity>,
+    asks: &'c dyn Fn(Check) -> bool,
 ) -> Vec<Sighting<'o>> {
-    let mut looker = look::Looker::new(catalogue, namespace, controller);
+    let mut looker = look::Looker::new(catalogue, namespace, controller, asks);
     looker.look(fields, object, "", look::DEPTH);
     looker.found
 }

@@ -4,8 +4,8 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::{Sighting, look::Looker};
 use crate::{
-    object::{FIELDS, PodField, PodSpec, parse, text},
-    reference::{Path, Reference},
+    object::{FIELDS, Listed, Named, PATHS, PodField, PodPath, PodSpec, parse, text},
+    reference::{Check, Path, Reference, Target, Text},
 };
 
 /// How deep a patch is looked into.
@@ -15,7 +15,10 @@ impl<'o> Looker<'_, 'o> {
     /// Strategic merge patches or a JSON patch (RFC 6902), as text or as it is.
     pub(super) fn patch(&mut self, value: &'o RawValue, path: &str) {
         let text = text(value);
-        if text.as_ref().is_some_and(|text| !may_set(text)) {
+        if text
+            .as_ref()
+            .is_some_and(|text| !may_set(text, &self.asking))
+        {
             return;
         }
         let read: Option<Vec<Value>> = match text {
@@ -64,11 +67,7 @@ impl<'o> Looker<'_, 'o> {
                 self.opaque(path, "a patch of a part of a toleration");
             }
             ("remove", Some(_)) => {}
-            (_, Some((list, _))) => self.merge(&json!({ list: [value] }), path, NESTED),
-            (_, None) => {
-                let last = target.rsplit('/').next().unwrap_or_default();
-                self.merge(&json!({last: value}), path, NESTED);
-            }
+            _ => self.merge(&placed(target, value), path, NESTED),
         }
     }
 
@@ -79,7 +78,7 @@ impl<'o> Looker<'_, 'o> {
             Value::Object(map) => {
                 let set: serde_json::Map<String, Value> = map
                     .iter()
-                    .filter(|(key, _)| PodField::of_key(key).is_some())
+                    .filter(|(key, _)| PodField::of_key(key).is_some() || self.is_listed(key))
                     .map(|(key, value)| (key.clone(), value.clone()))
                     .collect();
                 if !set.is_empty() {
@@ -96,6 +95,12 @@ impl<'o> Looker<'_, 'o> {
             }
             _ => {}
         }
+    }
+
+    /// Whether this key of a pod spec leads to what a check asks about.
+    fn is_listed(&self, key: &str) -> bool {
+        let is_asked = |row: &PodPath| self.asking.contains(&row.says.check());
+        !self.asking.is_empty() && PATHS.iter().any(|row| row.part() == key && is_asked(row))
     }
 
     /// The references of fields of a pod spec that are not part of the object's text.
@@ -116,6 +121,27 @@ impl<'o> Looker<'_, 'o> {
                         }));
                     }
                 }
+                for Listed { says, named, .. } in spec.listed(|check| self.asking.contains(&check))
+                {
+                    let reference = |resource, name: Text<'_>| Reference {
+                        check: says.check(),
+                        path: Path::new(path.to_owned(), ""),
+                        target: Target::Object {
+                            resource,
+                            name: name.into_owned(),
+                        },
+                        namespace: self.elsewhere(),
+                    };
+                    let sighting = match named {
+                        Named::One(resource, name) => {
+                            Sighting::Reference(reference(resource, name))
+                        }
+                        Named::Malformed(why) | Named::Lost(why) => {
+                            Sighting::Malformed(reference(says.resource(), Text::default()), why)
+                        }
+                    };
+                    self.push(sighting);
+                }
             }
             Err(bad) => {
                 let path = Path::new(path.to_owned(), "");
@@ -125,11 +151,27 @@ impl<'o> Looker<'_, 'o> {
     }
 }
 
+/// A value where a JSON pointer (RFC 6901) says: below a number or `-` it is an item of a list.
+fn placed(pointer: &str, value: Value) -> Value {
+    let keys: Vec<&str> = pointer.split('/').skip(1).collect();
+    keys.into_iter().rev().fold(value, |below, key| {
+        if key == "-" || (!key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit())) {
+            json!([below])
+        } else {
+            let key = key.replace("~1", "/").replace("~0", "~");
+            json!({ key: below })
+        }
+    })
+}
+
 /// Whether the text of a patch could set a field of a pod spec that is asked about. Most patches could not, and reading YAML takes time. A key is written
 /// as it is, but for escapes (`"\x6eodeName"`), tags (`!!binary`) and what is still to be filled in; what is copied or moved
 /// stands elsewhere.
-fn may_set(patch: &str) -> bool {
+fn may_set(patch: &str, asking: &[Check]) -> bool {
     let keys = FIELDS.iter().flat_map(PodField::keys);
     let mut words = ["{{", "<<", "copy", "move"].into_iter().chain(keys);
-    patch.contains(['\\', '!', '$']) || words.any(|word| patch.contains(word))
+    let sets = |row: &PodPath| asking.contains(&row.says.check()) && patch.contains(row.word());
+    patch.contains(['\\', '!', '$'])
+        || words.any(|word| patch.contains(word))
+        || !asking.is_empty() && PATHS.iter().any(sets)
 }

@@ -23,7 +23,14 @@ fn seen(field: &str, object: &str) -> Vec<String> {
     };
     let object: &RawValue = serde_json::from_str(object).unwrap();
     let controller = |name: &str| catalogue.identity(name);
-    let found = sightings(&catalogue, fields, object, "own".into(), &controller);
+    let found = sightings(
+        &catalogue,
+        fields,
+        object,
+        "own".into(),
+        &controller,
+        &|_| true,
+    );
     let reference = |reference: &Reference<'_>| {
         let namespace = reference.namespace.as_ref().map(|ns| format!("{ns}/"));
         let target = match &reference.target {
@@ -306,6 +313,39 @@ fn every_sort_of_field_is_seen() {
             "{path: s.p, patch: {}}",
             r#"{"s":{"p":"a: 1\n---\nspec: {serviceAccountName: x}\n"}}"#,
             &["s.p: serviceaccounts x"],
+        ),
+        // What they set inside of lists, by merging and by operations.
+        (
+            "{path: s.p, patch: {}}",
+            r#"{"s":{"p":{"spec":{"containers":[{"envFrom":[{"secretRef":{"name":"a"}},{"configMapRef":{"name":"b"}}]}],"imagePullSecrets":[{"name":"c"}]}}}}"#,
+            &["s.p: secrets a", "s.p: configmaps b", "s.p: secrets c"],
+        ),
+        (
+            "{path: s.p, patch: {}}",
+            r#"{"s":{"p":[{"op":"add","path":"/spec/initContainers/0/env/-","value":{"valueFrom":{"secretKeyRef":{"name":"a"}}}},
+                {"op":"replace","path":"/spec/volumes/12/secret/secretName","value":"b"},
+                {"op":"add","path":"/spec/nodeSelector/a.b~1c","value":"d"},
+                {"op":"add","path":"/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms/0/matchExpressions/0/values/-","value":"e"},
+                {"op":"remove","path":"/spec/volumes/0"},
+                {"op":"test","path":"/spec/volumes/1/secret/secretName","value":"x"},
+                {"op":"move","from":"/metadata/name","path":"/spec/volumes/2/secret/secretName"}]}}"#,
+            &[
+                "s.p: secrets a",
+                "s.p: secrets b",
+                "s.p: nodelabels.usher.dev a.b/c=d",
+                // Of a requirement whose rest stands elsewhere.
+                "s.p: nodelabels.usher.dev *",
+                "s.p opaque: a patch that sets what stands elsewhere",
+            ],
+        ),
+        (
+            "{path: s.p, patch: {}}",
+            r#"{"s":{"p":"spec: {volumes: [{secret: {secretName: a}}, {rbd: 7}], nodeSelector: {k: 7}}"}}"#,
+            &[
+                "s.p: secrets a",
+                "s.p malformed: the object cannot be read: invalid type: integer `7`, expected a map at line 1 column 1",
+                "s.p malformed: the object cannot be read: invalid type: integer `7`, expected text at line 1 column 1",
+            ],
         ),
         // What they set does not stand in the patch.
         (

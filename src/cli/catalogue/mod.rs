@@ -12,7 +12,7 @@ use clap::Subcommand;
 
 use super::{Exit, Failure};
 use crate::report::count;
-use usher_core::catalogue::{Catalogue, Content, Kind};
+use usher_core::catalogue::{Catalogue, Kind};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -126,14 +126,8 @@ fn show(out: &mut impl Write, wanted: &str) -> Result<Exit, Failure> {
         for kind in kinds {
             found += 1;
             writeln!(out, "{}, {project}", head(kind))?;
-            match &kind.content {
-                Content::PodSpec(route) => writeln!(out, "  {}: a pod spec", route.dotted)?,
-                Content::TokenRequest(route) => writeln!(out, "  {}: a token", route.dotted)?,
-                Content::Fields(fields) => {
-                    for field in fields {
-                        writeln!(out, "  {}: {field}", field.path.text())?;
-                    }
-                }
+            for (path, asked) in kind.content.asked() {
+                writeln!(out, "  {path}: {asked}")?;
             }
             if let Some(part) = kind.governed_part() {
                 writeln!(out, "  asked again when {part} changes")?;

@@ -20,7 +20,7 @@ const VAULT: &str = "/var/run/secrets/vault";
 const API: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// Waits for something that the API server or a controller does in its own time.
-pub(super) fn eventually<T>(what: &str, found: impl Fn() -> Option<T>) -> T {
+pub(in crate::real) fn eventually<T>(what: &str, found: impl Fn() -> Option<T>) -> T {
     for _ in 0..600 {
         if let Some(found) = found() {
             return found;

@@ -10,13 +10,17 @@ mod served;
 mod tokens;
 mod updates;
 
+pub(in crate::real) use tokens::claims;
+
 use std::{path::Path, process::Command, sync::OnceLock};
+
+pub(in crate::real) use injection::eventually;
 
 use crate::real::controlplane::usher::{UsherProcess, with_usher};
 use crate::real::controlplane::{Said, feed, plane};
 
 /// The nine kinds, each with a pod spec at `SPEC`.
-const KINDS: [(&str, &str); 9] = [
+pub(in crate::real) const KINDS: [(&str, &str); 9] = [
     (
         "Pod",
         "apiVersion: v1\nkind: Pod\nmetadata: {name: NAME}\nspec: SPEC",
@@ -66,13 +70,13 @@ fn usher() -> &'static UsherProcess<'static> {
 }
 
 /// A namespace with a user of its own, who holds the cluster role `edit` there.
-struct Team {
-    namespace: String,
-    user: String,
+pub(in crate::real) struct Team {
+    pub(in crate::real) namespace: String,
+    pub(in crate::real) user: String,
 }
 
 impl Team {
-    fn new(namespace: &str) -> Self {
+    pub(in crate::real) fn new(namespace: &str) -> Self {
         usher();
         let user = format!("{namespace}-jane");
         plane().namespace(namespace).unwrap();
@@ -120,31 +124,31 @@ impl Team {
     }
 
     /// kubectl as the user.
-    fn kubectl(&self) -> Command {
+    pub(in crate::real) fn kubectl(&self) -> Command {
         let mut command = plane().kubectl_as(&self.user);
         command.args(["-n", &self.namespace]);
         command
     }
 
     /// kubectl as the user, with these arguments.
-    fn run(&self, args: &[&str]) -> Said {
+    pub(in crate::real) fn run(&self, args: &[&str]) -> Said {
         self.kubectl().args(args).output().unwrap().into()
     }
 
     /// `kubectl create -f -` with more arguments.
-    fn create(&self, manifest: &str, args: &[&str]) -> Said {
+    pub(in crate::real) fn create(&self, manifest: &str, args: &[&str]) -> Said {
         let mut command = self.kubectl();
         command.args(["create", "-f", "-"]).args(args);
         feed(&mut command, manifest).unwrap().into()
     }
 
     /// A pod with this spec, in flow style and without its containers.
-    fn pod(&self, name: &str, spec: &str) -> Said {
+    pub(in crate::real) fn pod(&self, name: &str, spec: &str) -> Said {
         self.create(&manifest(KINDS[0].1, name, spec), &[])
     }
 
     /// Grants the user `use`, as `usher grant` prints it.
-    fn grant(&self, target: &str) {
+    pub(in crate::real) fn grant(&self, target: &str) {
         let Self { namespace, user } = self;
         let printed = Command::new(env!("CARGO_BIN_EXE_usher"))
             .args([
@@ -165,7 +169,7 @@ impl Team {
 }
 
 /// A manifest of one of [`KINDS`]; `spec` is the pod spec in flow style, without braces and containers.
-fn manifest(kind: &str, name: &str, spec: &str) -> String {
+pub(in crate::real) fn manifest(kind: &str, name: &str, spec: &str) -> String {
     let restart = if kind.contains("batch/v1") {
         ", restartPolicy: Never"
     } else {

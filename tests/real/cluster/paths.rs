@@ -265,11 +265,8 @@ async fn create(
 
 /// What a finding says is missing, granted to a user: `verb use on RESOURCE.GROUP "NAME" in NAMESPACE`.
 async fn grant(client: &Client, name: &str, user: &str, missing: &str) {
-    let (resource, rest) = missing
-        .strip_prefix("verb use on ")
-        .unwrap()
-        .split_once(" \"")
-        .unwrap();
+    let (_, what) = missing.split_once(" on ").unwrap();
+    let (resource, rest) = what.split_once(" \"").unwrap();
     let (target, namespace) = rest.rsplit_once("\" in ").unwrap();
     let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
     let cluster = namespace == "the whole cluster";

@@ -81,7 +81,9 @@ fn what_the_cluster_serves_is_registered_and_nothing_else() {
         assert!(said.stderr.contains(note), "{note}: {said:?}");
     }
     let registration: serde_json::Value = serde_saphyr::from_str(&said.stdout).unwrap();
-    let rules = registration["webhooks"][2]["rules"].as_array().unwrap();
+    let mut webhooks = registration["webhooks"].as_array().unwrap().iter();
+    let customs = webhooks.find(|webhook| webhook["name"] == "validate-customs.usher.dev");
+    let rules = customs.unwrap()["rules"].as_array().unwrap();
     let rules: Vec<String> = rules
         .iter()
         .map(|rule| {

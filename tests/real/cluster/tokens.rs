@@ -35,7 +35,7 @@ impl Team {
 }
 
 /// What a token says of itself.
-pub(super) fn claims(said: &Said) -> Value {
+pub(in crate::real) fn claims(said: &Said) -> Value {
     assert!(said.success, "{said:?}");
     let payload = said.stdout.trim().split('.').nth(1).unwrap();
     let mut base64 = payload.replace('-', "+").replace('_', "/");

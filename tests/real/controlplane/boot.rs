@@ -21,25 +21,23 @@ pub(crate) struct Boot<'a> {
     pub(crate) admin: &'a Path,
 }
 
+/// The processes, in the order in which they are to end.
+#[derive(Debug)]
+pub(crate) struct Processes {
+    _controller_manager: Supervised,
+    pub(crate) apiserver: Supervised,
+    pub(crate) etcd: Supervised,
+}
+
 impl Boot<'_> {
-    /// Starts the processes and waits until ordinary users can work. Gives them in the order in which they are to end.
-    pub(crate) fn run(&self) -> Result<[Supervised; 3], Error> {
+    /// Starts the processes and waits until ordinary users can work.
+    pub(crate) fn run(&self) -> Result<Processes, Error> {
         let log = self.dir.join("log");
         fs::create_dir_all(&log).map_err(Error::io("create", &log))?;
-        let spawn = |name, command: &Command| {
-            Supervised::spawn(name, command, &log.join(name), Farewell::Kill)
-        };
-
-        let mut etcd = spawn("etcd", &self.etcd())?;
-        let mut apiserver = spawn("kube-apiserver", &self.apiserver()?)?;
-        apiserver.wait_for("/readyz of the API server", LIMIT, || {
-            // An API server without etcd tries for long; the guilty one is to be named at once.
-            match etcd.still_runs() {
-                Ok(()) => self.raw("/readyz").map(|_| Ok(())),
-                Err(error) => Ok(Err(error)),
-            }
-        })??;
-        let mut controller_manager = spawn("kube-controller-manager", &self.controller_manager()?)?;
+        let mut etcd = self.spawn("etcd", &self.etcd())?;
+        let apiserver = self.start_apiserver(&mut etcd)?;
+        let mut controller_manager =
+            self.spawn("kube-controller-manager", &self.controller_manager()?)?;
         // The controller manager fills the aggregated roles; without them ordinary users can do nothing.
         controller_manager.wait_for(
             "the rules of the cluster roles admin and edit",
@@ -58,7 +56,29 @@ impl Boot<'_> {
                 })
             },
         )?;
-        Ok([controller_manager, apiserver, etcd])
+        Ok(Processes {
+            _controller_manager: controller_manager,
+            apiserver,
+            etcd,
+        })
+    }
+
+    /// Starts the API server and waits until it is ready.
+    pub(crate) fn start_apiserver(&self, etcd: &mut Supervised) -> Result<Supervised, Error> {
+        let mut apiserver = self.spawn("kube-apiserver", &self.apiserver()?)?;
+        apiserver.wait_for("/readyz of the API server", LIMIT, || {
+            // An API server without etcd tries for long; the guilty one is to be named at once.
+            match etcd.still_runs() {
+                Ok(()) => self.raw("/readyz").map(|_| Ok(())),
+                Err(error) => Ok(Err(error)),
+            }
+        })??;
+        Ok(apiserver)
+    }
+
+    fn spawn(&self, name: &'static str, command: &Command) -> Result<Supervised, Error> {
+        let log = self.dir.join("log").join(name);
+        Supervised::spawn(name, command, &log, Farewell::Kill)
     }
 
     fn etcd(&self) -> Command {

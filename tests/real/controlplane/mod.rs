@@ -22,8 +22,7 @@ pub(crate) use error::Error;
 pub(crate) use said::Said;
 
 use binaries::{Binaries, CONTROL_PLANE};
-use boot::{Boot, credentials, kubeconfig, write_json};
-use child::Supervised;
+use boot::{Boot, Processes, credentials, kubeconfig, write_json};
 use pki::Pki;
 use rundir::RunDir;
 use serde_json::{Value, json};
@@ -66,7 +65,7 @@ pub(crate) struct Ports {
 /// A running control plane. Dropping it ends the processes and removes the folder.
 pub(crate) struct ControlPlane {
     // Fields are dropped in this order: first the processes, then their folder.
-    _processes: [Supervised; 3],
+    processes: Processes,
     dir: RunDir,
     binaries: Binaries,
     pki: Pki,
@@ -107,7 +106,7 @@ impl ControlPlane {
             match boot.run() {
                 Ok(processes) => {
                     return Ok(Self {
-                        _processes: processes,
+                        processes,
                         dir,
                         binaries,
                         pki,
@@ -127,6 +126,21 @@ impl ControlPlane {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Ends the API server and starts it again, on the same data.
+    pub(crate) fn restart_apiserver(&mut self) -> Result<(), Error> {
+        self.processes.apiserver.stop()?;
+        let boot = Boot {
+            dir: self.dir.path(),
+            binaries: &self.binaries,
+            pki: &self.pki,
+            ports: self.ports,
+            options: &self.options,
+            admin: &self.admin,
+        };
+        self.processes.apiserver = boot.start_apiserver(&mut self.processes.etcd)?;
+        Ok(())
     }
 
     /// The kubeconfig of the administrator (group system:masters), who may do everything.

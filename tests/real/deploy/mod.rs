@@ -161,9 +161,23 @@ fn registrations_fail_closed_and_cannot_be_left_by_labels() {
         webhooks("MutatingWebhookConfiguration"),
     );
     let names: Vec<_> = validating.iter().map(|webhook| &webhook["name"]).collect();
-    assert_eq!(names, ["validate.usher.dev", "validate-tokens.usher.dev"]);
-    // Only for tokens anybody is left out: kubelets.
-    assert!(validating[0].get("matchConditions").is_none());
+    assert_eq!(
+        names,
+        [
+            "validate.usher.dev",
+            "validate-tokens.usher.dev",
+            "validate-bindings.usher.dev",
+            "validate-accounts.usher.dev",
+            "validate-secrets.usher.dev",
+            "validate-connections.usher.dev",
+        ]
+    );
+    // Somebody is left out only for tokens, kubelets, and for bindings, the scheduler; something only of Secrets.
+    let conditions = validating
+        .iter()
+        .map(|webhook| webhook.get("matchConditions"));
+    let is_there: Vec<_> = conditions.map(|held| held.is_some()).collect();
+    assert_eq!(is_there, [false, true, true, false, true, false]);
     assert!(mutating[0].get("matchConditions").is_none());
     assert_eq!(
         validating[1]["matchConditions"],

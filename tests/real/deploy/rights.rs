@@ -51,6 +51,7 @@ fn the_account_has_the_rights_that_usher_needs_and_no_others() {
         "node.k8s.io/runtimeclasses",
         "scheduling.k8s.io/priorityclasses",
         "/serviceaccounts",
+        "/pods",
         "/replicationcontrollers",
         "apps/deployments",
         "apps/replicasets",
@@ -62,7 +63,6 @@ fn the_account_has_the_rights_that_usher_needs_and_no_others() {
     // What would be worst if somebody took Usher over.
     let precious = [
         "/secrets",
-        "/pods",
         "/pods/exec",
         "/configmaps",
         "/serviceaccounts/token",

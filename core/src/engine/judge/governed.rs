@@ -13,7 +13,9 @@ use crate::{
         verdict::Passed,
         world::World,
     },
-    object::{BadObject, PodSpec, TokenRequest, at},
+    inject::Profile,
+    object::{BadObject, PodSpec, ServiceAccount, TokenRequest, TokenSecret, at, parse},
+    reference::{Check, Mode, Pattern, Text},
 };
 
 /// Why there are no questions.
@@ -40,10 +42,22 @@ pub(super) struct Governed<'a> {
 
 /// What decides, by what the catalogue says of the kind.
 pub(super) enum Part<'a> {
+    /// The account of the request's name, whose identity is written at this path.
+    Account(Cow<'static, str>),
+    /// The node that a pod is put on.
+    Binding(Text<'a>),
+    /// The pod spec of a live pod that has changed nothing but how it chooses its nodes, and what it was before.
+    Choice(PodSpec<'a>, Box<PodSpec<'a>>),
+    /// The running pod of the request's name: this check asks about its account.
+    Connection(Check),
+    /// The object of the request's name: this check asks about it.
+    Named(Check),
     /// A pod spec, and what it was before an update.
     PodSpec(PodSpec<'a>, Option<Box<PodSpec<'a>>>),
     /// What a TokenRequest asks for.
     TokenRequest(TokenRequest<'a>),
+    /// A Secret that holds a token.
+    TokenSecret(TokenSecret<'a>),
     /// A custom resource, of which these fields are known.
     Fields(&'a [Field], &'a RawValue),
     /// A custom resource of another version than those whose fields are known.
@@ -55,7 +69,11 @@ pub(super) fn governed<'a>(
     request: &'a Request<'a>,
     world: &World<'a>,
 ) -> Result<Governed<'a>, Stop> {
-    may_use(&request.operation)?;
+    if let Operation::Unknown(operation) = &request.operation {
+        return Err(Stop::Broken(format!(
+            "\"{operation}\" is no operation that can be judged"
+        )));
+    }
     let (kind, is_known) = entry(request, world)?;
     is_whole(request)?;
     let object = request.object.ok_or_else(|| missing("object"))?;
@@ -67,11 +85,34 @@ pub(super) fn governed<'a>(
         });
     }
     let (base, part) = match &kind.content {
-        Content::PodSpec(route) => (&*route.dotted, pod_spec(request, kind, route, object)?),
+        Content::PodSpec(route) => {
+            let part = match pod_spec(request, kind, route, object) {
+                Err(Stop::Passed(Passed::Unchanged)) if kind.is_pod() => {
+                    choice(request, world, route, object)?
+                }
+                otherwise => otherwise?,
+            };
+            (&*route.dotted, part)
+        }
         Content::TokenRequest(route) => {
             let token = at(object, &route.keys)?;
             (&*route.dotted, token_request(request, token)?)
         }
+        Content::Account(steering) => ("", account(request, world, steering, object)?),
+        Content::Binding(route) => {
+            let node = at(object, &route.keys)?;
+            let node = node.ok_or_else(|| Stop::Broken("the binding names no node".to_owned()))?;
+            (&*route.dotted, Part::Binding(node))
+        }
+        Content::Connection(check) => {
+            is_named(request, "pod")?;
+            ("", Part::Connection(*check))
+        }
+        Content::Named(check) => {
+            is_named(request, "object")?;
+            ("", Part::Named(*check))
+        }
+        Content::TokenSecret => (TokenSecret::PATH, token_secret(request, object)?),
         Content::Fields(fields) => {
             before(request, kind, object)?;
             ("", Part::Fields(fields, object))
@@ -84,13 +125,16 @@ pub(super) fn governed<'a>(
     })
 }
 
-/// Whether the operation is one that can use something.
-fn may_use(operation: &Operation<'_>) -> Result<(), Stop> {
+/// Whether the operation is one that can use something of this kind.
+fn may_use(operation: &Operation<'_>, kind: &Kind) -> Result<(), Stop> {
+    let judged = Operation::judged(&kind.content);
     match operation {
-        Operation::Unknown(operation) => Err(Stop::Broken(format!(
-            "\"{operation}\" is no operation that can be judged"
+        judged_one if judged.contains(judged_one) => Ok(()),
+        Operation::Create | Operation::Update => Err(Stop::Broken(format!(
+            "{} is no operation on a {}",
+            operation.word(),
+            kind.kind
         ))),
-        known if known.is_judged() => Ok(()),
         _ => Err(Stop::Passed(Passed::Operation)),
     }
 }
@@ -103,6 +147,7 @@ fn entry<'a>(request: &Request<'_>, world: &World<'a>) -> Result<(&'a Kind, bool
     }
     let any = world.catalogue.find(&asked.group, &asked.kind);
     let any = any.ok_or(Stop::Passed(Passed::Kind))?;
+    may_use(&request.operation, any)?;
     let known = world
         .catalogue
         .version(&asked.group, &asked.kind, &asked.version);
@@ -136,6 +181,62 @@ fn is_whole(request: &Request<'_>) -> Result<(), Stop> {
         return Err(Stop::Broken(format!(
             "the requester is in more than {GROUPS} groups"
         )));
+    }
+    Ok(())
+}
+
+/// A service account is used when it is made to be somebody else: where an annotation is written that the cloud or a profile
+/// reads, or a list of Secrets, and where it is made although a binding names it already.
+fn account<'a>(
+    request: &Request<'a>,
+    world: &World<'a>,
+    steering: &[Pattern],
+    object: &'a RawValue,
+) -> Result<Part<'a>, Stop> {
+    let account = ServiceAccount::of(object)?;
+    let before = match request.operation {
+        Operation::Update => {
+            let old = request.old.ok_or_else(|| missing("oldObject"))?;
+            Some(ServiceAccount::of(old)?)
+        }
+        _ => None,
+    };
+    let policy = world.policy;
+    let steers = |key: &str| {
+        let mut profiles = policy
+            .profiles
+            .iter()
+            .flat_map(Profile::account_annotations);
+        Pattern::any(steering, key) || profiles.any(|read| *read == *key)
+    };
+    is_named(request, "service account")?;
+    let steered = account.steered(before.as_ref(), steers);
+    // A binding gives what it gives to whoever bears the name.
+    let named = || {
+        let (namespace, name) = (&request.namespace, &request.name);
+        let user = format!("system:serviceaccount:{namespace}:{name}");
+        before.is_none() && world.rights.names(&user)
+    };
+    let path = steered.or_else(|| named().then_some("metadata.name".into()));
+    Ok(Part::Account(path.ok_or(Stop::Passed(Passed::NoIdentity))?))
+}
+
+/// A Secret is a use of its account when it is written, and when the account or the token changes.
+fn token_secret<'a>(request: &Request<'a>, object: &'a RawValue) -> Result<Part<'a>, Stop> {
+    let secret = TokenSecret::of(object)?.ok_or(Stop::Passed(Passed::NoToken))?;
+    if request.operation == Operation::Update {
+        let old = request.old.ok_or_else(|| missing("oldObject"))?;
+        if TokenSecret::of(old)?.is_some_and(|old| secret.is_as(&old)) {
+            return Err(Stop::Passed(Passed::Unchanged));
+        }
+    }
+    Ok(Part::TokenSecret(secret))
+}
+
+/// Whether the request says which object it is about.
+fn is_named(request: &Request<'_>, what: &str) -> Result<(), Stop> {
+    if request.name.is_empty() {
+        return Err(Stop::Broken(format!("the request names no {what}")));
     }
     Ok(())
 }
@@ -175,22 +276,34 @@ fn pod_spec<'a>(
     Ok(Part::PodSpec(spec, old))
 }
 
+/// A pod that waits, behind a scheduling gate, may narrow its choice of nodes (`pkg/apis/core/validation`, `ValidatePodUpdate`).
+/// That is no use of anything else that it names.
+fn choice<'a>(
+    request: &Request<'a>,
+    world: &World<'_>,
+    route: &Route,
+    object: &'a RawValue,
+) -> Result<Part<'a>, Stop> {
+    let mode = world.policy.modes.of(Check::NodeLabels, &request.namespace);
+    let old = request.old.filter(|_| mode != Mode::Off);
+    let spec = |object| at::<&RawValue>(object, &route.keys);
+    match (spec(object)?, old.map(spec).transpose()?.flatten()) {
+        (Some(new), Some(old)) if new.get() != old.get() => {
+            Ok(Part::Choice(parse(new)?, Box::new(parse(old)?)))
+        }
+        _ => Err(Stop::Passed(Passed::Unchanged)),
+    }
+}
+
 /// A TokenRequest is only ever created. That of a kubelet is judged by the API server, which knows the pods of the node
 /// (`plugin/pkg/admission/noderestriction`); without its tokens no pod starts.
 fn token_request<'a>(
     request: &Request<'_>,
     token: Option<TokenRequest<'a>>,
 ) -> Result<Part<'a>, Stop> {
-    if request.operation != Operation::Create {
-        return Err(Stop::Broken("a TokenRequest is never updated".to_owned()));
-    }
     if request.requester.node().is_some() {
         return Err(Stop::Passed(Passed::Kubelet));
     }
-    if request.name.is_empty() {
-        return Err(Stop::Broken(
-            "the request names no service account".to_owned(),
-        ));
-    }
+    is_named(request, "service account")?;
     Ok(Part::TokenRequest(token.unwrap_or_default()))
 }

@@ -3,6 +3,7 @@
 mod custom;
 mod governed;
 mod pod;
+mod single;
 mod tokens;
 
 use super::{
@@ -13,7 +14,10 @@ use super::{
     verdict::{Finding, Verdict},
     world::World,
 };
-use crate::{object::PodSpec, reference::Reference};
+use crate::{
+    object::PodSpec,
+    reference::{Check, Reference},
+};
 use governed::{Governed, Part, Stop, governed};
 
 /// What [`judge`] came to.
@@ -52,6 +56,15 @@ pub fn judge<'a>(request: &'a Request<'a>, world: &World<'a>, facts: &Facts) -> 
     };
     let answers = Answers::new(Case::new(request, world, facts, Some(kind)));
     let findings: Vec<Finding<'a>> = match &part {
+        Part::Account(path) => single::of_account(&answers, path.clone()),
+        Part::Binding(node) => single::bound(&answers, &base, node),
+        Part::Choice(spec, old) => {
+            let pod = Pod::of(&answers.case, spec);
+            let chooses = |check| check == Check::NodeLabels;
+            pod::of_lists(&answers, &pod, &base, Some(old), chooses)
+        }
+        Part::Connection(check) => single::of_pod(&answers, *check),
+        Part::Named(check) => single::of_object(&answers, *check),
         Part::PodSpec(spec, old) => {
             let pod = Pod::of(&answers.case, spec);
             pod::findings(&answers, &pod, &base, old.as_deref())
@@ -61,6 +74,7 @@ pub fn judge<'a>(request: &'a Request<'a>, world: &World<'a>, facts: &Facts) -> 
             let pod = Pod::of(&answers.case, &no_pod);
             tokens::requested(&answers, &pod, &base, token)
         }
+        Part::TokenSecret(secret) => single::of_secret(&answers, &base, secret),
         Part::Fields(fields, object) => custom::of_fields(&answers, fields, object),
         Part::UnknownVersion => custom::of_unknown_version(&answers),
     };

@@ -13,8 +13,8 @@ use crate::{
         verdict::{Finding, Outcome},
     },
     inject::{Effect, Step},
-    object::{PodField, PodSpec},
-    reference::{Check, Path, Reference, Resource, Target, Toleration},
+    object::{Listed, Named, PodField, PodSpec, Says},
+    reference::{Check, Path, Reference, Resource, Target, Text, Toleration},
 };
 
 /// The findings about a pod spec, which stands at `base`. `old` is what a live pod or a template was before. What has to wait
@@ -57,6 +57,7 @@ pub(super) fn findings<'a: 'f, 'f>(
     if case.is_pod() && old.is_none() && !case.is_off(Check::Profiles) && pod.mirror.is_none() {
         findings.extend(of_profiles(answers, pod, base).unwrap_or_default());
     }
+    findings.extend(of_lists(answers, pod, base, old, |_| true));
     if !case.is_off(Check::Tokens) {
         let live = case.is_pod() && old.is_some();
         findings.extend(tokens::projected(answers, pod, base, live));
@@ -97,28 +98,121 @@ fn of_class<'a: 'f, 'f>(
         return Vec::new();
     }
     let class = pod.spec.runtime_class();
-    let brought = match case.brought(class) {
+    let known = case.brought(class);
+    let brought = match &known {
         Err(_) => return Vec::new(),
-        Ok(Ok(brought)) => brought,
+        Ok(Ok(brought)) => brought.tolerations(),
         Ok(Err(why)) => {
             // Who may tolerate every taint may tolerate whatever the class brings.
             let every = reference(Toleration::default());
             let outcome = match answers.outcome(pod, &every) {
                 Err(_) => return Vec::new(),
                 Ok(allowed @ Outcome::Allowed(_)) => allowed,
-                Ok(_) => Outcome::Unknown(Unknown::Class(class.to_string(), why)),
+                Ok(_) => Outcome::Unknown(Unknown::Class(class.to_string(), why.clone())),
             };
             return vec![case.finding(pod, every, outcome)];
         }
     };
     brought
-        .into_iter()
+        .iter()
         .filter(|brought| {
             let mut held = pod.spec.tolerations().iter();
             !held.any(|held| held.same(brought))
         })
-        .filter_map(|brought| answers.finding(pod, reference(brought)).ok())
+        .filter_map(|brought| {
+            let brought = brought.clone().into_owned();
+            answers.finding(pod, reference(brought)).ok()
+        })
         .collect()
+}
+
+/// What the pod spec names inside of its lists and maps, by the checks that are `meant`. Of a live pod the labels that it already
+/// chose its nodes by are left out. What it reads is not: who changes what runs in it, reads it too.
+pub(super) fn of_lists<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    pod: &Pod<'a, '_>,
+    base: &Cow<'a, str>,
+    old: Option<&PodSpec<'a>>,
+    meant: impl Fn(Check) -> bool,
+) -> Vec<Finding<'a>> {
+    let case = &answers.case;
+    let listed = pod.spec.listed(|check| meant(check) && !case.is_off(check));
+    let chooses = |check| check == Check::NodeLabels && !case.is_off(check);
+    let old = old.filter(|_| case.is_pod() && !listed.is_empty());
+    let chosen = old.map_or_else(Vec::new, |old| old.listed(chooses));
+    let is_new = |said: &Listed<'a>| {
+        let mut chosen = chosen.iter();
+        said.says.check() != Check::NodeLabels
+            || !chosen.any(|held| match (&held.named, &said.named) {
+                (Named::One(resource, name), Named::One(of, named)) => {
+                    resource == of && name == named
+                }
+                _ => false,
+            })
+    };
+    let listed = listed.into_iter().filter(is_new);
+    let finding = |Listed { path, says, named }: Listed<'a>| {
+        let path = match &**base {
+            "" => path,
+            base => format!("{base}.{path}"),
+        };
+        let reference = |resource, name| Reference {
+            check: says.check(),
+            path: Path::new(path, ""),
+            target: Target::Object { resource, name },
+            namespace: None,
+        };
+        let no_name = Text::default();
+        Ok(match named {
+            Named::One(resource, name) => {
+                let reference = reference(resource, name.clone());
+                let outcome = match brings(case, pod, says, &name)? {
+                    Some(what) => Outcome::Allowed(Reason::System(what)),
+                    None => answers.outcome(pod, &reference)?,
+                };
+                case.finding(pod, reference, outcome)
+            }
+            Named::Malformed(why) => {
+                let reference = reference(says.resource(), no_name);
+                case.finding(pod, reference, Outcome::Malformed(why))
+            }
+            Named::Lost(why) => {
+                let reference = reference(says.resource(), no_name);
+                case.finding(pod, reference, Outcome::Unknown(Unknown::Lost(why)))
+            }
+        })
+    };
+    let findings = listed.map(finding);
+    findings
+        .filter_map(|finding: Known<Finding<'a>>| finding.ok())
+        .collect()
+}
+
+/// What brings into a pod what it would not be given otherwise: its account a pull secret, its runtime class a label.
+fn brings(
+    case: &Case<'_, '_>,
+    pod: &Pod<'_, '_>,
+    says: Says,
+    name: &str,
+) -> Known<Option<&'static str>> {
+    Ok(match says {
+        _ if pod.mirror.is_some() => None,
+        // Nearly all come from there. Where the pod spec does not say which account it is, nothing does.
+        Says::PullSecret if pod.names_account => case
+            .is_pull_secret(pod, name)?
+            .then_some("a pull secret of the pod's account"),
+        Says::Labels if !pod.spec.runtime_class().is_empty() => {
+            let brought = case.brought(pod.spec.runtime_class())?;
+            let chooses = brought.is_ok_and(|brought| brought.chooses(name));
+            chooses.then_some("the runtime class of the pod chooses so")
+        }
+        Says::ConfigMap
+        | Says::Expression
+        | Says::Field
+        | Says::Labels
+        | Says::PullSecret
+        | Says::Secret => None,
+    })
 }
 
 /// Every profile that this pod must hold, as a reference of its own.

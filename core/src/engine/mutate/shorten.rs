@@ -59,7 +59,13 @@ pub(super) fn shortened(
                 Some(spec) => of_pod(request, policy, by_profile, entry, &spec, &route.keys),
             }
         }
-        Content::PodSpec(_) | Content::Fields(_) => Ok(Vec::new()),
+        Content::Account(_)
+        | Content::PodSpec(_)
+        | Content::Fields(_)
+        | Content::Binding(_)
+        | Content::Connection(_)
+        | Content::Named(_)
+        | Content::TokenSecret => Ok(Vec::new()),
         Content::TokenRequest(route) => {
             let token = at::<TokenRequest<'_>>(object, &route.keys)?;
             let written = token.and_then(|token| {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::legal;
-use crate::reference::{Check, Pattern, Toleration};
+use crate::reference::{Known, Pattern, Resource, Toleration};
 
 /// What everybody may use.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
@@ -22,6 +22,12 @@ pub struct Baseline {
     pub runtime_classes: Vec<Pattern>,
     /// Schedulers.
     pub schedulers: Vec<Pattern>,
+    /// Labels of nodes, as `key=value`, or `key` for whatever is asked of it.
+    pub node_labels: Vec<Pattern>,
+    /// Secrets, each in its own namespace.
+    pub secrets: Vec<Pattern>,
+    /// Config maps, each in its own namespace.
+    pub config_maps: Vec<Pattern>,
 }
 
 /// A set of taints that everybody may tolerate, if need be for a limited time.
@@ -47,8 +53,9 @@ pub struct BoundedToleration {
 }
 
 impl Default for Baseline {
-    /// The account that every namespace has, the scheduler that a pod has that names none, and the two tolerations that the API
-    /// server itself gives to every pod (`plugin/pkg/admission/defaulttolerationseconds`).
+    /// The account that every namespace has, the scheduler that a pod has that names none, the two tolerations that the API
+    /// server itself gives to every pod (`plugin/pkg/admission/defaulttolerationseconds`), the config map that it projects into
+    /// every pod (`plugin/pkg/admission/serviceaccount`), and the choice of nodes that can run an image at all.
     fn default() -> Self {
         let toleration = |key: &str| BoundedToleration {
             key: key.to_owned(),
@@ -56,8 +63,12 @@ impl Default for Baseline {
             effect: Some("NoExecute".to_owned()),
             max_seconds: Some(300),
         };
+        let names = |names: &[&str]| -> Vec<Pattern> {
+            let names = names.iter().filter_map(|name| Pattern::parse(name).ok());
+            names.collect()
+        };
         Self {
-            service_accounts: Pattern::parse("default").into_iter().collect(),
+            service_accounts: names(&["default"]),
             tolerations: vec![
                 toleration("node.kubernetes.io/not-ready"),
                 toleration("node.kubernetes.io/unreachable"),
@@ -65,30 +76,39 @@ impl Default for Baseline {
             nodes: Vec::new(),
             priority_classes: Vec::new(),
             runtime_classes: Vec::new(),
-            schedulers: Pattern::parse("default-scheduler").into_iter().collect(),
+            schedulers: names(&["default-scheduler"]),
+            node_labels: names(&["kubernetes.io/arch=*", "kubernetes.io/os=*"]),
+            secrets: Vec::new(),
+            config_maps: names(&["kube-root-ca.crt"]),
         }
     }
 }
 
 impl Baseline {
     /// What everybody may use, by name. Tolerations are compared whole, by [`Baseline::tolerates`].
-    pub(in crate::engine) fn names(&self, check: Check) -> &[Pattern] {
-        match check {
-            Check::Nodes => &self.nodes,
-            Check::PriorityClasses => &self.priority_classes,
-            Check::RuntimeClasses => &self.runtime_classes,
-            Check::Schedulers => &self.schedulers,
-            Check::ServiceAccounts => &self.service_accounts,
+    pub(in crate::engine) fn names(&self, resource: Resource) -> &[Pattern] {
+        match resource.known() {
+            Some(Known::ConfigMaps) => &self.config_maps,
+            Some(Known::NodeLabels) => &self.node_labels,
+            Some(Known::Nodes) => &self.nodes,
+            Some(Known::PriorityClasses) => &self.priority_classes,
+            Some(Known::RuntimeClasses) => &self.runtime_classes,
+            Some(Known::Schedulers) => &self.schedulers,
+            Some(Known::Secrets) => &self.secrets,
+            Some(Known::ServiceAccounts) => &self.service_accounts,
             // Nobody may use any of these without being told so.
-            Check::CloudIdentities
-            | Check::ConfigMaps
-            | Check::CrossNamespace
-            | Check::Opaque
-            | Check::Profiles
-            | Check::ScaleTargets
-            | Check::Secrets
-            | Check::Tokens
-            | Check::Tolerations => &[],
+            Some(
+                Known::CloudIdentities
+                | Known::Kinds
+                | Known::Namespaces
+                | Known::Opaque
+                | Known::Profiles
+                | Known::Services
+                | Known::Signers
+                | Known::TokenAudiences
+                | Known::Tolerations,
+            )
+            | None => &[],
         }
     }
 

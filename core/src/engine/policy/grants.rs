@@ -52,6 +52,15 @@ pub struct GrantedNames {
     /// Schedulers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub schedulers: Vec<Pattern>,
+    /// Labels of nodes, as `key=value`, or `key` for whatever is asked of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub node_labels: Vec<Pattern>,
+    /// Secrets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<Pattern>,
+    /// Config maps.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub config_maps: Vec<Pattern>,
     /// Audiences of tokens, where `tokens` limits them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub token_audiences: Vec<Pattern>,
@@ -101,22 +110,23 @@ impl GrantedNames {
             return &[];
         };
         match known {
+            Known::ConfigMaps => &self.config_maps,
+            Known::NodeLabels => &self.node_labels,
             Known::Nodes => &self.nodes,
             Known::PriorityClasses => &self.priority_classes,
             Known::RuntimeClasses => &self.runtime_classes,
             Known::Schedulers => &self.schedulers,
+            Known::Secrets => &self.secrets,
             Known::ServiceAccounts => &self.service_accounts,
             Known::Signers => &self.signers,
             Known::TokenAudiences => &self.token_audiences,
             Known::Tolerations => &self.tolerations,
             // So are these.
             Known::CloudIdentities
-            | Known::ConfigMaps
             | Known::Kinds
             | Known::Namespaces
             | Known::Opaque
             | Known::Profiles
-            | Known::Secrets
             | Known::Services => &[],
         }
     }

@@ -24,7 +24,7 @@ use jiff::civil::Date;
 use crate::{
     catalogue::Identity,
     inject::Profile,
-    reference::{Pattern, Requester, Resource},
+    reference::{Check, Pattern, Requester, Resource},
 };
 
 /// What the configuration says, ready to judge by.
@@ -112,6 +112,13 @@ impl Policy {
     /// Whether the API server itself accepts tokens for this audience.
     pub(super) fn is_for_the_api(&self, audience: &str) -> bool {
         audience.is_empty() || Pattern::any(&self.api_audiences, audience)
+    }
+
+    /// Whether anything is asked about anywhere that may be read instead.
+    pub fn asks_reads(&self) -> bool {
+        [Check::Secrets, Check::ConfigMaps]
+            .into_iter()
+            .any(|check| !self.modes.is_off_everywhere(check))
     }
 
     /// Whether objects of this namespace are not judged.

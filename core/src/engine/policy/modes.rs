@@ -52,6 +52,13 @@ impl Default for Modes {
 }
 
 impl Modes {
+    /// Whether a check is made nowhere.
+    pub fn is_off_everywhere(&self, check: Check) -> bool {
+        let of = |checks: &BTreeMap<Check, Mode>| checks.get(&check).copied();
+        let mut in_namespaces = self.namespaces.iter().filter_map(|entry| of(&entry.checks));
+        of(&self.default) == Some(Mode::Off) && in_namespaces.all(|mode| mode == Mode::Off)
+    }
+
     /// The mode of a check in a namespace. A check that nobody names is enforced.
     pub fn of(&self, check: Check, namespace: &str) -> Mode {
         let mut in_namespace = self

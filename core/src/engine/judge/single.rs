@@ -1,0 +1,242 @@
+//! Kinds of which one name is asked about: whom a connection reaches, which node a pod is put on, whose token a Secret holds.
+
+use std::borrow::Cow;
+
+use crate::{
+    engine::{
+        answer::Answers,
+        case::{Case, Known, Pod},
+        facts::{Looked, ObjectRef},
+        reason::Reason,
+        unknown::{Unknown, Unread},
+        verdict::{Finding, Outcome},
+    },
+    object::{Listed, Named, PodSpec, Says, TokenSecret, at},
+    reference::{Check, Path, Reference, Resource, Target, Text},
+};
+
+/// The user that the scheduler of Kubernetes is (`plugin/pkg/auth/authorizer/rbac/bootstrappolicy`).
+const SCHEDULER: &str = "system:kube-scheduler";
+
+/// The user that the controller manager of Kubernetes is.
+const CONTROLLER_MANAGER: &str = "system:kube-controller-manager";
+
+/// The controller that gives every namespace its account `default`.
+const ACCOUNTS: &str = "system:serviceaccount:kube-system:service-account-controller";
+
+/// The findings about a connection to the running pod of the request's name: about its account and, if whoever connects is in
+/// the pod, about what it reads. What is asked about is the pod of this moment.
+pub(super) fn of_pod<'a: 'f, 'f>(answers: &Answers<'a, 'f>, check: Check) -> Vec<Finding<'a>> {
+    let case = &answers.case;
+    let content = case.kind.and_then(|kind| kind.content.only_checks());
+    let mut asking = content.unwrap_or_default();
+    asking.retain(|check| !case.is_off(*check));
+    // Of equals, max_by_key takes the last.
+    let strictest = asking.iter().rev().max_by_key(|check| case.mode(**check));
+    let Some(strictest) = strictest.copied() else {
+        return Vec::new();
+    };
+    let pod = ObjectRef {
+        api_version: "v1".to_owned(),
+        kind: "Pod".to_owned(),
+        resource: "pods".to_owned(),
+        namespace: Some(case.request.namespace.to_string()),
+        name: case.request.name.to_string(),
+    };
+    let account = |name: Text<'a>| Reference {
+        check,
+        path: Path::new(
+            format!("pod {}: spec", case.request.name),
+            "serviceAccountName",
+        ),
+        target: Target::Object {
+            resource: Resource::SERVICE_ACCOUNTS,
+            name,
+        },
+        namespace: None,
+    };
+    let spec = match spec_of(case, &pod) {
+        Err(_) => return Vec::new(),
+        Ok(Ok(spec)) => spec,
+        Ok(Err(why)) => {
+            return asked(answers, |itself| {
+                let outcome = Outcome::Unknown(Unknown::Pod(pod.clone(), why));
+                let reference = Reference {
+                    check: strictest,
+                    ..account(Text::default())
+                };
+                Ok(case.finding(itself, reference, outcome))
+            });
+        }
+    };
+    let mut findings = Vec::new();
+    if !case.is_off(check) {
+        let name = spec.account().to_string();
+        findings.extend(asked(answers, |itself| {
+            answers.finding(itself, account(name.into()))
+        }));
+    }
+    let held = spec.listed(|check| asking.contains(&check)).into_iter();
+    // A pull secret no container sees.
+    for held in held.filter(|held| held.says != Says::PullSecret) {
+        findings.extend(asked(answers, |itself| held_by(answers, itself, &held)));
+    }
+    findings
+}
+
+/// The finding about a secret or a config map that the running pod of the request's name reads.
+fn held_by<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    itself: &Pod<'a, '_>,
+    held: &Listed<'_>,
+) -> Known<Finding<'a>> {
+    let case = &answers.case;
+    let reference = |name: &Text<'_>| Reference {
+        check: held.says.check(),
+        path: Path::new(format!("pod {}: spec.{}", case.request.name, held.path), ""),
+        target: Target::Object {
+            resource: held.says.resource(),
+            name: name.clone().into_owned(),
+        },
+        namespace: None,
+    };
+    match &held.named {
+        Named::One(_, name) => answers.finding(itself, reference(name)),
+        Named::Malformed(why) | Named::Lost(why) => {
+            let outcome = Outcome::Unknown(Unknown::Lost(why.clone()));
+            Ok(case.finding(itself, reference(&Text::default()), outcome))
+        }
+    }
+}
+
+/// The pod spec of a pod.
+fn spec_of<'f>(case: &Case<'_, 'f>, pod: &ObjectRef) -> Known<Result<PodSpec<'f>, Unread>> {
+    Ok(match case.object(pod)? {
+        Looked::There(found) => match at::<PodSpec<'_>>(found, &["spec".into()]) {
+            Ok(spec) => Ok(spec.unwrap_or_default()),
+            Err(bad) => Err(Unread::Bad(bad.to_string())),
+        },
+        Looked::Absent => Err(Unread::Absent),
+        Looked::Failed(error) => Err(Unread::Failed(error.clone())),
+    })
+}
+
+/// The finding about a connection to the object of the request's name, which is no pod.
+pub(super) fn of_object<'a: 'f, 'f>(answers: &Answers<'a, 'f>, check: Check) -> Vec<Finding<'a>> {
+    let case = &answers.case;
+    let Some(kind) = case.kind.filter(|_| !case.is_off(check)) else {
+        return Vec::new();
+    };
+    asked(answers, |itself| {
+        answers.finding(
+            itself,
+            Reference {
+                check,
+                path: Path::new("metadata", "name"),
+                target: Target::Object {
+                    resource: Resource::named(&kind.resource),
+                    name: case.request.name.clone(),
+                },
+                namespace: None,
+            },
+        )
+    })
+}
+
+/// The finding about the node at `base` that a pod is put on. The scheduler of Kubernetes does nothing else; any other needs
+/// the right to every node that it puts pods on.
+pub(super) fn bound<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    base: &Cow<'a, str>,
+    node: &Text<'a>,
+) -> Vec<Finding<'a>> {
+    let case = &answers.case;
+    if case.is_off(Check::Nodes) {
+        return Vec::new();
+    }
+    let reference = Reference {
+        check: Check::Nodes,
+        path: Path::new(base.clone(), ""),
+        target: Target::Object {
+            resource: Resource::NODES,
+            name: node.clone(),
+        },
+        namespace: None,
+    };
+    asked(answers, |itself| {
+        if *case.request.requester.username == *SCHEDULER {
+            let reason = Reason::System("the scheduler of Kubernetes puts it there");
+            return Ok(case.finding(itself, reference, Outcome::Allowed(reason)));
+        }
+        answers.finding(itself, reference)
+    })
+}
+
+/// The finding about a Secret that holds a token of the account which is named at `base`. Kubernetes itself fills it.
+pub(super) fn of_secret<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    base: &Cow<'a, str>,
+    secret: &TokenSecret<'a>,
+) -> Vec<Finding<'a>> {
+    let path = Path::new(base.clone(), "");
+    of_writer(answers, Check::TokenSecrets, path, &secret.account)
+}
+
+/// The finding about the account of the request's name, of which something that steers its identity is written at this path.
+pub(super) fn of_account<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    path: Cow<'static, str>,
+) -> Vec<Finding<'a>> {
+    let name = &answers.case.request.name;
+    of_writer(answers, Check::Accounts, Path::new(path, ""), name)
+}
+
+/// The finding about an account that an object of its namespace decides about. The controller manager of Kubernetes, which
+/// does so with its own user (`pkg/controller/serviceaccount`, its root client), only carries out what others wrote.
+fn of_writer<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    check: Check,
+    path: Path<'a>,
+    account: &Text<'a>,
+) -> Vec<Finding<'a>> {
+    let case = &answers.case;
+    if case.is_off(check) {
+        return Vec::new();
+    }
+    let reference = Reference {
+        check,
+        path,
+        target: Target::Object {
+            resource: Resource::SERVICE_ACCOUNTS,
+            name: account.clone(),
+        },
+        namespace: None,
+    };
+    let requester = &case.request.requester.username;
+    let configured = case.world.policy.controller_manager.as_deref();
+    asked(answers, |itself| {
+        if [CONTROLLER_MANAGER, ACCOUNTS].contains(&&**requester)
+            || configured == Some(&**requester)
+        {
+            let reason = Reason::System("Kubernetes itself writes it");
+            return Ok(case.finding(itself, reference, Outcome::Allowed(reason)));
+        }
+        if account.is_empty() {
+            let why = "a Secret that holds a token must name its account".to_owned();
+            return Ok(case.finding(itself, reference, Outcome::Malformed(why)));
+        }
+        answers.finding(itself, reference)
+    })
+}
+
+/// One finding about no pod of the object; none while it has to wait for a fact.
+fn asked<'a>(
+    answers: &Answers<'a, '_>,
+    ask: impl FnOnce(&Pod<'a, '_>) -> Known<Finding<'a>>,
+) -> Vec<Finding<'a>> {
+    let no_pod = PodSpec::default();
+    let namespace = answers.case.request.namespace.clone();
+    ask(&Pod::described(&no_pod, namespace, true))
+        .into_iter()
+        .collect()
+}

@@ -1,0 +1,75 @@
+//! Service accounts: what steers the identity of one.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::{
+    meta::{Metadata, Texts},
+    seek::{BadObject, at},
+    value::is_something,
+};
+use crate::reference::write_key;
+
+/// The lists of a service account whose Secrets its pods get or may mount (`plugin/pkg/admission/serviceaccount`).
+const LISTS: [&str; 2] = ["imagePullSecrets", "secrets"];
+
+/// What steers the identity of a service account, and which Secrets come with it.
+#[derive(Debug)]
+pub struct ServiceAccount<'a> {
+    annotations: Texts<'a>,
+    lists: [Option<&'a RawValue>; LISTS.len()],
+}
+
+impl<'a> ServiceAccount<'a> {
+    /// What a service account says.
+    pub fn of(account: &'a RawValue) -> Result<Self, BadObject> {
+        let metadata = Metadata::of(account)?.unwrap_or_default();
+        let mut lists = [None; LISTS.len()];
+        for (held, key) in lists.iter_mut().zip(LISTS) {
+            *held = at::<&RawValue>(account, &[key.into()])?.filter(|list| is_something(list));
+        }
+        Ok(Self {
+            annotations: metadata.annotations()?.unwrap_or_default(),
+            lists,
+        })
+    }
+
+    /// Where something stands that steers it and did not stand there before: an annotation that `steers`, or a list of
+    /// Secrets; of several the first. Before it was made, it said nothing.
+    pub fn steered(
+        &self,
+        before: Option<&Self>,
+        steers: impl Fn(&str) -> bool,
+    ) -> Option<Cow<'static, str>> {
+        let held = |account: &Self, key: &str| {
+            let value = account.annotations.get(key).copied();
+            value.filter(|value| is_something(value)).map(RawValue::get)
+        };
+        let all = self.annotations.keys();
+        let all = all.chain(before.iter().flat_map(|before| before.annotations.keys()));
+        let changed = all.filter(|key| {
+            let before = before.and_then(|before| held(before, key));
+            steers(key) && held(self, key) != before
+        });
+        // In no order of their own.
+        if let Some(key) = changed.min() {
+            let mut path = "metadata.annotations".to_owned();
+            write_key(&mut path, key);
+            return Some(path.into());
+        }
+        let lists = LISTS.iter().enumerate();
+        let mut changed = lists.filter(|(index, _)| {
+            let text = |account: &Self| {
+                account
+                    .lists
+                    .get(*index)
+                    .copied()
+                    .flatten()
+                    .map(RawValue::get)
+            };
+            text(self) != before.and_then(text)
+        });
+        changed.next().map(|(_, key)| Cow::Borrowed(*key))
+    }
+}

@@ -1,0 +1,64 @@
+//! Every way to the power of an account or to a node that leads around the pod spec: one test for each, on the real API
+//! server. First the way works, in a namespace that Usher does not guard; then it does not, in one that it does.
+
+mod accounts;
+mod binding;
+mod connections;
+mod impersonation;
+mod pod_fields;
+mod secrets;
+
+use crate::real::{
+    cluster::{KINDS, Team, manifest},
+    controlplane::plane,
+};
+
+/// Two namespaces with the same tenant role: Usher guards one of them only.
+struct Tenants {
+    /// The configuration excludes it.
+    free: Team,
+    guarded: Team,
+}
+
+impl Tenants {
+    /// `name` is that of the way.
+    fn new(name: &str) -> Self {
+        Self {
+            free: Team::new(&format!("unguarded-{name}")),
+            guarded: Team::new(&format!("ways-{name}")),
+        }
+    }
+
+    fn both(&self) -> [&Team; 2] {
+        [&self.free, &self.guarded]
+    }
+
+    /// An administrator writes a pod with this spec into both namespaces.
+    fn pod(&self, name: &str, spec: &str) {
+        for team in self.both() {
+            let namespace = &team.namespace;
+            let manifest = manifest(KINDS[0].1, name, spec);
+            let placed = manifest.replacen(
+                "metadata: {name",
+                &format!("metadata: {{namespace: {namespace}, name"),
+                1,
+            );
+            plane().apply(&placed).unwrap();
+        }
+    }
+
+    /// An administrator gives both tenants some verbs on a resource that the role `edit` does not hold.
+    fn may(&self, verbs: &str, resource: &str) {
+        for Team { namespace, user } in self.both() {
+            let role = resource.replace('/', "-");
+            let (verbs, resource) = (format!("--verb={verbs}"), format!("--resource={resource}"));
+            let who = format!("--user={user}");
+            for args in [
+                ["create", "role", &role, &verbs, &resource].as_slice(),
+                &["create", "rolebinding", &role, "--role", &role, &who],
+            ] {
+                plane().run(&[&["-n", namespace], args].concat()).unwrap();
+            }
+        }
+    }
+}
