@@ -81,10 +81,10 @@ validate-bindings.usher.dev: Whoever binds a pod to a node needs no toleration. 
         name: "validate-accounts.usher.dev",
         about: "\
 validate-accounts.usher.dev: What is written on a service account says which identity of a cloud its pods get, and which pull
-  secrets.
+  secrets. A client certificate can bear the name of one.
 ",
         condition: None,
-        takes: |content| matches!(content, Content::Account(_)),
+        takes: |content| matches!(content, Content::Account(_) | Content::SigningRequest),
         custom: false,
     },
     Entry {

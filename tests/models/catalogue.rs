@@ -429,7 +429,7 @@ impl Book {
                 self.field(field, &place);
             }
             let content = &kind["content"];
-            if !content.is_null() && content != "tokenSecret" {
+            if !content.is_null() && content != "tokenSecret" && content != "signingRequest" {
                 self.words("content", content, &place);
             }
             let harmless = match &kind["harmless"] {

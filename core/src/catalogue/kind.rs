@@ -165,6 +165,7 @@ fn governed(narrowed: Option<&Route>, content: &Content, free: &[FieldPath]) -> 
             | Content::Binding(_)
             | Content::Connection(_)
             | Content::Named(_)
+            | Content::SigningRequest
             | Content::TokenSecret,
         ) => Vec::new(),
         (None, Content::Fields(fields)) => fields.iter().flat_map(Field::governed).collect(),
@@ -195,6 +196,8 @@ pub enum Content {
     /// Fields of a custom resource.
     #[serde(skip)]
     Fields(Vec<Field>),
+    /// The accounts whose names a client certificate would bear.
+    SigningRequest,
     /// The object of this name itself: somebody connects to it, and this check asks about it.
     Named(Check),
     /// A pod spec.
@@ -223,6 +226,10 @@ impl Content {
             Self::Named(_) => one("metadata.name", "the object of this name"),
             Self::PodSpec(route) => one(&route.dotted, "a pod spec"),
             Self::TokenRequest(route) => one(&route.dotted, "a token"),
+            Self::SigningRequest => one(
+                "spec.request",
+                "the account whose name the certificate would bear",
+            ),
             Self::TokenSecret => one(
                 TokenSecret::PATH,
                 "the account of a Secret that holds a token",
@@ -233,7 +240,7 @@ impl Content {
     /// The checks that ask about it, if not any could.
     pub fn only_checks(&self) -> Option<Vec<Check>> {
         match self {
-            Self::Account(_) => Some(vec![Check::Accounts]),
+            Self::Account(_) | Self::SigningRequest => Some(vec![Check::Accounts]),
             Self::Binding(_) => Some(vec![Check::Nodes]),
             // Who is in a pod also reads what it reads.
             Self::Connection(check @ Check::Connections) => {
@@ -297,7 +304,11 @@ impl Kind {
             Content::Binding(route) => at::<Text<'_>>(object, &route.keys).err(),
             Content::Account(_) => ServiceAccount::of(object).err(),
             Content::TokenSecret => TokenSecret::of(object).err(),
-            Content::Connection(_) | Content::Fields(_) | Content::Named(_) => None,
+            // What is written in the request is read when somebody asks for it.
+            Content::Connection(_)
+            | Content::Fields(_)
+            | Content::Named(_)
+            | Content::SigningRequest => None,
         }
     }
 

@@ -211,6 +211,7 @@ impl<'f> Said<'f> {
             | Content::Connection(_)
             | Content::Named(_)
             | Content::TokenRequest(_)
+            | Content::SigningRequest
             | Content::TokenSecret => return Ok(None),
             Content::Fields(fields) => {
                 let controller = |name: &str| world.identity(name);

@@ -79,6 +79,7 @@ impl Operation<'_> {
             Content::Account(_)
             | Content::Fields(_)
             | Content::PodSpec(_)
+            | Content::SigningRequest
             | Content::TokenSecret => &[Operation::Create, Operation::Update],
         }
     }

@@ -12,6 +12,7 @@ mod pointer;
 mod projection;
 mod secret;
 mod seek;
+mod signing_request;
 mod strict;
 mod token_request;
 mod value;
@@ -28,6 +29,7 @@ pub use projection::{
 };
 pub use secret::TokenSecret;
 pub use seek::{BadObject, at, fields, parse};
+pub use signing_request::{BadSigningRequest, is_approved, user_names};
 pub(crate) use strict::Strict;
 pub use token_request::TokenRequest;
 pub(crate) use value::{is_something, key, text};

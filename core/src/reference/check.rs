@@ -97,8 +97,8 @@ checks! {
     Proxies "proxies" Audit
     /// The account whose token Kubernetes fills into a Secret: a token that never ends, for whoever may read the Secret.
     TokenSecrets "tokenSecrets" Enforce
-    /// The account whose cloud identity or pull secrets somebody changes, by annotations that webhooks and clouds read; and one
-    /// that is made although a binding names it already.
+    /// The account whose cloud identity or pull secrets somebody changes, by annotations that webhooks and clouds read; one that
+    /// is made although a binding names it already; one whose name a client certificate would bear.
     Accounts "accounts" Enforce
     /// The audiences and lifetimes of the tokens that a pod, a template or a TokenRequest asks for. Nothing is asked where
     /// the configuration limits none.

@@ -113,7 +113,10 @@ impl<'o> Looker<'_, 'o> {
                 Err(bad) => self.push(lost(&bad.to_string())),
             },
             // These are asked for and not kept: nobody applies one.
-            Content::Connection(_) | Content::Named(_) | Content::TokenRequest(_) => {}
+            Content::Connection(_)
+            | Content::Named(_)
+            | Content::SigningRequest
+            | Content::TokenRequest(_) => {}
         }
     }
 }

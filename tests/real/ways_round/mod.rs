@@ -3,6 +3,7 @@
 
 mod accounts;
 mod binding;
+mod certificates;
 mod connections;
 mod impersonation;
 mod pod_fields;

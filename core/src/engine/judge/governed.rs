@@ -14,8 +14,11 @@ use crate::{
         world::World,
     },
     inject::Profile,
-    object::{BadObject, PodSpec, ServiceAccount, TokenRequest, TokenSecret, at, parse},
-    reference::{Check, Mode, Pattern, Text},
+    object::{
+        BadObject, PodSpec, ServiceAccount, TokenRequest, TokenSecret, at, is_approved, parse,
+        user_names,
+    },
+    reference::{Account, Check, Mode, Pattern, Text},
 };
 
 /// Why there are no questions.
@@ -50,6 +53,8 @@ pub(super) enum Part<'a> {
     Choice(PodSpec<'a>, Box<PodSpec<'a>>),
     /// The running pod of the request's name: this check asks about its account.
     Connection(Check),
+    /// The user names that a certificate is asked for, or approved, of which some are accounts.
+    Names(Vec<String>),
     /// The object of the request's name: this check asks about it.
     Named(Check),
     /// A pod spec, and what it was before an update.
@@ -112,6 +117,7 @@ pub(super) fn governed<'a>(
             is_named(request, "object")?;
             ("", Part::Named(*check))
         }
+        Content::SigningRequest => ("spec.request", signing_request(request, object)?),
         Content::TokenSecret => (TokenSecret::PATH, token_secret(request, object)?),
         Content::Fields(fields) => {
             before(request, kind, object)?;
@@ -219,6 +225,23 @@ fn account<'a>(
     };
     let path = steered.or_else(|| named().then_some("metadata.name".into()));
     Ok(Part::Account(path.ok_or(Stop::Passed(Passed::NoIdentity))?))
+}
+
+/// A certificate in the name of an account is the account: asked for by one, given by another, who approves it.
+fn signing_request<'a>(request: &Request<'a>, object: &RawValue) -> Result<Part<'a>, Stop> {
+    if request.operation == Operation::Update {
+        let old = request.old.ok_or_else(|| missing("oldObject"))?;
+        // What is asked for cannot change (`pkg/registry/certificates`).
+        if is_approved(old)? || !is_approved(object)? {
+            return Err(Stop::Passed(Passed::Unchanged));
+        }
+    }
+    let mut names = user_names(object).map_err(|bad| Stop::Broken(bad.to_string()))?;
+    names.retain(|name| Account::of_user(name).is_some());
+    if names.is_empty() {
+        return Err(Stop::Passed(Passed::NoIdentity));
+    }
+    Ok(Part::Names(names))
 }
 
 /// A Secret is a use of its account when it is written, and when the account or the token changes.

@@ -64,6 +64,7 @@ pub fn judge<'a>(request: &'a Request<'a>, world: &World<'a>, facts: &Facts) -> 
             pod::of_lists(&answers, &pod, &base, Some(old), chooses)
         }
         Part::Connection(check) => single::of_pod(&answers, *check),
+        Part::Names(names) => single::of_names(&answers, &base, names),
         Part::Named(check) => single::of_object(&answers, *check),
         Part::PodSpec(spec, old) => {
             let pod = Pod::of(&answers.case, spec);

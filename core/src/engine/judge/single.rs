@@ -12,7 +12,7 @@ use crate::{
         verdict::{Finding, Outcome},
     },
     object::{Listed, Named, PodSpec, Says, TokenSecret, at},
-    reference::{Check, Path, Reference, Resource, Target, Text},
+    reference::{Account, Check, Path, Reference, Resource, Target, Text},
 };
 
 /// The user that the scheduler of Kubernetes is (`plugin/pkg/auth/authorizer/rbac/bootstrappolicy`).
@@ -170,6 +170,33 @@ pub(super) fn bound<'a: 'f, 'f>(
         }
         answers.finding(itself, reference)
     })
+}
+
+/// The findings about the accounts of which a certificate at `base` would bear the names.
+pub(super) fn of_names<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    base: &Cow<'a, str>,
+    names: &[String],
+) -> Vec<Finding<'a>> {
+    let case = &answers.case;
+    let check = Check::Accounts;
+    if case.is_off(check) {
+        return Vec::new();
+    }
+    let accounts = names.iter().filter_map(|user| Account::of_user(user));
+    let of = |account: Account<'_>| {
+        let reference = Reference {
+            check,
+            path: Path::new(base.clone(), ""),
+            target: Target::Object {
+                resource: Resource::SERVICE_ACCOUNTS,
+                name: account.name.to_owned().into(),
+            },
+            namespace: Some(account.namespace.to_owned().into()),
+        };
+        asked(answers, |itself| answers.finding(itself, reference))
+    };
+    accounts.flat_map(of).collect()
 }
 
 /// The finding about a Secret that holds a token of the account which is named at `base`. Kubernetes itself fills it.

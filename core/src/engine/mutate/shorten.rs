@@ -65,6 +65,7 @@ pub(super) fn shortened(
         | Content::Binding(_)
         | Content::Connection(_)
         | Content::Named(_)
+        | Content::SigningRequest
         | Content::TokenSecret => Ok(Vec::new()),
         Content::TokenRequest(route) => {
             let token = at::<TokenRequest<'_>>(object, &route.keys)?;
