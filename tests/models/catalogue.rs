@@ -1538,10 +1538,6 @@ impl Seer<'_> {
                 "nodeName",
                 "ClassName",
                 "schedulerName",
-                "ecret",
-                "onfigMap",
-                "nodeSelector",
-                "ffinity",
                 "copy",
                 "move",
                 "\\",
@@ -1550,7 +1546,25 @@ impl Seer<'_> {
                 "{{",
                 "<<",
             ];
-            if !words.iter().any(spelled) {
+            // Of a check that is off nobody looks for the words.
+            let words_of = [
+                (
+                    "secrets",
+                    &["secret", "PublishSecretRef", "imagePullSecrets"][..],
+                ),
+                ("configMaps", &["configMap"]),
+                (
+                    "nodeLabels",
+                    &["nodeSelector", "matchExpressions", "matchFields"],
+                ),
+            ];
+            let asked = words_of
+                .iter()
+                .filter(|(check, _)| self.rules.mode(check) != "off");
+            let mut words = words
+                .iter()
+                .chain(asked.flat_map(|(_, words)| words.iter()));
+            if !words.any(spelled) {
                 return;
             }
         }
