@@ -106,7 +106,7 @@ fn common_name<'d>(
             let text = str::from_utf8(value.value()).map_err(|_| bad())?;
             Ok(Some(text.to_owned()))
         }
-        Tag::BmpString => {
+        Tag::BmpString if value.value().len().is_multiple_of(2) => {
             let pairs = value.value().chunks(2);
             let units: Vec<u16> = pairs
                 .map(|pair| {
@@ -126,4 +126,89 @@ fn skip<'d>(reader: &mut impl Reader<'d>) -> der::Result<()> {
         let _: AnyRef<'d> = reader.decode()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// For `/O=team/CN=system:serviceaccount:team-a:deployer`, made by openssl.
+    const REQUEST: &str = "\
+MIH5MIGhAgEAMD8xDTALBgNVBAoMBHRlYW0xLjAsBgNVBAMMJXN5c3RlbTpzZXJ2aWNlYWNjb3VudDp0ZWFtLWE6ZGVwbG95ZXIw\
+WTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATTDaKMSrF8O6M6cXg4pfk/8SXEY+jbsFSHicLuKLPqxgu+FNNL4fRW68EKrKxx0z9H\
+ZHdfXtWmlUzpcc7uo6ASoAAwCgYIKoZIzj0EAwIDRwAwRAIgdtSKGDV7SwMR4sPGyMG+cUH5r33xsQObl8zh65JXThcCIACZAAyK\
+aGyzJ6DJYvjXD2691hNAsBt9awkgVmbWWg69\
+";
+    const NAME: &str = "system:serviceaccount:team-a:deployer";
+
+    /// A request of which nothing but the subject is there: sets of attributes, each an identifier, a tag and a value.
+    fn request(sets: &[&[(&str, Tag, &[u8])]]) -> Vec<u8> {
+        let of = |tag: u8, content: Vec<u8>| {
+            let length = u8::try_from(content.len()).unwrap();
+            // Lengths of more than 127 take a byte that says so.
+            let head = if length < 128 {
+                vec![tag, length]
+            } else {
+                vec![tag, 0x81, length]
+            };
+            [head, content].concat()
+        };
+        let attribute = |(id, tag, value): &(&str, Tag, &[u8])| {
+            let id = ObjectIdentifier::new(id).unwrap().as_bytes().to_vec();
+            of(
+                0x30,
+                [of(0x06, id), of(tag.octet(), value.to_vec())].concat(),
+            )
+        };
+        let set = |set: &&[(&str, Tag, &[u8])]| of(0x31, set.iter().flat_map(attribute).collect());
+        let subject = of(0x30, sets.iter().flat_map(set).collect());
+        let info = of(0x30, [of(0x02, vec![0]), subject].concat());
+        of(0x30, info)
+    }
+
+    #[test]
+    fn every_common_name_is_read_however_it_is_written() {
+        let made = STANDARD.decode(REQUEST).unwrap();
+        assert_eq!(common_names(&made).unwrap(), [NAME]);
+        let wide: Vec<u8> = NAME.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let name = ("2.5.4.3", Tag::Utf8String, NAME.as_bytes());
+        let jane = ("2.5.4.3", Tag::PrintableString, &b"jane"[..]);
+        let team = ("2.5.4.10", Tag::Utf8String, &b"team"[..]);
+        for (sets, names) in [
+            (&[][..], &[][..]),
+            (&[&[team][..]], &[]),
+            (&[&[team], &[name]], &[NAME]),
+            (&[&[jane, name]], &["jane", NAME]),
+            (&[&[("2.5.4.3", Tag::BmpString, &wide)]], &[NAME]),
+            (&[&[("2.5.4.3", Tag::Ia5String, NAME.as_bytes())]], &[NAME]),
+            (
+                &[&[("2.5.4.3", Tag::TeletexString, NAME.as_bytes())]],
+                &[NAME],
+            ),
+        ] {
+            assert_eq!(common_names(&request(sets)).unwrap(), names);
+        }
+        for sets in [
+            &[&[("2.5.4.3", Tag::Integer, &b"1"[..])][..]][..],
+            &[&[("2.5.4.3", Tag::Utf8String, b"\xff")]],
+            &[&[("2.5.4.3", Tag::BmpString, b"\xd8\x00")]],
+            &[&[("2.5.4.3", Tag::BmpString, b"\0a\0")]],
+        ] {
+            assert!(common_names(&request(sets)).is_err());
+        }
+    }
+
+    /// A bit that turns over may change the name; what is left is a name, or an error.
+    #[test]
+    fn a_damaged_request_is_read_or_an_error() {
+        let made = STANDARD.decode(REQUEST).unwrap();
+        for end in 0..made.len() {
+            assert!(common_names(&made[..end]).is_err(), "{end}");
+        }
+        for bit in 0..made.len() * 8 {
+            let mut damaged = made.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            let _ = common_names(&damaged);
+        }
+    }
 }
