@@ -210,6 +210,7 @@ serviceaccounts: Values of a profile may come from annotations of the pod's serv
 pods: The account of a pod that somebody connects to. Read one by one, while the checks connections or proxies are on.
 events: A pod that should get a profile and does not (its account is missing, or lacks an annotation) is told of where its
   owner looks: a warning is seen by nobody if a controller made the pod.
+controllerrevisions: What a StatefulSet said before, of which its controller still makes pods. Read where it now says something else.
 all others: The owner of an object that a controller made: does it live, and what does its template say?
 ";
 
@@ -272,6 +273,15 @@ fn owners(catalogue: &Catalogue, is_meant: impl Fn(&Making) -> bool) -> Vec<Poli
     for owner in rows.filter_map(|row| catalogue.find(&row.of.group, &row.of.kind)) {
         let resources = by_group.entry(&owner.group).or_default();
         resources.insert(&owner.resource);
+    }
+    // What an owner said before.
+    let has_revisions = catalogue
+        .rows()
+        .any(|row| is_meant(row) && row.revision.is_some());
+    let revision = catalogue.find("apps", "ControllerRevision");
+    if let Some(revision) = revision.filter(|_| has_revisions) {
+        let resources = by_group.entry(&revision.group).or_default();
+        resources.insert(&revision.resource);
     }
     let rule = |(group, resources): (&str, BTreeSet<&str>)| {
         let resources: Vec<&str> = resources.into_iter().collect();

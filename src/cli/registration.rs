@@ -48,7 +48,7 @@ struct Entry {
 }
 
 /// All of them, in the order in which they are written. An entry without a kind whose checks are on is left out.
-const ENTRIES: [Entry; 7] = [
+const ENTRIES: [Entry; 9] = [
     Entry {
         name: "validate.usher.dev",
         about: "",
@@ -95,6 +95,26 @@ validate-secrets.usher.dev: Whoever may write a Secret of this type has a token 
 ",
         condition: Some(HOLDS_A_TOKEN),
         takes: |content| matches!(content, Content::TokenSecret),
+        custom: false,
+    },
+    Entry {
+        name: "validate-revisions.usher.dev",
+        about: "\
+validate-revisions.usher.dev: What a StatefulSet said before is what some of its pods say. Usher lets pass what the controllers
+  write and take away that keep revisions, and a namespace must come to its end while Usher is down.
+",
+        condition: Some(NOT_A_KEEPER),
+        takes: |content| matches!(content, Content::Revision(_)),
+        custom: false,
+    },
+    Entry {
+        name: "validate-namespaces.usher.dev",
+        about: "\
+validate-namespaces.usher.dev: Annotations of a namespace give its pods tolerations, and limit theirs (admission plugin
+  PodTolerationRestriction). Only namespaces that bear one are sent. namespaceSelector looks at the namespace itself.
+",
+        condition: Some(WITH_TOLERATIONS),
+        takes: |content| matches!(content, Content::NamespaceTolerations),
         custom: false,
     },
     Entry {
@@ -158,6 +178,23 @@ const NOT_THE_SCHEDULER: Condition = (
 const HOLDS_A_TOKEN: Condition = (
     "holds-a-token",
     "has(object.type) && object.type == 'kubernetes.io/service-account-token'",
+);
+
+/// A controller that keeps revisions is not asked about them.
+const NOT_A_KEEPER: Condition = (
+    "not-a-keeper",
+    "!(request.userInfo.username in ['system:serviceaccount:kube-system:statefulset-controller', \
+     'system:serviceaccount:kube-system:daemon-set-controller', \
+     'system:serviceaccount:kube-system:generic-garbage-collector', \
+     'system:serviceaccount:kube-system:namespace-controller'])",
+);
+
+/// A namespace without these annotations gives nothing.
+const WITH_TOLERATIONS: Condition = (
+    "with-tolerations",
+    "has(object.metadata.annotations) && \
+     ('scheduler.alpha.kubernetes.io/defaultTolerations' in object.metadata.annotations || \
+     'scheduler.alpha.kubernetes.io/tolerationsWhitelist' in object.metadata.annotations)",
 );
 
 /// A name, and what it says in CEL.

@@ -27,6 +27,7 @@ const WORDS: &[(&str, &[&str])] = &[
             "makes",
             "of",
             "pins",
+            "revision",
             "tolerations",
         ],
     ),
@@ -54,7 +55,11 @@ const WORDS: &[(&str, &[&str])] = &[
             "binding",
             "connection",
             "named",
+            "namespaceTolerations",
             "podSpec",
+            "revision",
+            "signingRequest",
+            "tokenSecret",
             "tokenRequest",
         ],
     ),
@@ -318,6 +323,8 @@ pub(crate) struct Entry {
     pub(crate) cluster: bool,
     /// Of a kind of Kubernetes itself: where the pod spec stands.
     pod_spec: Option<String>,
+    /// Of a kind of Kubernetes itself: what is looked into.
+    content: Value,
     /// Whether it is an object that is kept and can change: no connection, no request for a token.
     pub(crate) kept: bool,
     pub(crate) fields: Vec<Value>,
@@ -428,8 +435,12 @@ impl Book {
             for field in list(&kind["fields"]) {
                 self.field(field, &place);
             }
-            let content = &kind["content"];
-            if !content.is_null() && content != "tokenSecret" && content != "signingRequest" {
+            // A word alone is one that needs no more.
+            let content = &match &kind["content"] {
+                Value::String(word) => json!({ word: true }),
+                content => content.clone(),
+            };
+            if !content.is_null() {
                 self.words("content", content, &place);
             }
             let harmless = match &kind["harmless"] {
@@ -443,6 +454,7 @@ impl Book {
                 versions: texts(&kind["versions"]),
                 cluster: kind["scope"] == "Cluster",
                 pod_spec: content["podSpec"].as_str().map(str::to_owned),
+                content: content.clone(),
                 kept: content.is_null() || content["podSpec"].is_string(),
                 fields: list(&kind["fields"]).to_vec(),
                 governed: kind["governed"].as_str().map(str::to_owned),
@@ -540,6 +552,7 @@ impl Book {
                 if let Some(old) = asked.old {
                     let governed = entry.governed.as_deref().unwrap_or(path);
                     let same = match (at(asked.object, governed), at(old, governed)) {
+                        (Ok(None), Ok(None)) => true,
                         (Ok(Some(new)), Ok(Some(old))) if entry.free.is_empty() => new == old,
                         _ => !entry.free.is_empty() && entry.is_unchanged(asked.object, old),
                     };
@@ -1483,46 +1496,70 @@ impl Seer<'_> {
                     self.pod_spec(&format!("{path}.{route}"), &spec, true, &own);
                 }
             }
-            None if any.file == "core" => self.of_kubernetes(&kind, value, path, &own)?,
+            None if any.file == "core" => self.of_kubernetes(entry, value, path, &own)?,
             None => self.look(entry, value, &own, path, depth - 1),
         }
         Ok(())
     }
 
-    /// An object of Kubernetes without a pod spec, in another object: what it names.
+    /// An object of a kind of Kubernetes without a pod spec of its own, that somebody may apply.
     fn of_kubernetes(
         &mut self,
-        kind: &str,
+        entry: &Entry,
         value: &Value,
         path: &str,
         own: &str,
     ) -> Result<(), Lost> {
+        if let Some(route) = entry.content["binding"].as_str() {
+            let node = match at(value, route)? {
+                None => None,
+                Some(Value::String(name)) => Some(name.clone()),
+                Some(_) => return Err(Lost),
+            };
+            self.named("nodes", &format!("{path}.{route}"), "nodes", node, own);
+        }
+        if let Some(route) = entry.content["revision"].as_str() {
+            let only = |value: &Value, known: &[&str]| match value {
+                Value::Object(held) if held.keys().all(|key| known.contains(&&**key)) => Ok(()),
+                _ => Err(Lost),
+            };
+            let data = &value["data"];
+            only(data, &["spec"])?;
+            only(&data["spec"], &["template", "volumeClaimTemplates"])?;
+            let template = &data["spec"]["template"];
+            only(template, &["$patch", "metadata", "spec"])?;
+            if template["$patch"] != "replace" || template["spec"].is_null() {
+                return Err(Lost);
+            }
+            let spec = pod_spec(&template["spec"])?;
+            self.pod_spec(&format!("{path}.{route}"), &spec, true, own);
+        }
+        if entry.content["namespaceTolerations"] == true {
+            // None that is made by chance has such annotations.
+            let annotations = at(value, "metadata.annotations")?;
+            assert!(annotations.is_none_or(|held| !held.to_string().contains("olerations")));
+        }
         let annotations = match &value["metadata"]["annotations"] {
             Value::Null => Map::new(),
             Value::Object(held) => held.clone(),
-            _ => return Err(Lost),
+            _ if entry.content.is_object() => return Err(Lost),
+            _ => Map::new(),
         };
-        match kind {
-            "Binding" => {
-                let node = match at(value, "target.name")? {
-                    None => None,
-                    Some(Value::String(node)) => Some(node.clone()),
-                    Some(_) => return Err(Lost),
-                };
-                self.named("nodes", &format!("{path}.target.name"), "nodes", node, own);
+        if entry.content["tokenSecret"] == true {
+            match &value["type"] {
+                Value::String(sort) if sort == "kubernetes.io/service-account-token" => {
+                    let key = "kubernetes.io/service-account.name";
+                    let account = match annotations.get(key) {
+                        None => String::new(),
+                        Some(Value::String(account)) => account.clone(),
+                        Some(_) => return Err(Lost),
+                    };
+                    let path = format!("{path}.metadata.annotations[\"{key}\"]");
+                    self.named("tokenSecrets", &path, "serviceaccounts", Some(account), own);
+                }
+                Value::Null | Value::String(_) => {}
+                _ => return Err(Lost),
             }
-            "Secret" if value["type"] == "kubernetes.io/service-account-token" => {
-                let key = "kubernetes.io/service-account.name";
-                let account = match annotations.get(key) {
-                    None => String::new(),
-                    Some(Value::String(account)) => account.clone(),
-                    Some(_) => return Err(Lost),
-                };
-                let path = format!("{path}.metadata.annotations[\"{key}\"]");
-                self.named("tokenSecrets", &path, "serviceaccounts", Some(account), own);
-            }
-            "Secret" if !value["type"].is_null() && !value["type"].is_string() => return Err(Lost),
-            _ => {}
         }
         Ok(())
     }

@@ -54,6 +54,9 @@ pub struct Making {
     pub makes: GroupKind,
     /// What it carries out: what the owner names was asked of its author.
     pub of: GroupKind,
+    /// The label of what it makes that names the ControllerRevision of which it is made.
+    #[serde(default)]
+    pub revision: Option<Box<str>>,
     /// Names of the tolerations that it adds by itself.
     #[serde(default)]
     pub tolerations: Vec<Box<str>>,

@@ -9,7 +9,10 @@ use super::{
     field::Field,
 };
 use crate::{
-    object::{BadObject, FieldPath, PodSpec, ServiceAccount, Step, TokenRequest, TokenSecret, at},
+    object::{
+        BadObject, FieldPath, NAMESPACE_TOLERATIONS, PodSpec, ServiceAccount, Step, TokenRequest,
+        TokenSecret, at, revised,
+    },
     reference::{Check, Pattern, Text},
 };
 
@@ -158,6 +161,17 @@ fn governed(narrowed: Option<&Route>, content: &Content, free: &[FieldPath]) -> 
         (Some(route), _) | (None, Content::PodSpec(route) | Content::TokenRequest(route)) => {
             vec![route.keys.clone()]
         }
+        // Whose it is, or will be, counts too: a set takes in what bears its labels and belongs to nobody.
+        (None, Content::Revision(_)) => [
+            &["data"][..],
+            &["metadata", "labels"],
+            &["metadata", "ownerReferences"],
+        ]
+        .map(|keys| keys.iter().copied().map(Box::from).collect())
+        .into(),
+        (None, Content::NamespaceTolerations) => {
+            vec![vec!["metadata".into(), "annotations".into()]]
+        }
         // Of three of them nothing can change; the others say themselves what has changed.
         (
             None,
@@ -200,8 +214,12 @@ pub enum Content {
     SigningRequest,
     /// The object of this name itself: somebody connects to it, and this check asks about it.
     Named(Check),
+    /// Of a namespace: the annotations that say which taints its pods tolerate.
+    NamespaceTolerations,
     /// A pod spec.
     PodSpec(Route),
+    /// The pod spec that a ControllerRevision keeps.
+    Revision(Route),
     /// What a TokenRequest asks for.
     TokenRequest(Route),
     /// The account whose token Kubernetes fills in.
@@ -224,7 +242,16 @@ impl Content {
                 .map(|field| (field.path.text().to_owned(), field.to_string()))
                 .collect(),
             Self::Named(_) => one("metadata.name", "the object of this name"),
-            Self::PodSpec(route) => one(&route.dotted, "a pod spec"),
+            Self::NamespaceTolerations => NAMESPACE_TOLERATIONS
+                .iter()
+                .map(|key| {
+                    (
+                        format!("metadata.annotations[\"{key}\"]"),
+                        "tolerations".to_owned(),
+                    )
+                })
+                .collect(),
+            Self::PodSpec(route) | Self::Revision(route) => one(&route.dotted, "a pod spec"),
             Self::TokenRequest(route) => one(&route.dotted, "a token"),
             Self::SigningRequest => one(
                 "spec.request",
@@ -247,8 +274,9 @@ impl Content {
                 Some(vec![*check, Check::Secrets, Check::ConfigMaps])
             }
             Self::Connection(check) | Self::Named(check) => Some(vec![*check]),
+            Self::NamespaceTolerations => Some(vec![Check::Tolerations]),
             Self::TokenSecret => Some(vec![Check::TokenSecrets]),
-            Self::Fields(_) | Self::PodSpec(_) | Self::TokenRequest(_) => None,
+            Self::Fields(_) | Self::PodSpec(_) | Self::Revision(_) | Self::TokenRequest(_) => None,
         }
     }
 
@@ -303,11 +331,13 @@ impl Kind {
             Content::TokenRequest(route) => at::<TokenRequest<'_>>(object, &route.keys).err(),
             Content::Binding(route) => at::<Text<'_>>(object, &route.keys).err(),
             Content::Account(_) => ServiceAccount::of(object).err(),
+            Content::Revision(route) => revised(object, &route.keys).err(),
             Content::TokenSecret => TokenSecret::of(object).err(),
-            // What is written in the request is read when somebody asks for it.
+            // What is written in the last two is read when somebody asks for it.
             Content::Connection(_)
             | Content::Fields(_)
             | Content::Named(_)
+            | Content::NamespaceTolerations
             | Content::SigningRequest => None,
         }
     }

@@ -108,7 +108,7 @@ mod tests {
         let (pods, others): (Vec<_>, Vec<_>) = catalogue
             .kinds()
             .partition(|kind| kind.pod_spec().is_some());
-        assert_eq!((pods.len(), others.len()), (9, 10));
+        assert_eq!((pods.len(), others.len()), (9, 12));
         let token = catalogue
             .find("authentication.k8s.io", "TokenRequest")
             .unwrap();

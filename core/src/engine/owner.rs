@@ -15,7 +15,8 @@ use super::{
 use crate::{
     catalogue::{Content, Kind, Making},
     object::{
-        BadObject, Listed, Metadata, Named, Owner, PodField, PodSpec, Says, Volume, at, credentials,
+        BadObject, Listed, Metadata, Named, Owner, PodField, PodSpec, Says, Volume, at,
+        credentials, revised, text,
     },
     reference::{Check, Reference, Resource, Target, Text, Toleration},
     sight::{Sighting, sightings},
@@ -31,6 +32,8 @@ pub(super) enum Maker<'f> {
         owner: String,
         controller: &'f Making,
         said: Said<'f>,
+        /// The revision of the owner that it was made of, if it says so.
+        revision: Option<Revision<'f>>,
     },
     /// A person, or somebody who only looks like a controller; the text says why.
     Nobody(Option<String>),
@@ -43,6 +46,14 @@ pub(super) enum Maker<'f> {
 pub(super) struct Said<'f> {
     templates: Vec<Template<'f>>,
     references: Vec<Reference<'f>>,
+}
+
+/// What an owner said when its controller noted it down, which may be something else than what it says now.
+pub(super) struct Revision<'f> {
+    at: ObjectRef,
+    kind: &'f Kind,
+    /// Whose it must be.
+    owner: Owner<'f>,
 }
 
 /// A pod spec of an owner.
@@ -143,6 +154,7 @@ impl<'f> Maker<'f> {
                 owner: who,
                 controller,
                 said,
+                revision: Revision::of(case, controller, owner),
             }),
             Ok(None) => stranger(&format!("{who} has no pod template")),
             Err(bad) => unread(who, &bad),
@@ -157,14 +169,15 @@ impl<'f> Maker<'f> {
         reference: &Reference<'_>,
         seconds: Option<i64>,
     ) -> Known<CarriedOut> {
-        let (owner, controller, said) = match self {
+        let (owner, controller, said, revision) = match self {
             Self::Nobody(note) => return Ok(CarriedOut::No(note.clone())),
             Self::Unknown(unknown) => return Ok(CarriedOut::Unknown(unknown.clone())),
             Self::Controller {
                 owner,
                 controller,
                 said,
-            } => (owner, controller, said),
+                revision,
+            } => (owner, controller, said, revision),
         };
         let mut same = match &reference.target {
             Target::Taints(toleration) if case.is_pod() => added(pod, controller, toleration),
@@ -178,10 +191,66 @@ impl<'f> Maker<'f> {
         for template in &said.templates {
             same = same || template.says(case, pod, reference, seconds)?;
         }
-        Ok(if same {
-            CarriedOut::Yes(owner.clone())
-        } else {
-            CarriedOut::No(Some(format!("{owner} does not say so")))
+        if same {
+            return Ok(CarriedOut::Yes(owner.clone()));
+        }
+        let says_not = format!("{owner} does not say so");
+        let Some(revision) = revision else {
+            return Ok(CarriedOut::No(Some(says_not)));
+        };
+        let who = format!("{} {}", revision.at.kind, revision.at.name);
+        let nor = |why: &str| CarriedOut::No(Some(format!("{says_not}, and {who} {why}")));
+        Ok(match revision.template(case)? {
+            Ok(Some(template)) if template.says(case, pod, reference, seconds)? => {
+                CarriedOut::Yes(format!("{owner}, as {who} says"))
+            }
+            Ok(Some(_)) => nor("neither"),
+            Ok(None) => nor("is none of its own"),
+            Err(Unread::Absent) => nor("was not found"),
+            Err(why) => CarriedOut::Unknown(Unknown::Owner(who, why)),
+        })
+    }
+}
+
+impl<'f> Revision<'f> {
+    /// The revision that the object of the request names, if such a controller makes objects of revisions.
+    fn of<'a: 'f>(case: &Case<'a, 'f>, controller: &Making, owner: &Owner<'f>) -> Option<Self> {
+        let label = controller.revision.as_deref()?;
+        let metadata = Metadata::of(case.request.object?).ok()??;
+        let labels = metadata.labels().ok()??;
+        let kind = case.world.catalogue.find("apps", "ControllerRevision")?;
+        Some(Self {
+            at: ObjectRef {
+                api_version: kind.api_version(),
+                kind: kind.kind.to_string(),
+                resource: kind.resource.to_string(),
+                namespace: Some(case.request.namespace.to_string()),
+                name: text(labels.get(label)?)?.to_string(),
+            },
+            kind,
+            owner: owner.clone(),
+        })
+    }
+
+    /// What it says; none if it is another owner's. Who writes one is asked about what it says, but for the controller, which
+    /// notes down what the author of the owner was asked about.
+    fn template<'c>(&self, case: &Case<'_, 'c>) -> Known<Result<Option<Template<'c>>, Unread>> {
+        let found = match case.object(&self.at)? {
+            Looked::There(found) => found,
+            Looked::Absent => return Ok(Err(Unread::Absent)),
+            Looked::Failed(error) => return Ok(Err(Unread::Failed(error.clone()))),
+        };
+        let (Content::Revision(route), Ok(owners)) = (&self.kind.content, controllers(found))
+        else {
+            return Ok(Ok(None));
+        };
+        if owners != std::slice::from_ref(&self.owner) {
+            return Ok(Ok(None));
+        }
+        let namespace = case.request.namespace.to_string().into();
+        Ok(match revised(found, &route.keys) {
+            Ok(spec) => Ok(Some(Template::new(Box::new(spec), true, namespace))),
+            Err(bad) => Err(Unread::Bad(bad.to_string())),
         })
     }
 }
@@ -210,6 +279,8 @@ impl<'f> Said<'f> {
             | Content::Binding(_)
             | Content::Connection(_)
             | Content::Named(_)
+            | Content::NamespaceTolerations
+            | Content::Revision(_)
             | Content::TokenRequest(_)
             | Content::SigningRequest
             | Content::TokenSecret => return Ok(None),
@@ -369,10 +440,8 @@ fn acts(world: &World<'_>, request: &Request<'_>, controller: &Making) -> bool {
     };
     match &controller.controller {
         None => {
-            let shared = world.policy.controller_manager.as_deref();
-            let named = shared.is_some_and(|user| *user == *request.requester.username)
-                || is("kube-system", &controller.account);
-            named && request.operation == Operation::Create
+            request.operation == Operation::Create
+                && is_of_kubernetes(world, request, &controller.account)
         }
         Some(name) => {
             world.policy.controllers.contains_key(&**name)
@@ -381,6 +450,17 @@ fn acts(world: &World<'_>, request: &Request<'_>, controller: &Making) -> bool {
                     .is_some_and(|known| is(&known.namespace, &known.service_account))
         }
     }
+}
+
+/// Whether the requester is the controller of Kubernetes that has this account in kube-system, or the one user that all of them
+/// share.
+pub(super) fn is_of_kubernetes(world: &World<'_>, request: &Request<'_>, account: &str) -> bool {
+    let shared = world.policy.controller_manager.as_deref();
+    shared.is_some_and(|user| *user == *request.requester.username)
+        || request
+            .requester
+            .account()
+            .is_some_and(|known| *known.namespace == *"kube-system" && *known.name == *account)
 }
 
 /// Whether Kubernetes itself adds this toleration to a pod of such an owner

@@ -78,9 +78,12 @@ impl Operation<'_> {
             Content::Binding(_) | Content::TokenRequest(_) => &[Operation::Create],
             Content::Account(_)
             | Content::Fields(_)
+            | Content::NamespaceTolerations
             | Content::PodSpec(_)
             | Content::SigningRequest
             | Content::TokenSecret => &[Operation::Create, Operation::Update],
+            // Without it, its set runs another.
+            Content::Revision(_) => &[Operation::Create, Operation::Update, Operation::Delete],
         }
     }
 

@@ -14,6 +14,7 @@ pub(super) fn as_before(kind: &Kind, new: &RawValue, old: &RawValue) -> bool {
         let read = |object| at::<&RawValue>(object, &part.keys);
         match (read(new), read(old)) {
             (Ok(Some(new)), Ok(Some(old))) if new.get() == old.get() => true,
+            (Ok(None), Ok(None)) => true,
             _ if kind.is_exact() => false,
             (Ok(new), Ok(old)) => alike(new, old, &part.free),
             _ => false,

@@ -28,6 +28,10 @@ pub struct Verdict<'a> {
 /// Why there was nothing to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Passed {
+    /// The revision is none that a controller of Kubernetes keeps.
+    ForeignRevision,
+    /// A controller of Kubernetes keeps its revisions.
+    Keeper,
     /// The catalogue has no entry for the kind.
     Kind,
     /// A kubelet asks for a token for one of its pods.
@@ -254,6 +258,8 @@ fn target_name<'t>(target: &'t Target<'_>) -> Cow<'t, str> {
 impl fmt::Display for Passed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::ForeignRevision => "the revision is none of a StatefulSet or DaemonSet",
+            Self::Keeper => "a controller of Kubernetes keeps its revisions",
             Self::Kind => "the kind names nothing that is asked about",
             Self::Kubelet => "a kubelet asks for a token for one of its pods",
             Self::Namespace => "the namespace is excluded",

@@ -34,7 +34,7 @@ pub struct Metadata<'a> {
 }
 
 /// An owner, as an object names it (`OwnerReference`).
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Owner<'a> {
     /// Its group and version.

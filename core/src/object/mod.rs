@@ -7,9 +7,11 @@ mod account;
 mod field_path;
 mod listed;
 mod meta;
+mod namespace;
 mod pod;
 mod pointer;
 mod projection;
+mod revision;
 mod secret;
 mod seek;
 mod signing_request;
@@ -21,12 +23,14 @@ pub use account::ServiceAccount;
 pub use field_path::{BadPath, FieldPath, Lost, Memo, Place, Step};
 pub use listed::{Listed, Named, PATHS, PodPath, Says, decides, is_listed};
 pub use meta::{Metadata, Owner, Texts};
+pub use namespace::{NAMESPACE_TOLERATIONS, namespace_tolerations};
 pub(crate) use pod::account;
 pub use pod::{FIELDS, PodField, PodSpec, TOLERATIONS, is_containers};
 pub(crate) use pointer::pointer;
 pub use projection::{
     Credential, PodCertificateSource, Projected, Source, TokenSource, Volume, credentials,
 };
+pub use revision::revised;
 pub use secret::TokenSecret;
 pub use seek::{BadObject, at, fields, parse};
 pub use signing_request::{BadSigningRequest, is_approved, user_names};

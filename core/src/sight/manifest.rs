@@ -5,8 +5,10 @@ use serde_json::value::RawValue;
 use super::{Sighting, look::Looker};
 use crate::{
     catalogue::Content,
-    object::{PodSpec, ServiceAccount, TokenSecret, at, key, parse},
-    reference::{Check, Path, Pattern, Resource, Text},
+    object::{
+        PodSpec, ServiceAccount, TokenSecret, at, key, namespace_tolerations, parse, revised,
+    },
+    reference::{Check, Path, Pattern, Reference, Resource, Target, Text},
 };
 
 impl<'o> Looker<'_, 'o> {
@@ -67,16 +69,45 @@ impl<'o> Looker<'_, 'o> {
             return self.push(lost("its version is not known"));
         };
         match &entry.content {
-            Content::PodSpec(route) => match at::<PodSpec<'o>>(value, &route.keys) {
-                Ok(Some(spec)) => self.push(Sighting::PodSpec {
-                    base: format!("{path}.{}", route.dotted),
-                    spec: Box::new(spec),
-                    account: true,
-                    namespace: own,
-                }),
-                Ok(None) => {}
+            Content::PodSpec(route) | Content::Revision(route) => {
+                let read = match &entry.content {
+                    Content::Revision(_) => revised(value, &route.keys).map(Some),
+                    _ => at::<PodSpec<'o>>(value, &route.keys),
+                };
+                match read {
+                    Ok(Some(spec)) => self.push(Sighting::PodSpec {
+                        base: format!("{path}.{}", route.dotted),
+                        spec: Box::new(spec),
+                        account: true,
+                        namespace: own,
+                    }),
+                    Ok(None) => {}
+                    Err(bad) => self.push(lost(&bad.to_string())),
+                }
+            }
+            Content::NamespaceTolerations => match namespace_tolerations(value, None) {
+                Ok(said) => {
+                    let name = at::<Text<'o>>(value, &["metadata".into(), "name".into()]);
+                    for (key, said) in said {
+                        let path = format!("{path}.metadata.annotations[\"{key}\"]");
+                        let (Ok(said), Ok(name)) = (said, &name) else {
+                            let why = "it cannot be read".to_owned();
+                            self.push(Sighting::Lost(Path::new(path, ""), why));
+                            continue;
+                        };
+                        for (index, toleration) in said.into_iter().enumerate() {
+                            self.push(Sighting::Reference(Reference {
+                                check: Check::Tolerations,
+                                path: Path::new(format!("{path}[{index}]"), ""),
+                                target: Target::Taints(toleration),
+                                namespace: name.clone(),
+                            }));
+                        }
+                    }
+                }
                 Err(bad) => self.push(lost(&bad.to_string())),
             },
+
             Content::Fields(fields) => {
                 let outer = std::mem::replace(&mut self.own, own);
                 self.look(fields, value, path, depth - 1);

@@ -169,15 +169,21 @@ fn registrations_fail_closed_and_cannot_be_left_by_labels() {
             "validate-bindings.usher.dev",
             "validate-accounts.usher.dev",
             "validate-secrets.usher.dev",
+            "validate-revisions.usher.dev",
+            "validate-namespaces.usher.dev",
             "validate-connections.usher.dev",
         ]
     );
-    // Somebody is left out only for tokens, kubelets, and for bindings, the scheduler; something only of Secrets.
+    // Somebody is left out only for tokens, kubelets, for bindings, the scheduler, and for revisions, those who keep them;
+    // something only of Secrets and namespaces.
     let conditions = validating
         .iter()
         .map(|webhook| webhook.get("matchConditions"));
     let is_there: Vec<_> = conditions.map(|held| held.is_some()).collect();
-    assert_eq!(is_there, [false, true, true, false, true, false]);
+    assert_eq!(
+        is_there,
+        [false, true, true, false, true, true, true, false]
+    );
     assert!(mutating[0].get("matchConditions").is_none());
     assert_eq!(
         validating[1]["matchConditions"],

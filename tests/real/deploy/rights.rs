@@ -57,6 +57,7 @@ fn the_account_has_the_rights_that_usher_needs_and_no_others() {
         "apps/replicasets",
         "apps/statefulsets",
         "apps/daemonsets",
+        "apps/controllerrevisions",
         "batch/jobs",
         "batch/cronjobs",
     ];

@@ -6,7 +6,9 @@ mod binding;
 mod certificates;
 mod connections;
 mod impersonation;
+mod namespaces;
 mod pod_fields;
+mod revisions;
 mod secrets;
 
 use crate::real::{

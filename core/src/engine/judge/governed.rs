@@ -4,10 +4,12 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use super::namespace::Annotation;
 use crate::{
     catalogue::{Content, Field, Kind, Route},
     engine::{
         bounds::GROUPS,
+        owner::is_of_kubernetes,
         request::{Operation, Request},
         unchanged::as_before,
         verdict::Passed,
@@ -15,8 +17,8 @@ use crate::{
     },
     inject::Profile,
     object::{
-        BadObject, PodSpec, ServiceAccount, TokenRequest, TokenSecret, at, is_approved, parse,
-        user_names,
+        BadObject, Metadata, Owner, PodSpec, ServiceAccount, TokenRequest, TokenSecret, at,
+        is_approved, namespace_tolerations, parse, revised, user_names,
     },
     reference::{Account, Check, Mode, Pattern, Text},
 };
@@ -57,6 +59,8 @@ pub(super) enum Part<'a> {
     Names(Vec<String>),
     /// The object of the request's name: this check asks about it.
     Named(Check),
+    /// Annotations of a namespace that are new or say something else.
+    Namespace(Vec<Annotation>),
     /// A pod spec, and what it was before an update.
     PodSpec(PodSpec<'a>, Option<Box<PodSpec<'a>>>),
     /// What a TokenRequest asks for.
@@ -81,7 +85,11 @@ pub(super) fn governed<'a>(
     }
     let (kind, is_known) = entry(request, world)?;
     is_whole(request)?;
-    let object = request.object.ok_or_else(|| missing("object"))?;
+    let object = if request.operation == Operation::Delete {
+        request.old.ok_or_else(|| missing("oldObject"))?
+    } else {
+        request.object.ok_or_else(|| missing("object"))?
+    };
     if !is_known {
         return Ok(Governed {
             kind,
@@ -119,6 +127,16 @@ pub(super) fn governed<'a>(
         }
         Content::SigningRequest => ("spec.request", signing_request(request, object)?),
         Content::TokenSecret => (TokenSecret::PATH, token_secret(request, object)?),
+        Content::NamespaceTolerations => {
+            let old = before(request, kind, object)?;
+            ("", Part::Namespace(namespace_tolerations(object, old)?))
+        }
+        Content::Revision(route) => {
+            is_kept(request, world, object)?;
+            before(request, kind, object)?;
+            let spec = revised(object, &route.keys)?;
+            (&*route.dotted, Part::PodSpec(spec, None))
+        }
         Content::Fields(fields) => {
             before(request, kind, object)?;
             ("", Part::Fields(fields, object))
@@ -319,6 +337,35 @@ fn choice<'a>(
         }
         _ => Err(Stop::Passed(Passed::Unchanged)),
     }
+}
+
+/// The controllers of Kubernetes that write revisions: what they write was asked of the author of a StatefulSet or DaemonSet
+/// (`pkg/controller/history`), or they only take away what nobody needs.
+const KEEPERS: [&str; 4] = [
+    "statefulset-controller",
+    "daemon-set-controller",
+    "generic-garbage-collector",
+    "namespace-controller",
+];
+
+/// Stops where a revision is written by a controller that keeps revisions, or is none that such a controller would use: those
+/// of other kinds that belong to an object of their own. The controller looks at the kind, the name and the uid of the owner,
+/// not at its group (`ControllerRevisionControllerIndexKey`), and takes in what belongs to nobody.
+fn is_kept(request: &Request<'_>, world: &World<'_>, object: &RawValue) -> Result<(), Stop> {
+    if KEEPERS
+        .into_iter()
+        .any(|account| is_of_kubernetes(world, request, account))
+    {
+        return Err(Stop::Passed(Passed::Keeper));
+    }
+    for held in [Some(object), request.old].into_iter().flatten() {
+        let owners = Metadata::of(held)?.unwrap_or_default().controllers()?;
+        let foreign = |owner: &Owner<'_>| !matches!(&*owner.kind, "StatefulSet" | "DaemonSet");
+        if owners.is_empty() || !owners.iter().all(foreign) {
+            return Ok(());
+        }
+    }
+    Err(Stop::Passed(Passed::ForeignRevision))
 }
 
 /// A TokenRequest is only ever created. That of a kubelet is judged by the API server, which knows the pods of the node

@@ -2,6 +2,7 @@
 
 mod custom;
 mod governed;
+mod namespace;
 mod pod;
 mod single;
 mod tokens;
@@ -66,6 +67,7 @@ pub fn judge<'a>(request: &'a Request<'a>, world: &World<'a>, facts: &Facts) -> 
         Part::Connection(check) => single::of_pod(&answers, *check),
         Part::Names(names) => single::of_names(&answers, &base, names),
         Part::Named(check) => single::of_object(&answers, *check),
+        Part::Namespace(annotations) => namespace::annotated(&answers, annotations),
         Part::PodSpec(spec, old) => {
             let pod = Pod::of(&answers.case, spec);
             pod::findings(&answers, &pod, &base, old.as_deref())

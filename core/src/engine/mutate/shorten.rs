@@ -65,6 +65,8 @@ pub(super) fn shortened(
         | Content::Binding(_)
         | Content::Connection(_)
         | Content::Named(_)
+        | Content::NamespaceTolerations
+        | Content::Revision(_)
         | Content::SigningRequest
         | Content::TokenSecret => Ok(Vec::new()),
         Content::TokenRequest(route) => {

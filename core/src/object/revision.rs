@@ -1,0 +1,177 @@
+//! The pod template that a `ControllerRevision` keeps.
+
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use serde::de::Error as _;
+use serde_json::{Value, value::RawValue};
+
+use super::{
+    pod::PodSpec,
+    seek::{BadObject, at, fields, parse},
+};
+
+/// The pod spec at `keys` of a `ControllerRevision`, if that is all that the revision says.
+///
+/// Its `data` is a strategic merge patch, which the controller of a StatefulSet lays over the whole object and reads without
+/// regard to capital letters (`pkg/controller/statefulset/stateful_set_utils.go`, `ApplyRevision`). So only what that
+/// controller itself writes (`getPatch`) can be read: `spec.template`, which replaces the one that is there, and may be
+/// `spec.volumeClaimTemplates`. An error names anything else.
+pub fn revised<'a>(object: &'a RawValue, keys: &[Box<str>]) -> Result<PodSpec<'a>, BadObject> {
+    let bad = |what: String| BadObject::from(serde_json::Error::custom(what));
+    let part = |keys: &[Box<str>]| {
+        let found = at::<&RawValue>(object, keys)?;
+        found.ok_or_else(|| bad(format!("there is no {}", keys.join("."))))
+    };
+    let only = |keys: &[Box<str>], known: &[&str]| {
+        let held = fields(part(keys)?)?;
+        let mut unknown = held.keys().filter(|key| !known.contains(&&***key));
+        let unknown = unknown
+            .next()
+            .map(|key| format!("{}.{key}", keys.join(".")));
+        unknown.map_or(Ok(()), |path| {
+            Err(bad(format!("{path} is no part of a pod template")))
+        })
+    };
+    let template: [Box<str>; 3] = ["data".into(), "spec".into(), "template".into()];
+    let [root, spec, _] = &template;
+    only(std::slice::from_ref(root), &["spec"])?;
+    let parts = &["template", "volumeClaimTemplates"];
+    only(&[root.clone(), spec.clone()], parts)?;
+    let template = part(&template)?;
+    let mut written: Value = parse(template)?;
+    let directive = written
+        .as_object_mut()
+        .and_then(|held| held.remove("$patch"));
+    if directive.as_ref().and_then(Value::as_str) != Some("replace") {
+        let what = "data.spec.template has no \"$patch\": \"replace\", so that it says only a part";
+        return Err(bad(what.to_owned()));
+    }
+    let typed: PodTemplateSpec = serde_json::from_value(written.clone())?;
+    if let Some(path) = unknown(&written, &serde_json::to_value(typed)?) {
+        return Err(bad(format!(
+            "data.spec.template{path} is no field that is known"
+        )));
+    }
+    at(object, keys)?.ok_or_else(|| bad(format!("there is no {}", keys.join("."))))
+}
+
+/// The first field that is lost when an object is read by its type: it is written as no field of the type is.
+fn unknown(written: &Value, typed: &Value) -> Option<String> {
+    match (written, typed) {
+        (Value::Object(written), Value::Object(typed)) => {
+            let mut said = written.iter().filter(|(_, value)| !value.is_null());
+            said.find_map(|(key, value)| {
+                let below = typed.get(key).map(|typed| unknown(value, typed));
+                let path = below.unwrap_or_else(|| Some(String::new()))?;
+                Some(format!(".{key}{path}"))
+            })
+        }
+        (Value::Array(written), Value::Array(typed)) => {
+            let mut pairs = written.iter().zip(typed).enumerate();
+            pairs.find_map(|(index, (written, typed))| {
+                Some(format!("[{index}]{}", unknown(written, typed)?))
+            })
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(data: &str) -> Result<String, String> {
+        let object = RawValue::from_string(format!("{{\"data\":{data}}}")).unwrap();
+        let keys = ["data", "spec", "template", "spec"].map(Box::from);
+        let spec = revised(&object, &keys).map_err(|bad| bad.to_string())?;
+        Ok(spec.account().to_string())
+    }
+
+    fn template(spec: &str) -> String {
+        let metadata = r#"{"creationTimestamp":null,"labels":{"App":"x"}}"#;
+        format!(
+            r#"{{"spec":{{"template":{{"$patch":"replace","metadata":{metadata},"spec":{spec}}}}}}}"#
+        )
+    }
+
+    #[test]
+    fn what_the_controller_writes_is_read() {
+        let whole = r#"{"serviceAccountName":"ci","containers":[{"name":"c","image":"i","resources":{"limits":{"cpu":"1"}},
+            "ports":[{"containerPort":80,"protocol":"TCP"}],"livenessProbe":{"httpGet":{"port":"web"},"periodSeconds":0}}],
+            "nodeSelector":{"Disk":"ssd"},"volumes":[{"name":"v","emptyDir":{}}],"securityContext":{}}"#;
+        assert_eq!(read(&template(whole)).unwrap(), "ci");
+        let claims =
+            template(whole).replacen("{\"spec\":{", "{\"spec\":{\"volumeClaimTemplates\":[],", 1);
+        assert_eq!(read(&claims).unwrap(), "ci");
+        assert_eq!(read(&template("{\"containers\":[]}")).unwrap(), "default");
+    }
+
+    #[test]
+    fn whatever_else_the_patch_says_is_an_error() {
+        let plain = template(r#"{"serviceAccountName":"ci","containers":[]}"#);
+        let cases = [
+            ("null".to_owned(), "there is no data"),
+            ("{}".to_owned(), "there is no data.spec"),
+            ("[]".to_owned(), "invalid type"),
+            (
+                r#"{"spec":{}}"#.to_owned(),
+                "there is no data.spec.template",
+            ),
+            (plain.replace("\"$patch\":\"replace\",", ""), "$patch"),
+            (plain.replace("\"replace\"", "\"delete\""), "$patch"),
+            // It would be laid over the set itself: its namespace, its name.
+            (
+                plain.replacen('{', "{\"metadata\":{\"namespace\":\"b\"},", 1),
+                "data.metadata",
+            ),
+            (
+                plain.replacen('{', "{\"$patch\":\"replace\",", 1),
+                "data.$patch",
+            ),
+            (plain.replacen('{', "{\"Spec\":{},", 1), "data.Spec"),
+            (
+                plain.replacen("{\"template\"", "{\"selector\":{},\"template\"", 1),
+                "data.spec.selector",
+            ),
+            (
+                plain.replacen("{\"template\"", "{\"Template\":{},\"template\"", 1),
+                "data.spec.Template",
+            ),
+            // The controller reads these as fields; so does nobody else.
+            (
+                plain.replace(
+                    "\"containers\"",
+                    "\"serviceaccountname\":\"a\",\"containers\"",
+                ),
+                "template.spec.serviceaccountname",
+            ),
+            (
+                plain.replace("\"containers\"", "\"toleration\u{17f}\":[],\"containers\""),
+                "template.spec.toleration\u{17f}",
+            ),
+            (
+                plain.replace(
+                    "\"spec\":{\"service",
+                    "\"Spec\":{\"containers\":[]},\"spec\":{\"service",
+                ),
+                "template.Spec",
+            ),
+            (
+                plain.replace("[]", r#"[{"name":"c","Image":"i"}]"#),
+                "template.spec.containers[0].Image",
+            ),
+            (
+                plain.replace(
+                    "\"containers\"",
+                    "\"serviceAccountName\":\"a\",\"containers\"",
+                ),
+                "duplicate",
+            ),
+            (template("null"), "there is no data.spec.template.spec"),
+            (template("[]"), "invalid type"),
+        ];
+        for (data, why) in cases {
+            let said = read(&data).unwrap_err();
+            assert!(said.contains(why), "{data}: {said}");
+        }
+    }
+}

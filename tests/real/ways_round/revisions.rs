@@ -1,0 +1,83 @@
+//! Way 17: a revision of a StatefulSet is forged, so that its controller makes pods of another account.
+
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use super::Tenants;
+use crate::real::cluster::Team;
+
+const WEBHOOK: &str = "validate-revisions.usher.dev";
+
+/// A revision that belongs to nobody yet.
+fn revision(account: &str) -> String {
+    format!(
+        "{{apiVersion: apps/v1, kind: ControllerRevision, metadata: {{name: forged, labels: {{app: web}}}}, revision: 7, \
+         data: {{spec: {{template: {{$patch: replace, metadata: {{labels: {{app: web}}}}, \
+         spec: {{serviceAccountName: {account}, containers: [{{name: c, image: nginx}}]}}}}}}}}}}"
+    )
+}
+
+#[test]
+fn a_revision_is_forged() {
+    let tenants = Tenants::new("revisions");
+    tenants.may("create,update,patch,delete,get", "controllerrevisions.apps");
+    let (free, guarded) = (&tenants.free, &tenants.guarded);
+    free.create(&revision("deployer"), &[]).passes();
+    guarded.create(&revision("deployer"), &[]).refused_by(
+        WEBHOOK,
+        "ways-revisions-jane may not use serviceaccount \"deployer\" in namespace ways-revisions",
+    );
+    guarded.create(&revision("default"), &[]).passes();
+    guarded
+        .run(&["label", "controllerrevision", "forged", "color=blue"])
+        .passes();
+    guarded
+        .run(&["delete", "controllerrevision", "forged"])
+        .passes();
+    guarded.grant("serviceaccounts/deployer");
+    guarded.create(&revision("deployer"), &[]).passes();
+}
+
+/// The account of a pod that was made after the one of this uid, and the uid.
+fn next(team: &Team, before: &str) -> (String, String) {
+    let start = Instant::now();
+    loop {
+        let path = "jsonpath={.spec.serviceAccountName} {.metadata.uid}";
+        let pod = team.run(&["get", "pod", "web-1", "-o", path]);
+        if let Some((account, uid)) = pod.stdout.trim().split_once(' ')
+            && uid != before
+        {
+            return (account.to_owned(), uid.to_owned());
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "{pod:?}");
+        sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn a_stateful_set_whose_account_has_changed_goes_on() {
+    let team = Team::new("ways-rollout");
+    team.grant("serviceaccounts/deployer");
+    let set = |account: &str| {
+        format!(
+            "{{apiVersion: apps/v1, kind: StatefulSet, metadata: {{name: web}}, spec: {{serviceName: web, replicas: 2, \
+             podManagementPolicy: Parallel, updateStrategy: {{type: OnDelete}}, selector: {{matchLabels: {{app: web}}}}, \
+             template: {{metadata: {{labels: {{app: web}}}}, \
+             spec: {{serviceAccountName: {account}, containers: [{{name: c, image: nginx}}]}}}}}}}}"
+        )
+    };
+    team.create(&set("deployer"), &[]).passes();
+    let (account, uid) = next(&team, "");
+    assert_eq!(account, "deployer");
+    let patch = "{\"spec\": {\"updateStrategy\": {\"type\": \"RollingUpdate\", \"rollingUpdate\": {\"partition\": 2}}, \
+                 \"template\": {\"spec\": {\"serviceAccountName\": \"default\"}}}}";
+    team.run(&["patch", "statefulset", "web", "-p", patch])
+        .passes();
+    // Below the partition the controller makes the pod anew from the revision before, which its author wrote while he might.
+    team.run(&["delete", "pod", "web-1", "--now", "--wait=false"])
+        .passes();
+    let (account, _) = next(&team, &uid);
+    assert_eq!(account, "deployer");
+}
