@@ -83,7 +83,6 @@ pub struct Configuration {
     catalogue: CatalogueEntry,
     /// What pods get when they are created: volumes with tokens, and what belongs to them. A preset is a profile that
     /// ships with Usher, and every field of it can be given anew (docs/injection.md).
-    #[serde(deserialize_with = "inject::entries")]
     #[schemars(extend("examples" = [[
         {"preset": "aws-irsa"},
         {
@@ -241,6 +240,15 @@ impl At {
     }
 }
 
+impl From<Step<'_>> for At {
+    fn from(step: Step<'_>) -> Self {
+        match step {
+            Step::Key(key) => Self::Key(key.to_owned()),
+            Step::Index(index) => Self::Index(index),
+        }
+    }
+}
+
 /// An entry of a list that stands below two keys.
 fn entry(outer: &str, inner: &str, index: usize) -> Vec<At> {
     vec![
@@ -328,21 +336,33 @@ fn controllers(
     let mut shared = String::new();
     let mut named = BTreeMap::new();
     for (name, entry) in entries {
+        let way = || vec![At::Key("controllers".into()), At::Key(name.clone())];
+        let wrong = |key: &str, what: String| {
+            let mut way = way();
+            way.push(At::Key(key.to_owned()));
+            Err((way, what))
+        };
         if name == MANAGER {
+            let of_projects = [
+                ("namespace", &entry.namespace),
+                ("serviceAccount", &entry.service_account),
+                ("defaultServiceAccount", &entry.default_service_account),
+            ];
+            if let Some((key, _)) = of_projects.iter().find(|(_, given)| given.is_some()) {
+                let what = format!("{MANAGER} has a user at most, no {key}");
+                return wrong(key, what);
+            }
             shared = entry.user.unwrap_or_default();
             continue;
         }
-        let way = || vec![At::Key("controllers".into()), At::Key(name.clone())];
         let Some(installed) = catalogue.identity(&name) else {
             return Err((way(), no_controller(&name, catalogue)));
         };
         if entry.user.is_some() {
-            let mut way = way();
-            way.push(At::Key("user".into()));
             let what = format!(
                 "\"{name}\" has a service account, not a user: only {MANAGER} can have one"
             );
-            return Err((way, what));
+            return wrong("user", what);
         }
         let or = |given: Option<String>, installed: &str| -> Box<str> {
             let given = given.filter(|given| !given.is_empty());
@@ -415,7 +435,11 @@ fn settings(
         }
     }
     let profiles = inject::profiles(&configuration.profiles);
-    let profiles = profiles.map_err(|bad| (vec![At::Key("profiles".into())], bad.to_string()))?;
+    let profiles = profiles.map_err(|(way, bad)| {
+        let way = way.into_iter().map(At::from);
+        let way = std::iter::once(At::Key("profiles".into())).chain(way);
+        (way.collect(), bad.to_string())
+    })?;
     let policy = Policy {
         authorizer: configuration.authorizer,
         modes,

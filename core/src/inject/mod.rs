@@ -29,6 +29,5 @@ pub use bad::{BadProfile, ProfileMistake};
 pub use effect::{Effect, Given, GivenGroup, GivenToken, Skipped, Step, Touched};
 pub use entry::ProfileEntry;
 pub use plan::{GivenVolume, NoPlan, Plan, plan};
-pub(crate) use profile::entries;
 pub use profile::{Profile, profiles};
 pub use subject::Subject;

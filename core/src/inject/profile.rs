@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
-use serde::{Deserialize, Deserializer, de::Error as _};
-
 use super::{
     bad::{BadProfile, ProfileMistake},
     complete::complete,
@@ -13,7 +11,7 @@ use super::{
     },
 };
 use crate::reference::{
-    Pattern, is_dns_label,
+    Pattern, Step, is_dns_label,
     token::{EXTENDED, LIFETIME, LIFETIMES},
 };
 
@@ -134,39 +132,25 @@ impl Profile {
     }
 }
 
-/// The profiles that entries of the configuration stand for. Two of one name are an error.
-pub fn profiles(entries: &[ProfileEntry]) -> Result<Vec<Profile>, BadProfile> {
+/// The profiles that entries of the configuration stand for. Two of one name are an error. An error comes with the way to it from
+/// the list of the entries.
+pub fn profiles(
+    entries: &[ProfileEntry],
+) -> Result<Vec<Profile>, (Vec<Step<'static>>, BadProfile)> {
     let mut profiles: Vec<Profile> = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let profile = Profile::try_from(entry.clone())?;
+    for (index, entry) in entries.iter().enumerate() {
+        let misplaced = |bad: BadProfile| {
+            let mut way = vec![Step::Index(index)];
+            way.extend(bad.way(entry));
+            (way, bad)
+        };
+        let profile = Profile::try_from(entry.clone()).map_err(misplaced)?;
         if profiles.iter().any(|known| known.name == profile.name) {
-            return Err(BadProfile::Twice(profile.name.into_string()));
+            return Err(misplaced(BadProfile::Twice(profile.name.into_string())));
         }
         profiles.push(profile);
     }
     Ok(profiles)
-}
-
-/// Reads entries so that one which is no profile is refused where it stands.
-pub(crate) fn entries<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<ProfileEntry>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(try_from = "ProfileEntry")]
-    struct Good(ProfileEntry);
-
-    impl TryFrom<ProfileEntry> for Good {
-        type Error = BadProfile;
-
-        fn try_from(entry: ProfileEntry) -> Result<Self, BadProfile> {
-            Profile::try_from(entry.clone()).map(|_| Self(entry))
-        }
-    }
-
-    let entries = Vec::<Good>::deserialize(deserializer)?;
-    let entries: Vec<ProfileEntry> = entries.into_iter().map(|Good(entry)| entry).collect();
-    profiles(&entries).map_err(D::Error::custom)?;
-    Ok(entries)
 }
 
 impl TryFrom<ProfileEntry> for Profile {
