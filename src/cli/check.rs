@@ -15,7 +15,7 @@ use crate::{
     report::{FORMATS, Format, Judged, Report, Style, Tally},
 };
 use usher_core::{
-    engine::{self, Mutation, Request, Verdict},
+    engine::{self, Broken, Mutation, Request, Verdict},
     manifest::Object,
     reference::{Requester, shown},
     yaml::{BadYaml, Position, Source},
@@ -170,7 +170,7 @@ impl Check<'_> {
         let verdict = if mutation.allowed() {
             self.world.decide(&admitted, &view)
         } else {
-            Verdict::broken(&request, mutation.message())
+            Verdict::broken(&request, Broken::Mutation(mutation.message()))
         };
         let counts = self.tally.add(&verdict);
         if !verdict.allowed() && changed.is_some() {

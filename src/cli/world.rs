@@ -12,7 +12,9 @@ use crate::{
 use usher_core::{
     catalogue::Catalogue,
     config::Settings,
-    engine::{self, Authorizer, Ending, Facts, Mutating, Mutation, Policy, Request, Verdict},
+    engine::{
+        self, Authorizer, Broken, Ending, Facts, Mutating, Mutation, Policy, Request, Verdict,
+    },
     rights::Rights,
 };
 
@@ -101,7 +103,7 @@ impl World {
     ) -> Verdict<'a> {
         decide(request, view, &self.offline, Instant::now())
             .now_or_never()
-            .unwrap_or_else(|| Verdict::broken(request, "it would have to wait".to_owned()))
+            .unwrap_or_else(|| Verdict::broken(request, Broken::Waits))
     }
 
     /// What is to be changed: `work` is that of [`engine::mutate`] or [`engine::preview`]. Nothing is waited for.
@@ -109,7 +111,7 @@ impl World {
         let work = |facts: &Facts| work(request, &self.catalogue, &self.policy, facts);
         change(request, work, &self.offline, Instant::now())
             .now_or_never()
-            .unwrap_or_else(|| Mutation::broken(request, "it would have to wait".to_owned()))
+            .unwrap_or_else(|| Mutation::broken(request, Broken::Waits))
     }
 
     /// The exemptions that have ended or soon will.

@@ -16,7 +16,8 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use usher_core::{
     engine::{
-        self, Facts, Finding, Judgement, Mutating, Mutation, Need, Request, Verdict, World, judge,
+        self, Broken, Facts, Finding, Judgement, Mutating, Mutation, Need, Request, Verdict, World,
+        judge,
     },
     reference::{Reference, Requester},
     rights::Rights,
@@ -143,7 +144,7 @@ pub async fn ask<'a>(
     world: &World<'a>,
     source: &impl FactSource,
     deadline: Instant,
-) -> Result<Finding<'a>, String> {
+) -> Result<Finding<'a>, Broken> {
     let round = |facts: &Facts| engine::ask(request, reference.clone(), world, facts);
     rounds(request, round, source, deadline).await
 }
@@ -154,7 +155,7 @@ async fn rounds<T>(
     round: impl Fn(&Facts) -> Result<T, Vec<Need>>,
     source: &impl FactSource,
     deadline: Instant,
-) -> Result<T, String> {
+) -> Result<T, Broken> {
     let mut facts = Facts::default();
     for _ in 0..ROUNDS {
         match round(&facts) {
@@ -165,5 +166,5 @@ async fn rounds<T>(
             }
         }
     }
-    Err("it leads to ever more facts".to_owned())
+    Err(Broken::Endless)
 }

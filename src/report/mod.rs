@@ -94,6 +94,6 @@ impl Judged<'_> {
             let place = self.object.node.at_json(bytes.saturating_sub(1));
             return Some((format!("the object cannot be read: {what}"), place));
         }
-        Some((why.clone(), self.object.node.place))
+        Some((why.to_string(), self.object.node.place))
     }
 }

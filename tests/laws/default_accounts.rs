@@ -84,7 +84,7 @@ fn changed_by(config: &str, change: &Change) -> Result<(Value, Vec<String>), Str
         panic!("nothing has to be known");
     };
     if let Some(why) = mutation.broken {
-        return Err(why);
+        return Err(why.to_string());
     }
     let mut object = change.object.clone();
     patch(&mut object, &mutation.patch).unwrap();

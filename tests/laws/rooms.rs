@@ -43,7 +43,14 @@ const CRATES: [(&str, &[&str]); 2] = [
 /// The files and folders of the engine, in ranks; each may know those of the ranks before its own.
 const ENGINE: [&[&str]; 8] = [
     &["bounds", "request", "facts", "policy", "reason"],
-    &["unknown", "unchanged", "world", "token", "profiles"],
+    &[
+        "broken",
+        "unknown",
+        "unchanged",
+        "world",
+        "token",
+        "profiles",
+    ],
     &["verdict"],
     &["case"],
     &["owner"],

@@ -64,7 +64,7 @@ fn written(asked: &Asked<'_>) -> Result<Vec<(String, i64, String)>, String> {
         panic!("no profile is there that would need facts");
     };
     if let Some(why) = mutation.broken {
-        return Err(why);
+        return Err(why.to_string());
     }
     let written = mutation.patch.0.into_iter().zip(mutation.warnings);
     Ok(written

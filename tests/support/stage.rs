@@ -251,7 +251,7 @@ fn seen(verdict: &Verdict<'_>, facts: usize) -> Answer {
     Answer {
         allowed,
         passed: verdict.passed.map(|why| format!("{why:?}")),
-        broken: verdict.broken.clone(),
+        broken: verdict.broken.as_ref().map(ToString::to_string),
         findings: findings.collect(),
         message: response["status"]["message"]
             .as_str()

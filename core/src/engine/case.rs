@@ -19,7 +19,7 @@ use super::{
 use crate::{
     catalogue::Kind,
     inject::{Plan, Profile},
-    object::{Metadata, PodSpec, parse},
+    object::{BadObject, Metadata, PodSpec, parse},
     reference::{Check, Mode, Question, Reference, Text, Toleration},
 };
 
@@ -246,7 +246,7 @@ impl<'a, 'f> Case<'a, 'f> {
         &self,
         profiles: &'a [Profile],
         pod: &'a RawValue,
-    ) -> Known<Result<Plan<'a>, String>> {
+    ) -> Known<Result<Plan<'a>, BadObject>> {
         match plan(profiles, &subject(self.request, pod), self.facts) {
             Ok(plan) => Ok(Ok(plan)),
             Err(Unplanned::Bad(why)) => Ok(Err(why)),

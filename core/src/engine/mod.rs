@@ -5,6 +5,7 @@
 
 mod answer;
 mod bounds;
+mod broken;
 mod case;
 mod facts;
 mod judge;
@@ -20,9 +21,10 @@ mod unknown;
 mod verdict;
 mod world;
 
+pub use broken::Broken;
 pub use facts::{FactError, Facts, Need, ObjectRef};
 pub use judge::{Judgement, ask, judge};
-pub use mutate::{Concerned, Mutating, Mutation, mutate, preview};
+pub use mutate::{Concerned, Mutating, Mutation, Unfit, mutate, preview};
 pub(crate) use policy::legal_limits;
 pub use policy::{
     Access, Authorizer, Baseline, BoundedToleration, DefaultAccount, Ending, Exemption,

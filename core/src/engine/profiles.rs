@@ -6,12 +6,15 @@ use super::{
     facts::{Facts, Looked, Need, ObjectRef},
     request::Request,
 };
-use crate::inject::{self, Account, NoPlan, Plan, Profile, Subject};
+use crate::{
+    inject::{self, Account, NoPlan, Plan, Profile, Subject},
+    object::BadObject,
+};
 
 /// Why there is no plan.
 pub(super) enum Unplanned {
-    /// The pod cannot be read; the text says why.
-    Bad(String),
+    /// The pod cannot be read.
+    Bad(BadObject),
     /// A fact is missing.
     Needs(Need),
 }
@@ -52,7 +55,7 @@ pub(super) fn plan<'a>(
         })
     };
     inject::plan(profiles, subject, account).map_err(|no| match no {
-        NoPlan::Bad(bad) => Unplanned::Bad(bad.to_string()),
+        NoPlan::Bad(bad) => Unplanned::Bad(bad),
         NoPlan::NeedsAccount(name) => Unplanned::Needs(Need::Object(at(&name))),
     })
 }

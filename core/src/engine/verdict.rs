@@ -6,7 +6,10 @@ use std::{
     fmt::{self, Write as _},
 };
 
-use super::{policy::Exemption, reason::Reason, request::Request, unknown::Unknown, world::World};
+use super::{
+    broken::Broken, policy::Exemption, reason::Reason, request::Request, unknown::Unknown,
+    world::World,
+};
 use crate::reference::{Mode, Question, Reference, Shown, Target, Text};
 
 /// How many missing grants a message lists.
@@ -20,7 +23,7 @@ pub struct Verdict<'a> {
     /// Why there was nothing to ask.
     pub passed: Option<Passed>,
     /// Why the request cannot be judged at all: it is refused.
-    pub broken: Option<String>,
+    pub broken: Option<Broken>,
     /// One for each reference that was asked about.
     pub findings: Vec<Finding<'a>>,
 }
@@ -100,7 +103,7 @@ impl<'a> Verdict<'a> {
     }
 
     /// A refusal of a request that cannot be judged, with the reason.
-    pub fn broken(request: &'a Request<'a>, why: String) -> Self {
+    pub fn broken(request: &'a Request<'a>, why: Broken) -> Self {
         Self {
             request,
             passed: None,

@@ -1,8 +1,6 @@
 //! Why an entry of the configuration is no profile.
 
-use crate::reference::{Step, token::EXTENDED};
-
-use super::entry::{EnvEntry, ProfileEntry, TokenEntry};
+use crate::reference::token::EXTENDED;
 
 /// A profile cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -122,68 +120,4 @@ pub enum ProfileMistake {
     /// The name of the volume is none.
     #[error("has a volume \"{0}\", which is no name of a volume")]
     Volume(String),
-}
-
-impl BadProfile {
-    /// The way to what is wrong, in the entry. Where the entry does not say it, but its preset, the way leads past its end.
-    pub(super) fn way(&self, entry: &ProfileEntry) -> Vec<Step<'static>> {
-        match self {
-            Self::Embedded(_) | Self::Merge(_) => Vec::new(),
-            Self::Mistaken { mistake, .. } => mistake.way(entry),
-            Self::NoPreset { .. } => vec![Step::Key("preset")],
-            Self::Twice(_) if entry.name.is_none() => vec![Step::Key("preset")],
-            Self::Name(_) | Self::Twice(_) => vec![Step::Key("name")],
-        }
-    }
-}
-
-impl ProfileMistake {
-    fn way(&self, entry: &ProfileEntry) -> Vec<Step<'static>> {
-        let keys = |outer, inner| vec![Step::Key(outer), Step::Key(inner)];
-        // Of two that want one thing it is the second that is wrong.
-        let token = |is: &dyn Fn(&TokenEntry) -> bool, key| {
-            let at = entry
-                .tokens
-                .as_ref()
-                .and_then(|tokens| tokens.iter().rposition(is));
-            let mut way = vec![Step::Key("tokens")];
-            way.extend(
-                at.into_iter()
-                    .flat_map(|at| [Step::Index(at), Step::Key(key)]),
-            );
-            way
-        };
-        let variable = |is: &dyn Fn(&EnvEntry) -> bool, key| {
-            let at = entry.env.as_ref().and_then(|env| env.iter().rposition(is));
-            let mut way = vec![Step::Key("env")];
-            way.extend(
-                at.into_iter()
-                    .flat_map(|at| [Step::Index(at), Step::Key(key)]),
-            );
-            way
-        };
-        match self {
-            Self::Audience => keys("overrides", "audience"),
-            Self::Bounds(..) => keys("bounds", "expirationSeconds"),
-            Self::Extended => token(
-                &|token| token.expiration_seconds == Some(EXTENDED),
-                "expirationSeconds",
-            ),
-            Self::Group(_) => keys("fsGroup", "value"),
-            Self::Jitter { path, .. } => token(&|token| token.path == *path, "jitterSeconds"),
-            Self::Lifetime { path, .. } => token(&|token| token.path == *path, "expirationSeconds"),
-            Self::Mode => keys("volume", "defaultMode"),
-            Self::MountPath(_) => keys("volume", "mountPath"),
-            Self::NoToken { variable: name, .. } => variable(&|env| env.name == *name, "tokenFile"),
-            Self::NoTokens => vec![Step::Key("tokens")],
-            Self::OnePath(_, path) | Self::TokenPath(path) => {
-                token(&|token| token.path == *path, "path")
-            }
-            Self::Variable(name) | Self::VariableTwice(name) | Self::Value(name) => {
-                variable(&|env| env.name == *name, "name")
-            }
-            Self::Values(name) => variable(&|env| env.name == *name, "values"),
-            Self::Volume(_) => keys("volume", "name"),
-        }
-    }
 }

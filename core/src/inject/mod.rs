@@ -13,6 +13,7 @@ mod draft;
 mod effect;
 mod entry;
 mod make;
+mod misplaced;
 mod nested;
 mod place;
 mod plan;

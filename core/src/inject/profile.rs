@@ -9,6 +9,7 @@ use super::{
         BoundsEntry, ContainersEntry, EnvEntry, FsGroupEntry, OnClash, OutOfRange, OverridesEntry,
         ProfileEntry, SelectEntry, TokenEntry, VolumeEntry, When,
     },
+    misplaced,
 };
 use crate::reference::{
     Pattern, Step, is_dns_label,
@@ -139,14 +140,14 @@ pub fn profiles(
 ) -> Result<Vec<Profile>, (Vec<Step<'static>>, BadProfile)> {
     let mut profiles: Vec<Profile> = Vec::with_capacity(entries.len());
     for (index, entry) in entries.iter().enumerate() {
-        let misplaced = |bad: BadProfile| {
+        let at_entry = |bad: BadProfile| {
             let mut way = vec![Step::Index(index)];
-            way.extend(bad.way(entry));
+            way.extend(misplaced::way(&bad, entry));
             (way, bad)
         };
-        let profile = Profile::try_from(entry.clone()).map_err(misplaced)?;
+        let profile = Profile::try_from(entry.clone()).map_err(at_entry)?;
         if profiles.iter().any(|known| known.name == profile.name) {
-            return Err(misplaced(BadProfile::Twice(profile.name.into_string())));
+            return Err(at_entry(BadProfile::Twice(profile.name.into_string())));
         }
         profiles.push(profile);
     }

@@ -13,16 +13,21 @@ pub const NAMESPACE_TOLERATIONS: [&str; 2] =
 /// The one that limits. An empty one limits nothing.
 const LIMIT: &str = "scheduler.alpha.kubernetes.io/tolerationsWhitelist";
 
-/// What these annotations of a namespace say, each with its key and its tolerations, or why they cannot be read. Those that
-/// `old`, the same namespace before, says too are left out. An error if the annotations themselves cannot be read.
-#[expect(
-    clippy::type_complexity,
-    reason = "each part is said in the line above"
-)]
+/// One of these annotations.
+#[derive(Debug)]
+pub struct NamespaceAnnotation {
+    /// Its key.
+    pub key: &'static str,
+    /// What it says, or why that cannot be read.
+    pub tolerations: serde_json::Result<Vec<Toleration<'static>>>,
+}
+
+/// What these annotations of a namespace say. Those that `old`, the same namespace before, says too are left out. An error if the
+/// annotations themselves cannot be read.
 pub fn namespace_tolerations(
     object: &RawValue,
     old: Option<&RawValue>,
-) -> Result<Vec<(&'static str, Result<Vec<Toleration<'static>>, String>)>, BadObject> {
+) -> Result<Vec<NamespaceAnnotation>, BadObject> {
     let annotations = |object| {
         let metadata = Metadata::of(object)?.unwrap_or_default();
         Ok::<_, BadObject>(metadata.annotations()?.unwrap_or_default())
@@ -35,15 +40,10 @@ pub fn namespace_tolerations(
         let changed = before
             .get(key)
             .is_none_or(|before| before.get() != said.get());
-        let read = || {
-            let text: Text<'_> = serde_json::from_str(said.get())?;
-            read(key, &text)
-        };
-        changed.then(|| {
-            (
-                key,
-                read().map_err(|bad: serde_json::Error| bad.to_string()),
-            )
+        let text = serde_json::from_str(said.get());
+        changed.then(|| NamespaceAnnotation {
+            key,
+            tolerations: text.and_then(|text: Text<'_>| read(key, &text)),
         })
     });
     Ok(said.collect())

@@ -6,7 +6,8 @@ use super::{Sighting, look::Looker};
 use crate::{
     catalogue::Content,
     object::{
-        PodSpec, ServiceAccount, TokenSecret, at, key, namespace_tolerations, parse, revised,
+        NamespaceAnnotation, PodSpec, ServiceAccount, TokenSecret, at, key, namespace_tolerations,
+        parse, revised,
     },
     reference::{Check, Path, Pattern, Reference, Resource, Target, Text},
 };
@@ -88,9 +89,9 @@ impl<'o> Looker<'_, 'o> {
             Content::NamespaceTolerations => match namespace_tolerations(value, None) {
                 Ok(said) => {
                     let name = at::<Text<'o>>(value, &["metadata".into(), "name".into()]);
-                    for (key, said) in said {
+                    for NamespaceAnnotation { key, tolerations } in said {
                         let path = format!("{path}.metadata.annotations[\"{key}\"]");
-                        let (Ok(said), Ok(name)) = (said, &name) else {
+                        let (Ok(said), Ok(name)) = (tolerations, &name) else {
                             let why = "it cannot be read".to_owned();
                             self.push(Sighting::Lost(Path::new(path, ""), why));
                             continue;
@@ -107,7 +108,6 @@ impl<'o> Looker<'_, 'o> {
                 }
                 Err(bad) => self.push(lost(&bad.to_string())),
             },
-
             Content::Fields(fields) => {
                 let outer = std::mem::replace(&mut self.own, own);
                 self.look(fields, value, path, depth - 1);

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::namespace::Annotation;
 use crate::{
     catalogue::{Content, Field, Kind, Route},
     engine::{
         bounds::GROUPS,
+        broken::Broken,
         owner::is_of_kubernetes,
         request::{Operation, Request},
         unchanged::as_before,
@@ -17,8 +17,8 @@ use crate::{
     },
     inject::Profile,
     object::{
-        BadObject, Metadata, Owner, PodSpec, ServiceAccount, TokenRequest, TokenSecret, at,
-        is_approved, namespace_tolerations, parse, revised, user_names,
+        Metadata, NamespaceAnnotation, Owner, PodSpec, ServiceAccount, TokenRequest, TokenSecret,
+        at, is_approved, namespace_tolerations, parse, revised, user_names,
     },
     reference::{Account, Check, Mode, Pattern, Text},
 };
@@ -26,14 +26,14 @@ use crate::{
 /// Why there are no questions.
 pub(super) enum Stop {
     /// The request cannot be judged: it is refused.
-    Broken(String),
+    Broken(Broken),
     /// There is nothing to ask.
     Passed(Passed),
 }
 
-impl From<BadObject> for Stop {
-    fn from(bad: BadObject) -> Self {
-        Self::Broken(bad.to_string())
+impl<B: Into<Broken>> From<B> for Stop {
+    fn from(bad: B) -> Self {
+        Self::Broken(bad.into())
     }
 }
 
@@ -60,7 +60,7 @@ pub(super) enum Part<'a> {
     /// The object of the request's name: this check asks about it.
     Named(Check),
     /// Annotations of a namespace that are new or say something else.
-    Namespace(Vec<Annotation>),
+    Namespace(Vec<NamespaceAnnotation>),
     /// A pod spec, and what it was before an update.
     PodSpec(PodSpec<'a>, Option<Box<PodSpec<'a>>>),
     /// What a TokenRequest asks for.
@@ -79,16 +79,14 @@ pub(super) fn governed<'a>(
     world: &World<'a>,
 ) -> Result<Governed<'a>, Stop> {
     if let Operation::Unknown(operation) = &request.operation {
-        return Err(Stop::Broken(format!(
-            "\"{operation}\" is no operation that can be judged"
-        )));
+        return Err(Broken::Operation(operation.to_string()).into());
     }
     let (kind, is_known) = entry(request, world)?;
     is_whole(request)?;
     let object = if request.operation == Operation::Delete {
-        request.old.ok_or_else(|| missing("oldObject"))?
+        request.old.ok_or(Broken::Lacks("oldObject"))?
     } else {
-        request.object.ok_or_else(|| missing("object"))?
+        request.object.ok_or(Broken::Lacks("object"))?
     };
     if !is_known {
         return Ok(Governed {
@@ -114,7 +112,7 @@ pub(super) fn governed<'a>(
         Content::Account(steering) => ("", account(request, world, steering, object)?),
         Content::Binding(route) => {
             let node = at(object, &route.keys)?;
-            let node = node.ok_or_else(|| Stop::Broken("the binding names no node".to_owned()))?;
+            let node = node.ok_or(Broken::NoNode)?;
             (&*route.dotted, Part::Binding(node))
         }
         Content::Connection(check) => {
@@ -154,11 +152,10 @@ fn may_use(operation: &Operation<'_>, kind: &Kind) -> Result<(), Stop> {
     let judged = Operation::judged(&kind.content);
     match operation {
         judged_one if judged.contains(judged_one) => Ok(()),
-        Operation::Create | Operation::Update => Err(Stop::Broken(format!(
-            "{} is no operation on a {}",
-            operation.word(),
-            kind.kind
-        ))),
+        Operation::Create | Operation::Update => Err(Stop::Broken(Broken::OperationOn {
+            operation: operation.word().to_owned(),
+            kind: kind.kind.to_string(),
+        })),
         _ => Err(Stop::Passed(Passed::Operation)),
     }
 }
@@ -167,7 +164,7 @@ fn may_use(operation: &Operation<'_>, kind: &Kind) -> Result<(), Stop> {
 fn entry<'a>(request: &Request<'_>, world: &World<'a>) -> Result<(&'a Kind, bool), Stop> {
     let asked = &request.kind;
     if asked.kind.is_empty() {
-        return Err(Stop::Broken("the request names no kind".to_owned()));
+        return Err(Broken::Nameless("kind").into());
     }
     let any = world.catalogue.find(&asked.group, &asked.kind);
     let any = any.ok_or(Stop::Passed(Passed::Kind))?;
@@ -180,18 +177,13 @@ fn entry<'a>(request: &Request<'_>, world: &World<'a>) -> Result<(&'a Kind, bool
         return Err(Stop::Passed(Passed::Subresource));
     }
     if request.namespace.is_empty() && !any.cluster {
-        return Err(Stop::Broken("the request names no namespace".to_owned()));
+        return Err(Broken::Nameless("namespace").into());
     }
     if world.policy.excludes(&request.namespace) {
         return Err(Stop::Passed(Passed::Namespace));
     }
     if known.is_none() && !matches!(any.content, Content::Fields(_)) {
-        return Err(Stop::Broken(format!(
-            "version \"{}\" of {} is not known, only {}",
-            asked.version,
-            any.kind,
-            any.versions.join(", ")
-        )));
+        return Err(Broken::version(&asked.version, any).into());
     }
     Ok((kind, known.is_some()))
 }
@@ -199,12 +191,10 @@ fn entry<'a>(request: &Request<'_>, world: &World<'a>) -> Result<(&'a Kind, bool
 /// Whether the request says who asks, within bounds.
 fn is_whole(request: &Request<'_>) -> Result<(), Stop> {
     if request.requester.username.is_empty() {
-        return Err(Stop::Broken("the request names no user".to_owned()));
+        return Err(Broken::Nameless("user").into());
     }
     if request.requester.groups.len() > GROUPS {
-        return Err(Stop::Broken(format!(
-            "the requester is in more than {GROUPS} groups"
-        )));
+        return Err(Broken::Groups.into());
     }
     Ok(())
 }
@@ -220,7 +210,7 @@ fn account<'a>(
     let account = ServiceAccount::of(object)?;
     let before = match request.operation {
         Operation::Update => {
-            let old = request.old.ok_or_else(|| missing("oldObject"))?;
+            let old = request.old.ok_or(Broken::Lacks("oldObject"))?;
             Some(ServiceAccount::of(old)?)
         }
         _ => None,
@@ -248,13 +238,13 @@ fn account<'a>(
 /// A certificate in the name of an account is the account: asked for by one, given by another, who approves it.
 fn signing_request<'a>(request: &Request<'a>, object: &RawValue) -> Result<Part<'a>, Stop> {
     if request.operation == Operation::Update {
-        let old = request.old.ok_or_else(|| missing("oldObject"))?;
+        let old = request.old.ok_or(Broken::Lacks("oldObject"))?;
         // What is asked for cannot change (`pkg/registry/certificates`).
         if is_approved(old)? || !is_approved(object)? {
             return Err(Stop::Passed(Passed::Unchanged));
         }
     }
-    let mut names = user_names(object).map_err(|bad| Stop::Broken(bad.to_string()))?;
+    let mut names = user_names(object)?;
     names.retain(|name| Account::of_user(name).is_some());
     if names.is_empty() {
         return Err(Stop::Passed(Passed::NoIdentity));
@@ -266,7 +256,7 @@ fn signing_request<'a>(request: &Request<'a>, object: &RawValue) -> Result<Part<
 fn token_secret<'a>(request: &Request<'a>, object: &'a RawValue) -> Result<Part<'a>, Stop> {
     let secret = TokenSecret::of(object)?.ok_or(Stop::Passed(Passed::NoToken))?;
     if request.operation == Operation::Update {
-        let old = request.old.ok_or_else(|| missing("oldObject"))?;
+        let old = request.old.ok_or(Broken::Lacks("oldObject"))?;
         if TokenSecret::of(old)?.is_some_and(|old| secret.is_as(&old)) {
             return Err(Stop::Passed(Passed::Unchanged));
         }
@@ -275,15 +265,11 @@ fn token_secret<'a>(request: &Request<'a>, object: &'a RawValue) -> Result<Part<
 }
 
 /// Whether the request says which object it is about.
-fn is_named(request: &Request<'_>, what: &str) -> Result<(), Stop> {
+fn is_named(request: &Request<'_>, what: &'static str) -> Result<(), Stop> {
     if request.name.is_empty() {
-        return Err(Stop::Broken(format!("the request names no {what}")));
+        return Err(Broken::Nameless(what).into());
     }
     Ok(())
-}
-
-fn missing(what: &str) -> Stop {
-    Stop::Broken(format!("the request has no {what}"))
 }
 
 /// The object before an update; none of a new one. Stops where nothing that decides has changed.
@@ -295,7 +281,7 @@ fn before<'a>(
     if request.operation != Operation::Update {
         return Ok(None);
     }
-    let old = request.old.ok_or_else(|| missing("oldObject"))?;
+    let old = request.old.ok_or(Broken::Lacks("oldObject"))?;
     if as_before(kind, object, old) {
         return Err(Stop::Passed(Passed::Unchanged));
     }

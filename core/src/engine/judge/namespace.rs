@@ -8,18 +8,15 @@ use crate::{
         unknown::Unknown,
         verdict::{Finding, Outcome},
     },
-    object::PodSpec,
+    object::{NamespaceAnnotation, PodSpec},
     reference::{Check, Path, Reference, Target, Toleration},
 };
-
-/// One annotation, and the tolerations that it says, or why it cannot be read.
-pub(super) type Annotation = (&'static str, Result<Vec<Toleration<'static>>, String>);
 
 /// The findings about annotations that give pods tolerations, or limit theirs. What has to wait for a fact is left out: the
 /// case notes the fact.
 pub(super) fn annotated<'a: 'f, 'f>(
     answers: &Answers<'a, 'f>,
-    annotations: &[Annotation],
+    annotations: &[NamespaceAnnotation],
 ) -> Vec<Finding<'a>> {
     let case = &answers.case;
     if case.is_off(Check::Tolerations) {
@@ -28,7 +25,7 @@ pub(super) fn annotated<'a: 'f, 'f>(
     let no_pod = PodSpec::default();
     let itself = Pod::described(&no_pod, case.request.namespace.clone(), true);
     let mut findings = Vec::new();
-    for (key, said) in annotations {
+    for NamespaceAnnotation { key, tolerations } in annotations {
         let annotation = format!("metadata.annotations[\"{key}\"]");
         let at = |index| Path::new(format!("{annotation}[{index}]"), "");
         let reference = |path, toleration| Reference {
@@ -41,10 +38,10 @@ pub(super) fn annotated<'a: 'f, 'f>(
             let outcome = Outcome::Unknown(why);
             case.finding(&itself, reference(path, Toleration::default()), outcome)
         };
-        match said {
+        match tolerations {
             Err(why) => {
                 let path = Path::new(annotation.clone(), "");
-                findings.push(unknown(path, Unknown::Lost(why.clone())));
+                findings.push(unknown(path, Unknown::Lost(why.to_string())));
             }
             Ok(said) => {
                 for (index, toleration) in said.iter().take(TOLERATIONS).enumerate() {

@@ -248,8 +248,8 @@ fn of_profiles<'a: 'f, 'f>(
         };
         let plan = match case.plan(std::slice::from_ref(profile), object)? {
             Ok(plan) => plan,
-            Err(why) => {
-                add(lacks(&why));
+            Err(bad) => {
+                add(lacks(&bad.to_string()));
                 continue;
             }
         };

@@ -3,10 +3,11 @@
 mod accounts;
 mod shorten;
 
-use json_patch::{AddOperation, Patch, PatchOperation};
+use json_patch::{AddOperation, Patch, PatchError, PatchOperation};
 use serde_json::{Value, value::RawValue};
 
 use super::{
+    broken::Broken,
     facts::{Facts, Need},
     policy::Policy,
     profiles::{Unplanned, plan, subject},
@@ -35,7 +36,7 @@ pub struct Mutation<'a> {
     /// The request.
     pub request: &'a Request<'a>,
     /// Why the request cannot be read: it is refused.
-    pub broken: Option<String>,
+    pub broken: Option<Broken>,
     /// What the pod asks for and cannot have: it is refused.
     pub refusals: Vec<String>,
     /// What each profile comes to.
@@ -44,6 +45,17 @@ pub struct Mutation<'a> {
     pub warnings: Vec<String>,
     /// The changes; empty if there are none, or if the request is refused.
     pub patch: Patch,
+}
+
+/// Changes do not fit an object.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfit {
+    /// It is no JSON.
+    #[error(transparent)]
+    Object(#[from] serde_json::Error),
+    /// It has not what is to be changed.
+    #[error(transparent)]
+    Patch(#[from] PatchError),
 }
 
 /// Works out what is to be added to the object of a request. Pure, as [`judge`](super::judge()).
@@ -71,7 +83,7 @@ pub fn mutate<'a>(
         });
         match shortened(request, catalogue, policy, &given.collect::<Vec<String>>()) {
             Ok(shortened) => mutation.shorten(shortened),
-            Err(bad) => mutation = Mutation::broken(request, bad.to_string()),
+            Err(bad) => mutation = Mutation::broken(request, bad.into()),
         }
     }
     match accounts::unnamed_accounts(request, catalogue, policy) {
@@ -79,7 +91,7 @@ pub fn mutate<'a>(
             mutation.patch.0.extend(written.operations);
             mutation.warnings.extend(written.warnings);
         }
-        Err(lost) => mutation = Mutation::broken(request, lost.to_string()),
+        Err(lost) => mutation = Mutation::broken(request, lost.into()),
     }
     Mutating::Done(mutation)
 }
@@ -91,7 +103,7 @@ pub fn preview<'a>(
     policy: &'a Policy,
     facts: &Facts,
 ) -> Mutating<'a> {
-    let broken = |why: String| Mutating::Done(Mutation::broken(request, why));
+    let broken = |why: Broken| Mutating::Done(Mutation::broken(request, why));
     let Some(kind) = catalogue.find(&request.kind.group, &request.kind.kind) else {
         return Mutating::Done(Mutation::nothing(request));
     };
@@ -102,15 +114,10 @@ pub fn preview<'a>(
         return Mutating::Done(Mutation::nothing(request));
     }
     if !kind.has(&request.kind.version) {
-        return broken(format!(
-            "version \"{}\" of {} is not known, only {}",
-            request.kind.version,
-            kind.kind,
-            kind.versions.join(", ")
-        ));
+        return broken(Broken::version(&request.kind.version, kind));
     }
     let Some(object) = request.object else {
-        return broken("the request has no object".to_owned());
+        return broken(Broken::Lacks("object"));
     };
     if policy.profiles.is_empty() {
         return Mutating::Done(Mutation::nothing(request));
@@ -125,7 +132,7 @@ pub fn preview<'a>(
         match at(object, base) {
             Ok(Some(pod)) => pod,
             Ok(None) => return Mutating::Done(Mutation::nothing(request)),
-            Err(bad) => return broken(bad.to_string()),
+            Err(bad) => return broken(bad.into()),
         }
     };
     let subject = Subject {
@@ -134,7 +141,7 @@ pub fn preview<'a>(
     };
     match plan(&policy.profiles, &subject, facts) {
         Ok(plan) => Mutating::Done(Mutation::of(request, plan)),
-        Err(Unplanned::Bad(why)) => broken(why),
+        Err(Unplanned::Bad(bad)) => broken(bad.into()),
         Err(Unplanned::Needs(need)) => Mutating::Needs(vec![need]),
     }
 }
@@ -152,7 +159,7 @@ impl<'a> Mutation<'a> {
     }
 
     /// The refusal of a request that could not be worked out.
-    pub fn broken(request: &'a Request<'a>, why: String) -> Self {
+    pub fn broken(request: &'a Request<'a>, why: Broken) -> Self {
         Self {
             broken: Some(why),
             ..Self::nothing(request)
@@ -207,10 +214,9 @@ impl<'a> Mutation<'a> {
 
     /// The object of the request with the changes. An error if it is none that they fit, which nothing that
     /// [`mutate`] was given can be.
-    pub fn applied(&self, object: &RawValue) -> Result<Value, String> {
-        let mut changed: Value =
-            serde_json::from_str(object.get()).map_err(|error| error.to_string())?;
-        json_patch::patch(&mut changed, &self.patch).map_err(|error| error.to_string())?;
+    pub fn applied(&self, object: &RawValue) -> Result<Value, Unfit> {
+        let mut changed: Value = serde_json::from_str(object.get())?;
+        json_patch::patch(&mut changed, &self.patch)?;
         Ok(changed)
     }
 
