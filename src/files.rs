@@ -1,4 +1,7 @@
 //! Files and folders: manifests, the configuration, and the files of the catalogue that it names.
+//!
+//! A manifest: [`inputs`] finds the files, each is read into a [`Source`], and [`manifest::contents`] finds the
+//! objects of one. [`load`] reads a configuration, through [`config`].
 
 use std::{
     collections::HashSet,

@@ -1,4 +1,7 @@
 //! The command line: one file per command. Results go to standard output, everything else to standard error.
+//!
+//! `usher serve` puts [`server`](crate::server) before [`cluster`](crate::cluster). The offline commands put [`files`](crate::files) before
+//! [`facts`](crate::facts), and [`report`](crate::report) behind.
 
 use std::{io, process::ExitCode};
 

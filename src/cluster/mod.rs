@@ -1,4 +1,8 @@
 //! A running cluster: the watches that keep the index of rights, single objects, access reviews, events.
+//!
+//! A RoleBinding: the [`Watches`] list and follow the four kinds of RBAC objects, take each into an [`Rbac`](usher_core::rights::Rbac), and
+//! publish what it compiles to, [`Rights`](usher_core::rights::Rights). [`Live`] holds them: it is the source of rights and of facts for
+//! [`facts::decide`](crate::facts::decide).
 
 mod call;
 mod connect;

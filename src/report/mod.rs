@@ -1,4 +1,7 @@
 //! What people and programs read: findings in the formats of [`FORMATS`].
+//!
+//! Here a manifest's journey ends: a [`Judged`] is one object with its [`Verdict`], and a [`Report`] prints it
+//! at the line of the file that each finding is about.
 
 mod json;
 mod tally;

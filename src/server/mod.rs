@@ -3,6 +3,11 @@
 //! The accept loop is our own, because no ready one has all that a webhook needs: a limit of connections at which
 //! idle ones give way, a time limit for the handshake and for half-sent requests, a certificate that is swapped
 //! without a restart, and a drain that loses no request.
+//!
+//! A review: [`router`] takes the body, [`review::read`](usher_core::review::read) borrows a request from it,
+//! [`facts::decide`](crate::facts::decide) or [`facts::change`](crate::facts::change) answers it, and
+//! [`review::respond`](usher_core::review::respond) writes what goes back. Settings and certificates are swapped while it serves
+//! ([`follow_configuration`], [`Certificates`]); what it counts is in [`Metrics`].
 
 mod app;
 mod body;

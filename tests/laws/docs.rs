@@ -360,3 +360,36 @@ fn every_check_stands_in_the_rules_with_its_default() {
         }
     }
 }
+
+/// That each link leads somewhere, `cargo doc` says.
+#[test]
+fn the_pages_of_the_code_lead_through_the_journeys() {
+    for (file, next) in [
+        // A review.
+        ("src/lib.rs", "`server`"),
+        ("src/server/mod.rs", "`review::read`"),
+        ("core/src/review/mod.rs", "crate::engine::judge()"),
+        ("src/server/mod.rs", "`facts::decide`"),
+        ("src/facts/mod.rs", "`judge`"),
+        ("core/src/engine/mod.rs", "crate::object"),
+        ("core/src/engine/mod.rs", "crate::sight"),
+        ("core/src/engine/mod.rs", "crate::rights"),
+        ("core/src/engine/mod.rs", "crate::review"),
+        // A manifest.
+        ("src/lib.rs", "`files`"),
+        ("src/files.rs", "`manifest::contents`"),
+        ("core/src/manifest/mod.rs", "crate::engine"),
+        ("src/facts/mod.rs", "crate::report"),
+        // A RoleBinding.
+        ("src/lib.rs", "`cluster`"),
+        ("src/cluster/mod.rs", "usher_core::rights::Rbac"),
+        ("core/src/rights/mod.rs", "crate::engine::World"),
+    ] {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        let page: Vec<&str> = text
+            .lines()
+            .take_while(|line| line.starts_with("//!"))
+            .collect();
+        assert!(page.join("\n").contains(next), "{file}: {next}");
+    }
+}

@@ -1,4 +1,7 @@
 //! Which kinds hold references, and where: data, one YAML file per project, and how it is looked up.
+//!
+//! [`config`](crate::config) puts a [`Catalogue`] together, the [`engine`](crate::engine) finds the [`Kind`] of an object in it, and
+//! [`sight`](crate::sight) walks the fields that it lists.
 
 mod condition;
 mod controller;

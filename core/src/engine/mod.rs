@@ -2,6 +2,11 @@
 //!
 //! [`judge`] knows no clock, no network and no other thread. What it cannot know it asks for ([`Need`]); the caller
 //! gathers the facts and calls again. Server and command line call the same function. [`mutate`] works the same way.
+//!
+//! What a pod spec names comes from the tables of [`object`](crate::object), what a custom resource names from [`sight`](crate::sight), by what
+//! the [`catalogue`](crate::catalogue) says of its kind. Each reference becomes a [`Question`](crate::reference::Question), and
+//! [`rights`](crate::rights) answer it, or a [`Need`] does. A [`Verdict`] holds all findings, after the modes and exemptions of the [`Policy`]; a
+//! [`Mutation`] what [`inject`](crate::inject) works out. Both go on to [`review`](crate::review).
 
 mod answer;
 mod bounds;

@@ -3,6 +3,8 @@
 //!
 //! [`plan`] is a pure function of the pod, its service account and the profiles. It compares by content, never by name,
 //! adds and never takes away, and says for every profile why it did what it did.
+//!
+//! [`mutate`](crate::engine::mutate()) calls it; what it gives, the [`engine`](crate::engine) takes as seen when it judges the pod a moment later.
 
 mod account;
 mod bad;

@@ -2,6 +2,8 @@
 //!
 //! Nothing is read before somebody asks about it, and whatever two readers would take differently is an error. The fields of a
 //! pod spec that name something stand in one table.
+//!
+//! The [`engine`](crate::engine) reads them of a request, and [`sight`](crate::sight) of what stands inside of custom resources.
 
 mod account;
 mod field_path;

@@ -1,5 +1,7 @@
 //! What a custom resource names: the walk over the fields that its catalogue entry lists, through accounts, patches and
 //! objects that stand in it.
+//!
+//! [`sightings`] takes the fields of a [`Kind`](crate::catalogue::Kind) and an object, and gives what the [`engine`](crate::engine) asks about.
 
 mod account;
 mod look;
