@@ -4,6 +4,7 @@
 //! So they are applied as a dry run, which the API server checks to the end but does not store.
 
 mod certificates;
+mod needed;
 mod rights;
 mod wiring;
 
