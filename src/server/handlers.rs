@@ -214,7 +214,7 @@ async fn changed<B: Backend>(
     (json(review::respond_mutation(&mutation)), ended)
 }
 
-/// What a request is about, in the log: `Create Pod team-a/web by jane`.
+/// What a request is about, in the log: `Create Pod team-a/web by jane`, and who acts as an account, if that is known.
 struct Subject<'v>(&'v engine::Request<'v>);
 
 impl std::fmt::Display for Subject<'_> {
@@ -228,7 +228,11 @@ impl std::fmt::Display for Subject<'_> {
             request.namespace,
             request.name,
             request.requester.username
-        )
+        )?;
+        match request.requester.behind() {
+            Some(behind) => write!(f, " ({behind})"),
+            None => Ok(()),
+        }
     }
 }
 

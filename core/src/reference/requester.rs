@@ -55,6 +55,32 @@ impl<'a> Requester<'a> {
         Account::of_user(&self.username)
     }
 
+    /// Who acts as a service account, as far as the API server says so: the pod whose token it is
+    /// (`k8s.io/apiserver/pkg/authentication/serviceaccount`), or somebody else by a header. Tokens bring a uid and the id of the
+    /// credential; impersonation leaves both out, and says no more (`pkg/endpoints/filters/impersonation`). For people to read:
+    /// no answer may depend on it.
+    pub fn behind(&self) -> Option<String> {
+        #[derive(Default, Deserialize)]
+        struct Extra<'a> {
+            #[serde(borrow, default, rename = "authentication.kubernetes.io/pod-name")]
+            pod: Vec<Text<'a>>,
+            #[serde(borrow, default, rename = "authentication.kubernetes.io/credential-id")]
+            credential: Vec<Text<'a>>,
+        }
+
+        self.account()?;
+        let extra = self.extra.map(|extra| serde_json::from_str(extra.get()));
+        // What cannot be read says nothing.
+        let extra: Extra<'_> = extra.and_then(Result::ok).unwrap_or_default();
+        match &*extra.pod {
+            [pod] => Some(format!("of pod {pod}")),
+            _ if self.uid.is_empty() && extra.credential.is_empty() => {
+                Some("impersonated".to_owned())
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the API server lists this group.
     pub fn is_in(&self, group: &str) -> bool {
         self.groups.iter().any(|held| **held == *group)
@@ -112,6 +138,40 @@ mod tests {
         ] {
             let found = Account::of_user(user).map(|a| (a.namespace, a.name));
             assert_eq!(found, account, "{user}");
+        }
+    }
+
+    #[test]
+    fn who_acts_as_an_account_is_told_as_far_as_it_is_known() {
+        let pod = r#"{"authentication.kubernetes.io/credential-id": ["JTI=a"], "authentication.kubernetes.io/pod-name": ["web-1"]}"#;
+        let token = r#"{"authentication.kubernetes.io/credential-id": ["JTI=a"]}"#;
+        let account = "system:serviceaccount:team-a:ci";
+        for (user, uid, extra, behind) in [
+            (account, "u", pod, Some("of pod web-1")),
+            (account, "u", token, None),
+            (account, "u", "{}", None),
+            (account, "", token, None),
+            (account, "", "{}", Some("impersonated")),
+            (
+                account,
+                "",
+                r#"{"a": 1, "authentication.kubernetes.io/pod-name": 5}"#,
+                Some("impersonated"),
+            ),
+            ("jane", "", pod, None),
+        ] {
+            let extra: &RawValue = serde_json::from_str(extra).unwrap();
+            let requester = Requester {
+                username: user.into(),
+                uid: uid.into(),
+                extra: Some(extra),
+                ..Requester::default()
+            };
+            assert_eq!(
+                requester.behind().as_deref(),
+                behind,
+                "{user} {uid} {extra}"
+            );
         }
     }
 
