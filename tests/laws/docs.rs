@@ -107,18 +107,34 @@ fn configurations_in_the_documentation_are_legal() {
     assert!(seen > 0);
 }
 
-/// A row of the table of ways: its number, what is done about it, the tests that show it.
-fn ways() -> Vec<(String, String, Vec<String>)> {
+/// The rows of the tables of docs/ways-round.md that have this many cells, without their heads.
+fn rows(count: usize) -> Vec<Vec<String>> {
     let page = fs::read_to_string(root().join("docs/ways-round.md")).unwrap();
     let rows = page.lines().filter(|line| line.starts_with("| "));
-    let cells = rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
-    let cells = cells.filter(|cells| cells[1] != "#" && cells[1] != "---");
+    let cells = rows.map(|row| {
+        row.trim_matches('|')
+            .split('|')
+            .map(|cell| cell.trim().to_owned())
+    });
     cells
-        .map(|cells| {
-            let shown = cells[5].split(", ").filter(|test| !test.is_empty());
-            let shown = shown.map(|test| test.trim_matches('`').to_owned());
-            (cells[1].to_owned(), cells[3].to_owned(), shown.collect())
-        })
+        .map(Vec::from_iter)
+        .filter(|cells| cells.len() == count)
+        .filter(|cells| !["#", "trick", "---"].contains(&&*cells[0]))
+        .collect()
+}
+
+/// The tests that a cell names.
+fn tests_of(cell: &str) -> Vec<String> {
+    let tests = cell.split(", ").filter(|test| !test.is_empty());
+    tests
+        .map(|test| test.trim_matches('`').to_owned())
+        .collect()
+}
+
+/// A row of the table of ways: its number, what is done about it, the tests that show it.
+fn ways() -> Vec<(String, String, Vec<String>)> {
+    let rows = rows(5).into_iter();
+    rows.map(|cells| (cells[0].clone(), cells[2].clone(), tests_of(&cells[4])))
         .collect()
 }
 
@@ -140,6 +156,19 @@ fn every_way_round_is_counted_and_shown_by_a_test_that_is_there() {
                 });
                 tests.extend(named);
             }
+        }
+    }
+    let tricks = rows(3);
+    assert!(!tricks.is_empty());
+    for trick in &tricks {
+        let named = tests_of(&trick[2]);
+        assert!(!named.is_empty(), "nothing shows that {}", trick[0]);
+        for test in named {
+            assert!(
+                tests.contains(&test),
+                "{}: there is no test {test}",
+                trick[0]
+            );
         }
     }
     let mut counts = BTreeMap::new();

@@ -14,7 +14,7 @@ use usher::server::{Certificates, Limits, Listener, Metrics};
 use crate::real::controlplane::{feed, plane};
 
 /// The webhook, registered for one namespace as long as this is kept.
-pub(super) struct Meddler {
+pub(in crate::real) struct Meddler {
     name: String,
     _files: TempDir,
     _runtime: Runtime,
@@ -22,7 +22,7 @@ pub(super) struct Meddler {
 
 impl Meddler {
     /// Serves and registers it under a name that the API server calls after Usher's.
-    pub(super) fn start(namespace: &str) -> Self {
+    pub(in crate::real) fn start(namespace: &str) -> Self {
         let files = tempfile::tempdir().unwrap();
         let CertifiedKey { cert, signing_key } =
             generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
@@ -93,7 +93,8 @@ impl Drop for Meddler {
     }
 }
 
-/// Renames every volume with a token, with its mounts; turns the order of the containers round; adds one.
+/// Renames every volume with a token, with its mounts; turns the order of the containers round; adds one. Then it writes into
+/// the pod spec what an annotation tells it to; null takes a field away.
 fn answer(body: &[u8]) -> String {
     let review: Value = serde_json::from_slice(body).unwrap();
     let mut spec = review["request"]["object"]["spec"].clone();
@@ -123,6 +124,17 @@ fn answer(body: &[u8]) -> String {
     let containers = spec["containers"].as_array_mut().unwrap();
     containers.reverse();
     containers.insert(0, json!({"name": "sidecar", "image": "mesh"}));
+    let told = &review["request"]["object"]["metadata"]["annotations"]["meddler.example.org/spec"];
+    let told: Value = told
+        .as_str()
+        .map_or(json!({}), |told| serde_json::from_str(told).unwrap());
+    for (key, value) in told.as_object().unwrap() {
+        let fields = spec.as_object_mut().unwrap();
+        match value {
+            Value::Null => fields.remove(key),
+            value => fields.insert(key.clone(), value.clone()),
+        };
+    }
     let patch = json!([{"op": "replace", "path": "/spec", "value": spec}]);
     json!({
         "apiVersion": "admission.k8s.io/v1",

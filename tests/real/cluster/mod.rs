@@ -15,6 +15,7 @@ pub(in crate::real) use tokens::claims;
 use std::{path::Path, process::Command, sync::OnceLock};
 
 pub(in crate::real) use injection::eventually;
+pub(in crate::real) use meddler::Meddler;
 
 use crate::real::controlplane::usher::{UsherProcess, with_usher};
 use crate::real::controlplane::{Said, feed, plane};
@@ -67,6 +68,16 @@ fn usher() -> &'static UsherProcess<'static> {
         with_usher(plane(), Path::new(env!("CARGO_BIN_EXE_usher")), &config)
             .unwrap_or_else(|error| panic!("{error}"))
     })
+}
+
+/// The port of its webhook.
+pub(in crate::real) fn port() -> u16 {
+    usher().port()
+}
+
+/// What it has logged so far.
+pub(in crate::real) fn log() -> String {
+    usher().log().unwrap()
 }
 
 /// A namespace with a user of its own, who holds the cluster role `edit` there.

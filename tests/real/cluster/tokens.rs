@@ -167,6 +167,7 @@ fn a_token_can_be_asked_to_die_with_something() {
 #[test]
 fn pods_and_templates_keep_to_audience_and_lifetime() {
     let team = Team::new("tokens-project");
+    let free = Team::new("unguarded-project");
     let source = "{serviceAccountToken: {audience: foreign, expirationSeconds: 3600, path: t}}";
     let at = "volumes[0].projected.sources[0]";
     let missing = |path: &str| {
@@ -218,9 +219,11 @@ fn pods_and_templates_keep_to_audience_and_lifetime() {
             "a token of 3607 s for the API server is asked for, which the API server may extend to a year",
         ),
     ] {
+        free.pod(name, &projects(source)).passes();
         team.pod(name, &projects(source)).refused(words);
         // The name of Kubernetes' own volume makes it no better.
         let disguised = projects(source).replace("{name: t,", "{name: kube-api-access-abcde,");
+        free.pod(&format!("{name}-disguised"), &disguised).passes();
         team.pod(name, &disguised).refused(words);
     }
     team.pod(
@@ -228,6 +231,24 @@ fn pods_and_templates_keep_to_audience_and_lifetime() {
         &projects("{serviceAccountToken: {audience: vault, expirationSeconds: 900, path: t}}"),
     )
     .passes();
+}
+
+#[test]
+fn a_token_hides_behind_another_at_the_same_path() {
+    let token = |audience: &str| {
+        format!(
+            "{{serviceAccountToken: {{audience: {audience}, expirationSeconds: 3600, path: t}}}}"
+        )
+    };
+    let both = projects(&format!("{}, {}", token("vault"), token("foreign")));
+    Team::new("unguarded-hidden").pod("web", &both).passes();
+    let team = Team::new("tokens-hidden");
+    team.pod("web", &both).refused(
+        "tokens-hidden-jane may not use token audience \"foreign\" in namespace tokens-hidden \
+         (spec.volumes[0].projected.sources[1].serviceAccountToken.audience)",
+    );
+    team.grant("tokenaudiences.usher.dev/foreign");
+    team.pod("web", &both).passes();
 }
 
 #[test]
@@ -312,7 +333,9 @@ fn kubelets_get_their_tokens_and_nobody_else_by_half_their_name() {
     ];
     plane().run(&who).unwrap();
     let words = "may not use serviceaccount \"deployer\" in namespace tokens-node (metadata.name)";
-    asks(&mut plane().kubectl_as(node)).refused_by(WEBHOOK, words);
+    // By a certificate: to whoever may impersonate nodes, the API server gives their group, too.
+    let kubeconfig = plane().kubeconfig_for(node, &[]).unwrap();
+    asks(plane().kubectl().env("KUBECONFIG", &kubeconfig)).refused_by(WEBHOOK, words);
     let jane = &team.user;
     asks(
         plane()

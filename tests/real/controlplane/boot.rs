@@ -4,7 +4,7 @@ use super::binaries::Binaries;
 use super::child::{Farewell, Supervised};
 use super::error::Error;
 use super::pki::{Pair, Pki};
-use super::{LIMIT, Options, Ports};
+use super::{LIMIT, Options, Ports, feed, succeed};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,6 +36,9 @@ impl Boot<'_> {
         fs::create_dir_all(&log).map_err(Error::io("create", &log))?;
         let mut etcd = self.spawn("etcd", &self.etcd())?;
         let apiserver = self.start_apiserver(&mut etcd)?;
+        if self.options.shared_identity {
+            self.apply(&rights_of_all_controllers())?;
+        }
         let mut controller_manager =
             self.spawn("kube-controller-manager", &self.controller_manager()?)?;
         // The controller manager fills the aggregated roles; without them ordinary users can do nothing.
@@ -188,13 +191,12 @@ impl Boot<'_> {
         ] {
             command.arg(flag).arg(&config);
         }
-        // Each controller comes with its own identity, as in every real cluster. Nobody asks this process, so no port.
-        command.args([
-            "--use-service-account-credentials",
-            "--leader-elect=false",
-            "--secure-port",
-            "0",
-        ]);
+        // As nearly every real cluster has it.
+        if !self.options.shared_identity {
+            command.arg("--use-service-account-credentials");
+        }
+        // Nobody asks this process, so no port.
+        command.args(["--leader-elect=false", "--secure-port", "0"]);
         // It makes an account and a token for each controller first; at the usual 20 requests per second, that takes 5 s.
         command.args(["--kube-api-qps", "1000", "--kube-api-burst", "2000"]);
         command.arg("--root-ca-file").arg(self.pki.path("ca.crt"));
@@ -208,6 +210,19 @@ impl Boot<'_> {
             .arg("--cluster-signing-key-file")
             .arg(self.pki.path("ca.key"));
         Ok(command)
+    }
+
+    /// Applies objects, as the administrator.
+    fn apply(&self, objects: &Value) -> Result<(), Error> {
+        let kubectl = self.binaries.path("kubectl");
+        let mut command = Command::new(kubectl);
+        command.arg("--kubeconfig").arg(self.admin);
+        let apply = ["apply", "-f", "-"];
+        let output = feed(
+            command.env("HOME", self.dir).args(apply),
+            &objects.to_string(),
+        )?;
+        succeed(&apply, &output).map(drop)
     }
 
     fn raw(&self, path: &str) -> Result<String, String> {
@@ -226,6 +241,34 @@ impl Boot<'_> {
             Err(error) => Err(error.to_string()),
         }
     }
+}
+
+/// All that the one user of all controllers needs, but not the verb `use`, which would be a grant of everything.
+fn rights_of_all_controllers() -> Value {
+    let verbs = [
+        "bind",
+        "create",
+        "delete",
+        "deletecollection",
+        "escalate",
+        "get",
+        "list",
+        "patch",
+        "update",
+        "watch",
+    ];
+    let metadata = json!({"name": "all-controllers"});
+    json!({"apiVersion": "v1", "kind": "List", "items": [
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": metadata,
+            "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": verbs}],
+        },
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": metadata,
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "all-controllers"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "system:kube-controller-manager"}],
+        },
+    ]})
 }
 
 /// Who a client is by its certificate. `more` is added, for instance `as` and `as-groups`.

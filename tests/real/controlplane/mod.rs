@@ -41,6 +41,8 @@ const LIMIT: Duration = Duration::from_secs(120);
 pub(crate) struct Options {
     /// More flags for kube-apiserver.
     pub(crate) apiserver_args: Vec<String>,
+    /// Whether all controllers come as the one user of the controller manager. Each has an identity of its own otherwise.
+    pub(crate) shared_identity: bool,
     /// Whether the API server writes an audit log of everything that changes something (level Metadata).
     pub(crate) audit: bool,
 }

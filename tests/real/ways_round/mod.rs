@@ -5,9 +5,14 @@ mod accounts;
 mod binding;
 mod certificates;
 mod connections;
+mod controllers;
+mod devices;
 mod impersonation;
 mod namespaces;
+mod owners;
 mod pod_fields;
+mod pods;
+mod registration;
 mod revisions;
 mod secrets;
 
@@ -15,6 +20,9 @@ use crate::real::{
     cluster::{KINDS, Team, manifest},
     controlplane::plane,
 };
+
+/// The registration that judges what carries a pod spec.
+const WEBHOOK: &str = "validate.usher.dev";
 
 /// Two namespaces with the same tenant role: Usher guards one of them only.
 struct Tenants {

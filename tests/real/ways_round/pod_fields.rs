@@ -6,13 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use usher_core::object::{FIELDS, PATHS, PodField, PodPath, Says, Step};
 
-use super::Tenants;
+use super::{Tenants, WEBHOOK};
 use crate::real::{
     cluster::{KINDS, Team, eventually, manifest},
     controlplane::{Said, feed, plane},
 };
-
-const WEBHOOK: &str = "validate.usher.dev";
 
 /// Ends of paths that name something which is no secret, config map, account or node of the cluster, or where something else asks.
 /// The lists of containers are one here.

@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::Tenants;
-use crate::real::cluster::Team;
+use crate::real::{
+    cluster::{Team, eventually},
+    controlplane::{Said, feed, plane},
+};
 
 const WEBHOOK: &str = "validate-revisions.usher.dev";
 
@@ -80,4 +83,61 @@ fn a_stateful_set_whose_account_has_changed_goes_on() {
         .passes();
     let (account, _) = next(&team, &uid);
     assert_eq!(account, "deployer");
+}
+
+/// A StatefulSet whose controller makes its only pod of the revision before.
+fn held_back() -> String {
+    "{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: web}, spec: {serviceName: web, replicas: 1, \
+     updateStrategy: {type: RollingUpdate, rollingUpdate: {partition: 1}}, selector: {matchLabels: {app: web}}, \
+     template: {metadata: {labels: {app: web}}, spec: {containers: [{name: c, image: nginx}]}}}}"
+        .to_owned()
+}
+
+#[test]
+fn a_revision_is_replaced_by_another_that_the_controller_adopts() {
+    let tenants = Tenants::new("adopted");
+    tenants.may("create,delete,get,list", "controllerrevisions.apps");
+    let replace = |team: &Team| {
+        team.create(&held_back(), &[]).passes();
+        let current = eventually("the current revision", || {
+            let path = "jsonpath={.status.currentRevision}";
+            let said = team.run(&["get", "statefulset", "web", "-o", path]).stdout;
+            (!said.is_empty()).then_some(said)
+        });
+        eventually("its pod", || {
+            let pod = team.run(&["get", "pod", "web-0", "-o", "name"]);
+            pod.success.then_some(())
+        });
+        // It names nobody's account but everybody's.
+        team.run(&["delete", "controllerrevision", &current])
+            .passes();
+        let forged = revision("deployer").replacen("name: forged", &format!("name: {current}"), 1);
+        let forged = team.create(&forged, &[]);
+        team.run(&["delete", "pod", "web-0", "--now", "--wait=false"])
+            .passes();
+        forged
+    };
+    let account = |team: &Team, account: &str| {
+        eventually("the pod again", || {
+            let path = "jsonpath={.spec.serviceAccountName} {.metadata.deletionTimestamp}";
+            let pod = team.run(&["get", "pod", "web-0", "-o", path]).stdout;
+            (pod.trim() == account).then_some(())
+        });
+    };
+    replace(&tenants.free).passes();
+    account(&tenants.free, "deployer");
+    replace(&tenants.guarded).refused_by(
+        WEBHOOK,
+        "ways-adopted-jane may not use serviceaccount \"deployer\" in namespace ways-adopted",
+    );
+    account(&tenants.guarded, "default");
+    // Nor does a tenant take away what an administrator's set goes back to.
+    let kept = revision("deployer").replacen("name: forged", "name: kept", 1);
+    let mut create = plane().kubectl();
+    create.args(["-n", &tenants.guarded.namespace, "create", "-f", "-"]);
+    Said::from(feed(&mut create, &kept).unwrap()).passes();
+    tenants
+        .guarded
+        .run(&["delete", "controllerrevision", "kept"])
+        .refused_by(WEBHOOK, "may not use serviceaccount \"deployer\"");
 }
