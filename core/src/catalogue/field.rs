@@ -256,6 +256,11 @@ struct Entry {
     patch: Option<Nothing>,
 }
 
+/// Whether the variables of a container stand at this key, wherever the container does.
+fn is_variables(step: &Step) -> bool {
+    matches!(step, Step::Key(key) if matches!(&**key, "env" | "envFrom"))
+}
+
 fn yes() -> bool {
     true
 }
@@ -412,7 +417,7 @@ impl Field {
         }
         match rest {
             [Step::Key(key), Step::Items, _, ..] if is_containers(key) => is_listed(rest),
-            [Step::Key(key), ..] => decides(key),
+            [Step::Key(key), ..] => decides(key) || rest.iter().any(is_variables),
             _ => true,
         }
     }

@@ -145,6 +145,15 @@ pub static PATHS: LazyLock<Vec<PodPath>> = LazyLock::new(|| {
     rows.collect()
 });
 
+/// The paths of a container at which it names what it reads, wherever it stands.
+pub static OF_ANY_CONTAINER: LazyLock<Vec<(FieldPath, Says)>> = LazyLock::new(|| {
+    let rows = OF_CONTAINER.iter().filter_map(|(below, says)| {
+        let path = below.strip_prefix("[].")?;
+        Some((FieldPath::try_from(path.to_owned()).ok()?, *says))
+    });
+    rows.collect()
+});
+
 /// Something that a pod spec names inside of its lists and maps.
 #[derive(Clone, Debug)]
 pub struct Listed<'a> {
@@ -420,6 +429,7 @@ mod tests {
     fn every_row_is_a_path_that_finds_what_stands_there() {
         let rows: usize = PARTS.iter().map(|part| part.below.len()).sum();
         assert_eq!(PATHS.len(), rows, "a path is none");
+        assert_eq!(OF_ANY_CONTAINER.len(), OF_CONTAINER.len());
         for row in PATHS.iter() {
             let end = match row.says {
                 Says::Expression => json!({"key": "k", "operator": "In", "values": ["v"]}),

@@ -23,7 +23,7 @@ mod value;
 
 pub use account::ServiceAccount;
 pub use field_path::{BadPath, FieldPath, Lost, Memo, Place, Step};
-pub use listed::{Listed, Named, PATHS, PodPath, Says, decides, is_listed};
+pub use listed::{Listed, Named, OF_ANY_CONTAINER, PATHS, PodPath, Says, decides, is_listed};
 pub use meta::{Metadata, Owner, Texts};
 pub use namespace::{NAMESPACE_TOLERATIONS, NamespaceAnnotation, namespace_tolerations};
 pub(crate) use pod::account;

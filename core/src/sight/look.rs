@@ -1,5 +1,7 @@
 //! The walk itself: field by field, place by place, and what it keeps of what it sees.
 
+use std::collections::HashSet;
+
 use serde_json::value::RawValue;
 
 use super::Sighting;
@@ -14,6 +16,22 @@ pub(super) const DEPTH: usize = 4;
 /// How many references of one object are looked at. Nobody writes so many; more would be work without bound.
 const MOST: usize = 2000;
 
+/// What was found in an object that holds containers, which may stand anywhere in it.
+#[derive(Default)]
+pub(super) struct Holders<'o> {
+    /// The objects with fields of a pod spec.
+    pub(super) held: Vec<Holder<'o>>,
+    /// Where something else was asked about, or cannot be read: there nothing more is looked for.
+    pub(super) elsewhere: HashSet<String>,
+}
+
+/// An object with fields of a pod spec: where it stands, and the namespace of its pods.
+pub(super) struct Holder<'o> {
+    pub(super) path: String,
+    pub(super) object: &'o RawValue,
+    pub(super) namespace: Text<'o>,
+}
+
 /// Who looks into an object.
 pub(super) struct Looker<'c, 'o> {
     pub(super) catalogue: &'c Catalogue,
@@ -25,6 +43,8 @@ pub(super) struct Looker<'c, 'o> {
     /// The namespace of the object that is looked at, which may stand in the whole one.
     pub(super) own: Text<'o>,
     pub(super) memo: Memo<'o>,
+    /// Where containers may stand. Nothing is kept where no check asks.
+    pub(super) holders: Holders<'o>,
     pub(super) found: Vec<Sighting<'o>>,
 }
 
@@ -42,6 +62,7 @@ impl<'c, 'o> Looker<'c, 'o> {
             root: namespace.clone(),
             own: namespace,
             memo: Memo::default(),
+            holders: Holders::default(),
             found: Vec::new(),
         }
     }
@@ -109,12 +130,16 @@ impl<'o> Looker<'_, 'o> {
             "" => path.text().to_owned(),
             prefix => format!("{prefix}.{}", path.text()),
         };
+        self.holders.elsewhere.insert(path.clone());
         self.push(Sighting::Lost(Path::new(path, ""), lost.to_string()));
     }
 
     fn field(&mut self, field: &Field, object: &'o RawValue, place: &Place<'o>, depth: usize) {
         let there = place.value.filter(|value| is_something(value));
         let path = || Path::new(place.path.clone(), "");
+        if !self.asking.is_empty() {
+            self.holders.elsewhere.insert(place.path.clone());
+        }
         match (&field.sort, there) {
             (Sort::Account(account), _) => self.account(account, object, place),
             (_, None) => {}
@@ -125,12 +150,22 @@ impl<'o> Looker<'_, 'o> {
                 let within = self.within(pod.within.as_ref(), object, Some(value));
                 let spec = parse::<PodSpec<'o>>(value).map_err(Lost::from);
                 match spec.and_then(|spec| Ok((spec, within?))) {
-                    Ok((spec, within)) => self.push(Sighting::PodSpec {
-                        base: place.path.clone(),
-                        spec: Box::new(spec),
-                        account: pod.account,
-                        namespace: within.unwrap_or_else(|| self.own.clone()),
-                    }),
+                    Ok((spec, within)) => {
+                        let namespace = within.unwrap_or_else(|| self.own.clone());
+                        if !self.asking.is_empty() {
+                            self.holders.held.push(Holder {
+                                path: place.path.clone(),
+                                object: value,
+                                namespace: namespace.clone(),
+                            });
+                        }
+                        self.push(Sighting::PodSpec {
+                            base: place.path.clone(),
+                            spec: Box::new(spec),
+                            account: pod.account,
+                            namespace,
+                        });
+                    }
                     Err(lost) => self.push(Sighting::Lost(path(), lost.to_string())),
                 }
             }

@@ -4,6 +4,7 @@
 //! [`sightings`] takes the fields of a [`Kind`](crate::catalogue::Kind) and an object, and gives what the [`engine`](crate::engine) asks about.
 
 mod account;
+mod container;
 mod look;
 mod manifest;
 mod object;
@@ -71,5 +72,6 @@ pub fn sightings<'c, 'o>(
 ) -> Vec<Sighting<'o>> {
     let mut looker = look::Looker::new(catalogue, namespace, controller, asks);
     looker.look(fields, object, "", look::DEPTH);
+    looker.containers();
     looker.found
 }
