@@ -952,7 +952,7 @@ fn pod_spec(value: &Value) -> Result<PodSpec, Lost> {
 }
 
 /// The narrowest name of a set of taints, if the toleration is one.
-fn taints(toleration: &Value) -> Option<String> {
+pub(super) fn taints(toleration: &Value) -> Option<String> {
     let field = |name| word(&toleration[name]);
     let (key, operator, value, effect) = (
         field("key"),
@@ -989,7 +989,7 @@ fn taints(toleration: &Value) -> Option<String> {
 }
 
 /// What the API server gives to every pod.
-fn is_everybodys(toleration: &Value) -> bool {
+pub(super) fn is_everybodys(toleration: &Value) -> bool {
     let key = word(&toleration["key"]);
     let operator = word(&toleration["operator"]);
     [
