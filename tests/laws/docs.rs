@@ -26,7 +26,15 @@ fn pages() -> Vec<PathBuf> {
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|ending| ending == "md"))
         .collect();
-    pages.extend(["README.md", "CONTRIBUTING.md", "certs/README.md"].map(|page| root().join(page)));
+    pages.extend(
+        [
+            "README.md",
+            "CONTRIBUTING.md",
+            "SECURITY.md",
+            "certs/README.md",
+        ]
+        .map(|page| root().join(page)),
+    );
     pages
 }
 
@@ -107,9 +115,9 @@ fn configurations_in_the_documentation_are_legal() {
     assert!(seen > 0);
 }
 
-/// The rows of the tables of docs/ways-round.md that have this many cells, without their heads.
-fn rows(count: usize) -> Vec<Vec<String>> {
-    let page = fs::read_to_string(root().join("docs/ways-round.md")).unwrap();
+/// The rows of the tables of a page that have this many cells, without their heads.
+fn rows(page: &str, count: usize) -> Vec<Vec<String>> {
+    let page = fs::read_to_string(root().join("docs").join(page)).unwrap();
     let rows = page.lines().filter(|line| line.starts_with("| "));
     let cells = rows.map(|row| {
         row.trim_matches('|')
@@ -119,7 +127,7 @@ fn rows(count: usize) -> Vec<Vec<String>> {
     cells
         .map(Vec::from_iter)
         .filter(|cells| cells.len() == count)
-        .filter(|cells| !["#", "trick", "---"].contains(&&*cells[0]))
+        .filter(|cells| !["#", "claim", "trick", "---"].contains(&&*cells[0]))
         .collect()
 }
 
@@ -133,7 +141,7 @@ fn tests_of(cell: &str) -> Vec<String> {
 
 /// A row of the table of ways: its number, what is done about it, the tests that show it.
 fn ways() -> Vec<(String, String, Vec<String>)> {
-    let rows = rows(5).into_iter();
+    let rows = rows("ways-round.md", 5).into_iter();
     rows.map(|cells| (cells[0].clone(), cells[2].clone(), tests_of(&cells[4])))
         .collect()
 }
@@ -158,9 +166,9 @@ fn every_way_round_is_counted_and_shown_by_a_test_that_is_there() {
             }
         }
     }
-    let tricks = rows(3);
-    assert!(!tricks.is_empty());
-    for trick in &tricks {
+    let (tricks, claims) = (rows("ways-round.md", 3), rows("threat-model.md", 3));
+    assert!(!tricks.is_empty() && !claims.is_empty());
+    for trick in tricks.iter().chain(&claims) {
         let named = tests_of(&trick[2]);
         assert!(!named.is_empty(), "nothing shows that {}", trick[0]);
         for test in named {
