@@ -28,7 +28,7 @@ use super::{
 
 /// What reviews are judged by, and what the cluster would say.
 pub(crate) struct Stage {
-    catalogue: Arc<Catalogue>,
+    pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) policy: Policy,
     rights: Rights,
     today: Date,

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::pod;
 use crate::{
-    catalogue::{Content, Field, Sort},
+    catalogue::{Field, Sort},
     engine::{
         answer::Answers,
         case::{Case, Known, Pod},
@@ -130,28 +130,29 @@ fn unknown<'a>(
 /// Whether a check could have asked about a part of a custom resource, had it been readable. A check that is not named here
 /// could have.
 fn could_ask(case: &Case<'_, '_>, check: Check) -> bool {
+    let kind = case.kind;
+    // What stands in an unknown version nobody knows.
+    let known = kind.filter(|kind| kind.has(&case.request.kind.version));
+    let holds = |sorts: fn(&Sort) -> bool| {
+        known.is_none_or(|kind| {
+            let mut fields = kind.content.fields().unwrap_or_default().iter();
+            fields.any(|field| sorts(&field.sort))
+        })
+    };
     match check {
         // Asked of pods when they are made, never of what describes them; and of connections.
         Check::Profiles | Check::Connections | Check::Proxies => false,
-        // Asked of objects that stand in others. What stands in an unknown version nobody knows.
-        Check::Accounts | Check::TokenSecrets => case.kind.is_none_or(|kind| {
-            let mut fields = kind.content.fields().unwrap_or_default().iter();
-            !kind.has(&case.request.kind.version)
-                || fields.any(|field| matches!(field.sort, Sort::Manifest))
-        }),
-        // Asked where a limit says so.
+        // Asked of objects that stand in others.
+        Check::Accounts | Check::TokenSecrets => holds(|sort| matches!(sort, Sort::Manifest)),
+        // Asked where a limit says so: here, and where pods will be that are described for elsewhere.
         Check::Tokens => {
-            let Some((kind, Content::Fields(fields))) = case.kind.map(|kind| (kind, &kind.content))
-            else {
-                return false;
-            };
-            let elsewhere = |field: &Field| match &field.sort {
-                Sort::Manifest => true,
-                Sort::PodSpec(pod) => pod.within.is_some(),
-                _ => false,
-            };
-            let everywhere = kind.cluster || fields.iter().any(elsewhere);
             let policy = case.world.policy;
+            let everywhere = kind.is_some_and(|kind| kind.cluster)
+                || holds(|sort| match sort {
+                    Sort::Manifest => true,
+                    Sort::PodSpec(pod) => pod.within.is_some(),
+                    _ => false,
+                });
             everywhere && !policy.tokens.is_empty()
                 || policy.limits_tokens_in(&case.request.namespace)
         }
