@@ -21,7 +21,7 @@ use usher_core::{
 use super::judged::{body, damage, names};
 use crate::support::{
     contract,
-    random::{Dice, seed},
+    random::{Dice, nth_seed},
     rounds::{changed, gathered},
 };
 
@@ -218,7 +218,7 @@ fn damaged_reviews_never_panic_and_are_never_changed_wrongly() {
         let whole = body(name);
         let rounds = if name.ends_with(".mutating") { 400 } else { 60 };
         for round in 0..rounds {
-            let seed = seed() + (index * 1000 + round) as u64;
+            let seed = nth_seed(index * 1000 + round);
             let mut dice = Dice::new(seed);
             let bytes = damage(&mut dice, whole.clone());
             let account = &accounts[dice.below(accounts.len())];

@@ -9,7 +9,7 @@ use crate::{
     models::catalogue::{Book, Line, Said, Step, steps},
     support::{
         catalogue_world::{Maker, Sent, World, difference, said},
-        random::{Dice, seed},
+        random::{Dice, seeds},
     },
 };
 
@@ -91,7 +91,7 @@ pub(crate) fn each(
     mut see: impl FnMut(u64, &mut Dice, Sent<'_>),
 ) {
     let mut seen = HashSet::new();
-    for seed in (seed()..).take(objects) {
+    for seed in seeds().take(objects) {
         let mut dice = Dice::new(seed);
         let index = dice.below(book.entries.len());
         let entry = &book.entries[index];

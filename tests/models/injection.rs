@@ -9,7 +9,7 @@ use usher_core::{
     inject::{Account, Effect, GivenToken, Plan, Profile, Subject, plan},
 };
 
-use crate::support::random::{Dice, seed};
+use crate::support::random::{Dice, seeds};
 
 /// Pods that one run looks at.
 const PODS: u64 = 2_000;
@@ -471,7 +471,7 @@ fn sorted(value: &Value) -> Value {
 #[test]
 fn injection_adds_what_it_must_once_whatever_happens_in_between() {
     let (mut changed, mut refused, mut quiet) = (0, 0, 0);
-    for seed in (seed()..).take(usize::try_from(PODS).unwrap()) {
+    for seed in seeds().take(usize::try_from(PODS).unwrap()) {
         let mut dice = Dice::new(seed);
         let known = Known::random(&mut dice);
         let before = pod(&mut dice, &known);

@@ -10,6 +10,20 @@ pub(crate) fn seed() -> u64 {
     seed
 }
 
+/// The seeds of a test run, one after the other. After the last number comes the first, so that every seed has others.
+pub(crate) fn seeds() -> impl Iterator<Item = u64> {
+    following(seed())
+}
+
+/// One of [`seeds`].
+pub(crate) fn nth_seed(index: usize) -> u64 {
+    seed().wrapping_add(index as u64)
+}
+
+fn following(first: u64) -> impl Iterator<Item = u64> {
+    std::iter::successors(Some(first), |seed| Some(seed.wrapping_add(1)))
+}
+
 /// Has panics of this thread, and of no other, say how they are had again.
 fn tell(seed: u64) {
     thread_local!(static BY_CHANCE: Cell<bool> = const { Cell::new(false) });
@@ -72,4 +86,10 @@ impl Dice {
         let count = least + self.below(most - least + 1);
         (0..count).map(|_| self.pick(of).to_owned()).collect()
     }
+}
+
+#[test]
+fn after_the_last_seed_comes_the_first() {
+    let seeds: Vec<u64> = following(u64::MAX - 1).take(4).collect();
+    assert_eq!(seeds, [u64::MAX - 1, u64::MAX, 0, 1]);
 }
