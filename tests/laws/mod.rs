@@ -8,5 +8,6 @@ mod docs;
 mod generated;
 mod injection_page;
 mod limits;
+mod patches;
 mod rooms;
 mod shortened;

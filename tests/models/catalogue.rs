@@ -1417,10 +1417,14 @@ impl Seer<'_> {
                 Err(outcome) => self.say(check, &path, "", outcome, String::new()),
             }
         }
-        // What the class brings is asked about where the class itself does not end the matter.
+        self.brought(&spec.runtime, &below(base, "runtimeClassName"));
+    }
+
+    /// What the class brings is asked about where the class itself does not end the matter.
+    fn brought(&mut self, class: &String, path: &str) {
         let refused = self.rules.mode("runtimeClasses") == "enforce";
-        if !spec.runtime.is_empty() && !refused && !self.rules.classes.contains(&spec.runtime) {
-            self.unknown("tolerations", &below(base, "runtimeClassName"), "*");
+        if !class.is_empty() && !refused && !self.rules.classes.contains(class) {
+            self.unknown("tolerations", path, "*");
         }
     }
 
@@ -1699,6 +1703,7 @@ impl Seer<'_> {
                                 self.named(check, path, resource, Some(name.to_owned()), own);
                             }
                         }
+                        self.brought(&spec.runtime, path);
                     }
                     Err(Lost) => self.lost(path),
                 }

@@ -117,6 +117,12 @@ impl<'a, 'f> Case<'a, 'f> {
         self.mode(check) == Mode::Off
     }
 
+    /// Whether a check could ask about anything.
+    pub(super) fn asks(&self, check: Check) -> bool {
+        let is_idle = check == Check::Tokens && self.world.policy.tokens.is_empty();
+        !self.is_off(check) && !is_idle
+    }
+
     /// A reference of a pod and its answer, with what they lead to.
     pub(super) fn finding(
         &self,

@@ -15,8 +15,8 @@ use super::{
 use crate::{
     catalogue::{Content, Kind, Making},
     object::{
-        BadObject, Listed, Metadata, Named, Owner, PodField, PodSpec, Says, Volume, at,
-        credentials, revised, text,
+        BadObject, Listed, Metadata, Named, Owner, PodCertificateSource, PodField, PodSpec, Says,
+        TokenSource, Volume, at, credentials, revised, text,
     },
     reference::{Check, Reference, Resource, Target, Text, Toleration},
     sight::{Sighting, sightings},
@@ -46,6 +46,12 @@ pub(super) enum Maker<'f> {
 pub(super) struct Said<'f> {
     templates: Vec<Template<'f>>,
     references: Vec<Reference<'f>>,
+    /// What patches of it project into volumes, and where.
+    credentials: Vec<(
+        Text<'f>,
+        Option<TokenSource<'f>>,
+        Option<PodCertificateSource<'f>>,
+    )>,
 }
 
 /// What an owner said when its controller noted it down, which may be something else than what it says now.
@@ -187,7 +193,7 @@ impl<'f> Maker<'f> {
             }
             Target::Taints(_) | Target::Object { .. } => false,
         };
-        same = same || said.names(pod, reference);
+        same = same || said.names(pod, reference) || said.projects(pod, reference, seconds);
         for template in &said.templates {
             same = same || template.says(case, pod, reference, seconds)?;
         }
@@ -286,7 +292,7 @@ impl<'f> Said<'f> {
             | Content::TokenSecret => return Ok(None),
             Content::Fields(fields) => {
                 let controller = |name: &str| world.identity(name);
-                let asks = |check| !case.is_off(check);
+                let asks = |check| case.asks(check);
                 let seen = sightings(
                     world.catalogue,
                     fields,
@@ -301,6 +307,12 @@ impl<'f> Said<'f> {
                             reference.namespace.get_or_insert_with(|| namespace.clone());
                             said.references.push(reference);
                         }
+                        Sighting::Credential {
+                            namespace,
+                            token,
+                            certificate,
+                            ..
+                        } => said.credentials.push((namespace, token, certificate)),
                         Sighting::Opaque(path, what) => said.references.push(Reference {
                             namespace: Some(namespace.clone()),
                             ..Reference::opaque(path, what)
@@ -340,6 +352,41 @@ impl<'f> Said<'f> {
             same && held.check == wanted.check && is_there(pod, namespace, wanted)
         })
     }
+}
+
+impl Said<'_> {
+    /// Whether a patch of the owner projects the same token or certificate. Its author was asked about it by whatever could limit
+    /// it, so that it is the same whatever the account.
+    fn projects(&self, pod: &Pod<'_, '_>, wanted: &Reference<'_>, seconds: Option<i64>) -> bool {
+        let Target::Object { resource, name } = &wanted.target else {
+            return false;
+        };
+        wanted.check == Check::Tokens
+            && self
+                .credentials
+                .iter()
+                .any(|(namespace, token, certificate)| {
+                    let (token, certificate) = (token.as_ref(), certificate.as_ref());
+                    is_there(pod, namespace, wanted)
+                        && is_same(token, certificate, *resource, name, seconds)
+                })
+    }
+}
+
+/// Whether this token or certificate is the one that is asked about.
+fn is_same(
+    token: Option<&TokenSource<'_>>,
+    certificate: Option<&PodCertificateSource<'_>>,
+    resource: Resource,
+    name: &Text<'_>,
+    seconds: Option<i64>,
+) -> bool {
+    if resource == Resource::SIGNERS {
+        return certificate.is_some_and(|held| held.signer_name == *name);
+    }
+    token.is_some_and(|held| {
+        held.audience == *name && seconds.is_none_or(|seconds| held.seconds() == seconds)
+    })
 }
 
 impl<'f> Template<'f> {
@@ -403,18 +450,15 @@ impl<'f> Template<'f> {
             .volumes
             .get_or_init(|| self.spec.volumes().unwrap_or_default());
         let mut held = credentials(volumes).take(TOKENS);
-        // The account decides what its tokens are limited to.
-        self.spec.account() == pod.spec.account()
+        // The account decides what its tokens are limited to. Where the owner's author was asked by whatever could limit them, it
+        // is the same whatever the account.
+        let is_of_account =
+            !self.account || pod.names_account && self.spec.account() == pod.spec.account();
+        is_of_account
             && held.any(|held| {
-                if resource == Resource::SIGNERS {
-                    let certificate = held.source.pod_certificate.as_ref();
-                    return certificate.is_some_and(|held| held.signer_name == *name);
-                }
                 let token = held.source.service_account_token.as_ref();
-                token.is_some_and(|token| {
-                    token.audience == *name
-                        && seconds.is_none_or(|seconds| token.seconds() == seconds)
-                })
+                let certificate = held.source.pod_certificate.as_ref();
+                is_same(token, certificate, resource, name, seconds)
             })
     }
 }

@@ -14,6 +14,9 @@ use super::{
 };
 use crate::reference::{Check, Resource, Text, is_label_key, is_label_value, write_key};
 
+/// The key of the volumes of a pod spec.
+pub const VOLUMES: &str = "volumes";
+
 /// How many names of one pod are looked at. Nobody writes so many; more would be work without bound.
 const MOST: usize = 1000;
 
@@ -69,7 +72,7 @@ static PARTS: [Part; 7] = {
             below: OF_CONTAINER,
         },
         Part {
-            key: "volumes",
+            key: VOLUMES,
             of: |spec| spec.volumes,
             below: &[
                 ("[].secret.secretName", Says::Secret),

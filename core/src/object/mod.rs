@@ -23,14 +23,17 @@ mod value;
 
 pub use account::ServiceAccount;
 pub use field_path::{BadPath, FieldPath, Lost, Memo, Place, Step};
-pub use listed::{Listed, Named, OF_ANY_CONTAINER, PATHS, PodPath, Says, decides, is_listed};
+pub use listed::{
+    Listed, Named, OF_ANY_CONTAINER, PATHS, PodPath, Says, VOLUMES, decides, is_listed,
+};
 pub use meta::{Metadata, Owner, Texts};
 pub use namespace::{NAMESPACE_TOLERATIONS, NamespaceAnnotation, namespace_tolerations};
 pub(crate) use pod::account;
 pub use pod::{FIELDS, PodField, PodSpec, TOLERATIONS, is_containers};
 pub(crate) use pointer::pointer;
 pub use projection::{
-    Credential, PodCertificateSource, Projected, Source, TokenSource, Volume, credentials,
+    CREDENTIALS, Credential, PodCertificateSource, Projected, Source, TokenSource, Volume,
+    credentials,
 };
 pub use revision::revised;
 pub use secret::TokenSecret;

@@ -86,6 +86,9 @@ pub struct Credential<'v, 'a> {
     pub source: &'v Source<'a>,
 }
 
+/// The keys at which a source holds a token or a certificate.
+pub const CREDENTIALS: [&str; 2] = ["serviceAccountToken", "podCertificate"];
+
 /// Every token and every certificate that is projected into one of these volumes, in their order.
 pub fn credentials<'v, 'a>(
     volumes: &'v [Volume<'a>],
@@ -207,6 +210,15 @@ impl Source<'_> {
 }
 
 impl TokenSource<'_> {
+    /// The same, with texts of its own.
+    pub fn into_owned(self) -> TokenSource<'static> {
+        TokenSource {
+            audience: self.audience.into_owned(),
+            expiration_seconds: self.expiration_seconds,
+            path: self.path.into_owned(),
+        }
+    }
+
     /// How long the token lives, in seconds.
     pub fn seconds(&self) -> i64 {
         self.expiration_seconds.unwrap_or(LIFETIME)
@@ -214,6 +226,14 @@ impl TokenSource<'_> {
 }
 
 impl PodCertificateSource<'_> {
+    /// The same, with texts of its own.
+    pub fn into_owned(self) -> PodCertificateSource<'static> {
+        PodCertificateSource {
+            signer_name: self.signer_name.into_owned(),
+            max_expiration_seconds: self.max_expiration_seconds,
+        }
+    }
+
     /// How long the certificate may live, in seconds, if the pod limits it.
     pub fn seconds(&self) -> Option<i64> {
         self.max_expiration_seconds

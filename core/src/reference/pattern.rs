@@ -30,6 +30,11 @@ impl Pattern {
         patterns.iter().any(|pattern| pattern.matches(name))
     }
 
+    /// Whether every name fits.
+    pub fn is_everything(&self) -> bool {
+        self.0.bytes().all(|byte| byte == b'*')
+    }
+
     /// Whether the whole name fits. Takes time in proportion to pattern times name at the worst.
     pub fn matches(&self, name: &str) -> bool {
         let Some((head, rest)) = self.0.split_once('*') else {

@@ -38,6 +38,8 @@ pub(super) struct Looker<'c, 'o> {
     pub(super) controller: &'c dyn Fn(&str) -> Option<&'c Identity>,
     /// The checks that ask about what stands in the lists of a pod spec.
     pub(super) asking: Vec<Check>,
+    /// Whether anybody asks about tokens.
+    pub(super) tokens: bool,
     /// The namespace of the whole object.
     pub(super) root: Text<'o>,
     /// The namespace of the object that is looked at, which may stand in the whole one.
@@ -59,6 +61,7 @@ impl<'c, 'o> Looker<'c, 'o> {
             catalogue,
             controller,
             asking: Says::asking(asks),
+            tokens: asks(Check::Tokens),
             root: namespace.clone(),
             own: namespace,
             memo: Memo::default(),

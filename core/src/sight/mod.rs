@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     catalogue::{Catalogue, Field, Identity},
-    object::PodSpec,
+    object::{PodCertificateSource, PodSpec, TokenSource},
     reference::{Check, Path, Reference, Text},
 };
 
@@ -43,6 +43,17 @@ pub enum Sighting<'o> {
     Lost(Path<'o>, String),
     /// A value that is none of those that the field can have.
     Malformed(Reference<'o>, String),
+    /// What a patch projects into a volume of pods whose account nobody knows: a token, a certificate, or both.
+    Credential {
+        /// Where the patch stands.
+        path: Path<'o>,
+        /// The namespace of the pods.
+        namespace: Text<'o>,
+        /// The token.
+        token: Option<TokenSource<'o>>,
+        /// The certificate.
+        certificate: Option<PodCertificateSource<'o>>,
+    },
     /// Something that is not read; the text says what it is.
     Opaque(Path<'o>, String),
     /// A pod spec, and whether it names its account; the namespace is that of the pods.

@@ -4,8 +4,11 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::{Sighting, look::Looker};
 use crate::{
-    object::{FIELDS, Listed, Named, PATHS, PodField, PodPath, PodSpec, parse, text},
-    reference::{Check, Path, Reference, Target, Text},
+    object::{
+        CREDENTIALS, Credential, FIELDS, Listed, Named, PATHS, PodCertificateSource, PodField,
+        PodPath, PodSpec, TokenSource, VOLUMES, credentials, parse, text,
+    },
+    reference::{Check, Path, Reference, Resource, Target, Text},
 };
 
 /// How deep a patch is looked into.
@@ -15,10 +18,7 @@ impl<'o> Looker<'_, 'o> {
     /// Strategic merge patches or a JSON patch (RFC 6902), as text or as it is.
     pub(super) fn patch(&mut self, value: &'o RawValue, path: &str) {
         let text = text(value);
-        if text
-            .as_ref()
-            .is_some_and(|text| !may_set(text, &self.asking))
-        {
+        if text.as_ref().is_some_and(|text| !self.may_set(text)) {
             return;
         }
         let read: Option<Vec<Value>> = match text {
@@ -67,6 +67,8 @@ impl<'o> Looker<'_, 'o> {
                 self.opaque(path, "a patch of a part of a toleration");
             }
             ("remove", Some(_)) => {}
+            // One item less is nothing that is set. Without a field, another value holds.
+            ("remove", _) if target.rsplit('/').next().is_some_and(is_item) => {}
             _ => self.merge(&placed(target, value), path, NESTED),
         }
     }
@@ -100,7 +102,8 @@ impl<'o> Looker<'_, 'o> {
     /// Whether this key of a pod spec leads to what a check asks about.
     fn is_listed(&self, key: &str) -> bool {
         let is_asked = |row: &PodPath| self.asking.contains(&row.says.check());
-        !self.asking.is_empty() && PATHS.iter().any(|row| row.part() == key && is_asked(row))
+        self.tokens && key == VOLUMES
+            || !self.asking.is_empty() && PATHS.iter().any(|row| row.part() == key && is_asked(row))
     }
 
     /// The references of fields of a pod spec that are not part of the object's text.
@@ -142,6 +145,9 @@ impl<'o> Looker<'_, 'o> {
                     };
                     self.push(sighting);
                 }
+                if self.tokens {
+                    self.credentials(&spec, path);
+                }
             }
             Err(bad) => {
                 let path = Path::new(path.to_owned(), "");
@@ -149,29 +155,66 @@ impl<'o> Looker<'_, 'o> {
             }
         }
     }
+
+    /// The tokens and certificates of the volumes of a patch.
+    fn credentials(&mut self, spec: &PodSpec<'_>, path: &str) {
+        let at = || Path::new(path.to_owned(), "");
+        let volumes = match spec.volumes() {
+            Ok(volumes) => volumes,
+            Err(bad) => {
+                let reference = self.reference(
+                    Check::Tokens,
+                    Resource::TOKEN_AUDIENCES,
+                    Text::default(),
+                    at(),
+                    None,
+                );
+                return self.push(Sighting::Malformed(reference, bad.to_string()));
+            }
+        };
+        for Credential { source, .. } in credentials(&volumes) {
+            let (token, certificate) = (&source.service_account_token, &source.pod_certificate);
+            self.push(Sighting::Credential {
+                path: at(),
+                namespace: self.own.clone(),
+                token: token.clone().map(TokenSource::into_owned),
+                certificate: certificate.clone().map(PodCertificateSource::into_owned),
+            });
+        }
+    }
+
+    /// Whether the text of a patch could set a field of a pod spec that is asked about. Most patches could not, and reading YAML
+    /// takes time. A key is written as it is, but for escapes (`"\x6eodeName"`), tags (`!!binary`) and what is still to be filled
+    /// in; what is copied or moved stands elsewhere.
+    fn may_set(&self, patch: &str) -> bool {
+        let keys = FIELDS.iter().flat_map(PodField::keys);
+        let of_tokens = CREDENTIALS.into_iter().filter(|_| self.tokens);
+        let words = ["{{", "<<", "copy", "move"].into_iter();
+        let asking = &self.asking;
+        let sets = |row: &PodPath| asking.contains(&row.says.check()) && patch.contains(row.word());
+        patch.contains(['\\', '!', '$'])
+            || words
+                .chain(keys)
+                .chain(of_tokens)
+                .any(|word| patch.contains(word))
+            || !asking.is_empty() && PATHS.iter().any(sets)
+    }
+}
+
+/// Whether a key of a JSON pointer is the place of an item of a list.
+fn is_item(key: &str) -> bool {
+    key == "-" || !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A value where a JSON pointer (RFC 6901) says: below a number or `-` it is an item of a list.
 fn placed(pointer: &str, value: Value) -> Value {
     let keys: Vec<&str> = pointer.split('/').skip(1).collect();
     keys.into_iter().rev().fold(value, |below, key| {
-        if key == "-" || (!key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit())) {
+        if is_item(key) {
             json!([below])
         } else {
             let key = key.replace("~1", "/").replace("~0", "~");
             json!({ key: below })
         }
     })
-}
-
-/// Whether the text of a patch could set a field of a pod spec that is asked about. Most patches could not, and reading YAML takes time. A key is written
-/// as it is, but for escapes (`"\x6eodeName"`), tags (`!!binary`) and what is still to be filled in; what is copied or moved
-/// stands elsewhere.
-fn may_set(patch: &str, asking: &[Check]) -> bool {
-    let keys = FIELDS.iter().flat_map(PodField::keys);
-    let mut words = ["{{", "<<", "copy", "move"].into_iter().chain(keys);
-    let sets = |row: &PodPath| asking.contains(&row.says.check()) && patch.contains(row.word());
-    patch.contains(['\\', '!', '$'])
-        || words.any(|word| patch.contains(word))
-        || !asking.is_empty() && PATHS.iter().any(sets)
 }

@@ -57,6 +57,16 @@ fn seen(field: &str, object: &str) -> Vec<String> {
         Sighting::Reference(held) => reference(&held),
         Sighting::Malformed(held, why) => format!("{} malformed: {why}", held.path),
         Sighting::Lost(path, why) => format!("{path} lost: {why}"),
+        Sighting::Credential {
+            path,
+            namespace,
+            token,
+            certificate,
+        } => {
+            let token = token.map(|token| (token.audience.to_string(), token.seconds()));
+            let signer = certificate.map(|held| held.signer_name.to_string());
+            format!("{path}: {namespace} {token:?} {signer:?}")
+        }
         Sighting::Opaque(path, what) => format!("{path} opaque: {what}"),
         Sighting::PodSpec {
             base,

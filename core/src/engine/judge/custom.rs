@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::pod;
+use super::{pod, tokens};
 use crate::{
     catalogue::{Field, Sort},
     engine::{
         answer::Answers,
-        case::{Case, Known, Pod},
+        case::{Case, Known, Pending, Pod},
         facts::{Looked, ObjectRef},
         owner::CarriedOut,
         reason::Reason,
@@ -34,7 +34,7 @@ pub(super) fn of_fields<'a: 'f, 'f>(
     let no_pod = PodSpec::default();
     let itself = Pod::described(&no_pod, namespace.clone(), true);
     let mut findings = Vec::new();
-    let asks = |check| !case.is_off(check);
+    let asks = |check| case.asks(check);
     let seen = sightings(
         world.catalogue,
         fields,
@@ -46,9 +46,7 @@ pub(super) fn of_fields<'a: 'f, 'f>(
     for sighting in seen {
         match sighting {
             Sighting::Reference(reference) => {
-                if !case.is_off(reference.check) {
-                    findings.extend(answers.finding(&itself, reference));
-                }
+                findings.extend(of_reference(answers, &itself, reference));
             }
             Sighting::PodSpec {
                 base,
@@ -78,6 +76,16 @@ pub(super) fn of_fields<'a: 'f, 'f>(
                     findings.extend(of_map.unwrap_or_default());
                 }
             }
+            Sighting::Credential {
+                path,
+                namespace,
+                token,
+                certificate,
+            } => {
+                let pod = Pod::described(&no_pod, namespace, false);
+                let (token, certificate) = (token.as_ref(), certificate.as_ref());
+                findings.extend(tokens::patched(answers, &pod, &path, token, certificate));
+            }
             Sighting::Malformed(reference, why) => {
                 if !case.is_off(reference.check) {
                     findings.push(case.finding(&itself, reference, Outcome::Malformed(why)));
@@ -92,6 +100,39 @@ pub(super) fn of_fields<'a: 'f, 'f>(
                 }
             }
         }
+    }
+    findings
+}
+
+/// A reference that a field or a patch names, and, of a runtime class that may be used, what it brings.
+fn of_reference<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    itself: &Pod<'a, '_>,
+    reference: Reference<'a>,
+) -> Vec<Finding<'a>> {
+    let case = &answers.case;
+    let class = match &reference.target {
+        Target::Object { resource, name } if *resource == Resource::RUNTIME_CLASSES => {
+            let there = reference.namespace.clone();
+            let there = there.unwrap_or_else(|| itself.namespace.clone());
+            Some((name.clone(), reference.path.clone(), there))
+        }
+        Target::Object { .. } | Target::Taints(_) => None,
+    };
+    let mut findings = Vec::new();
+    if !case.is_off(reference.check) {
+        match answers.finding(itself, reference) {
+            Ok(finding) => findings.push(finding),
+            Err(Pending) => return findings,
+        }
+    }
+    // Nothing is said about a class that may not be used.
+    if let Some((class, path, there)) = class
+        && !case.is_off(Check::Tolerations)
+        && !findings.iter().any(Finding::refuses)
+    {
+        let pod = Pod::described(itself.spec, there, true);
+        findings.extend(pod::of_class(answers, &pod, &class, &path));
     }
     findings
 }

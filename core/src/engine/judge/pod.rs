@@ -52,7 +52,8 @@ pub(super) fn findings<'a: 'f, 'f>(
     }
     // Nothing is said about a class that may not be used.
     if !spec.runtime_class().is_empty() && !case.is_off(Check::Tolerations) && !class_refused {
-        findings.extend(of_class(answers, pod, base));
+        let path = Path::new(base.clone(), "runtimeClassName");
+        findings.extend(of_class(answers, pod, spec.runtime_class(), &path));
     }
     if case.is_pod() && old.is_none() && !case.is_off(Check::Profiles) && pod.mirror.is_none() {
         findings.extend(of_profiles(answers, pod, base).unwrap_or_default());
@@ -79,15 +80,15 @@ fn held_before(case: &Case<'_, '_>, reference: &Reference<'_>, old: &PodSpec<'_>
         }
 }
 
-/// The tolerations that the runtime class brings, as references of their own. Those that the pod already holds were asked
-/// there.
-fn of_class<'a: 'f, 'f>(
+/// The tolerations that a runtime class brings, which is named at a path, as references of their own. Those that the pod already
+/// holds were asked there.
+pub(super) fn of_class<'a: 'f, 'f>(
     answers: &Answers<'a, 'f>,
     pod: &Pod<'a, '_>,
-    base: &Cow<'a, str>,
+    class: &str,
+    path: &Path<'a>,
 ) -> Vec<Finding<'a>> {
     let case = &answers.case;
-    let path = Path::new(base.clone(), "runtimeClassName");
     let reference = |toleration| Reference {
         check: Check::Tolerations,
         path: path.clone(),
@@ -97,7 +98,6 @@ fn of_class<'a: 'f, 'f>(
     if pod.mirror.is_some() {
         return Vec::new();
     }
-    let class = pod.spec.runtime_class();
     let known = case.brought(class);
     let brought = match &known {
         Err(_) => return Vec::new(),

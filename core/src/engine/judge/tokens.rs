@@ -15,7 +15,7 @@ use crate::{
         unknown::Unknown,
         verdict::{Finding, Outcome},
     },
-    object::{TokenRequest, credentials},
+    object::{PodCertificateSource, TokenRequest, TokenSource, credentials},
     reference::{Check, Path, Pattern, Reference, Resource, Target, Text},
 };
 
@@ -39,76 +39,80 @@ pub(super) fn projected<'a: 'f, 'f>(
     base: &Cow<'a, str>,
     live: bool,
 ) -> Vec<Finding<'a>> {
-    let case = &answers.case;
-    let spec = pod.spec;
-    let limit = case.world.policy.limit(&pod.namespace, &spec.account());
-    let Some(limit) = limit.filter(|_| pod.mirror.is_none()) else {
+    if pod.mirror.is_some() {
         return Vec::new();
-    };
-    let mut limited = Limited {
-        answers,
-        pod,
-        limit,
-        findings: Vec::new(),
-    };
+    }
     let path = Path::new(base.clone(), "volumes");
-    let volumes = match spec.volumes() {
-        Ok(volumes) => volumes,
-        Err(bad) => {
-            limited.unknown(path, Unknown::Lost(bad.to_string()));
-            return limited.findings;
+    by_limits(answers, pod, |limited| limited.volumes(&path, live))
+}
+
+/// The findings about a token and a certificate that a patch at `path` projects into a pod.
+pub(super) fn patched<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    pod: &Pod<'a, '_>,
+    path: &Path<'a>,
+    token: Option<&TokenSource<'a>>,
+    certificate: Option<&PodCertificateSource<'a>>,
+) -> Vec<Finding<'a>> {
+    by_limits(answers, pod, |limited| {
+        if let Some(token) = token {
+            limited.token(token, path.clone(), Some(path.clone()));
         }
+        if let Some(certificate) = certificate {
+            limited.certificate(certificate, path.clone());
+        }
+    })
+}
+
+/// Asks by the entry that limits the tokens of a pod. Where nobody knows whose they will be, or where, every entry that could
+/// be the one must allow them.
+fn by_limits<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    pod: &Pod<'a, '_>,
+    ask: impl Fn(&mut Limited<'_, 'a, 'f>),
+) -> Vec<Finding<'a>> {
+    let policy = answers.case.world.policy;
+    let by = |limit| {
+        let mut limited = Limited {
+            answers,
+            pod,
+            limit,
+            findings: Vec::new(),
+        };
+        ask(&mut limited);
+        limited.findings
     };
-    for (count, credential) in credentials(&volumes).enumerate() {
-        let volume = path.at(credential.volume_index);
-        let source = volume.then("projected.sources").at(credential.source_index);
-        if count == TOKENS {
-            limited.unknown(source, Unknown::TooMany(TOKENS, "projected tokens"));
-            break;
-        }
-        if let Some(token) = &credential.source.service_account_token {
-            let name = &token.audience;
-            let reference = audience(name.clone(), source.then("serviceAccountToken.audience"));
-            let reason = if is_mounted_by_kubernetes(case.is_pod(), spec, &credential, token) {
-                Ok(Some(Reason::System("Kubernetes itself mounts it")))
-            } else {
-                answers.by_profile(&credential.volume.name, name)
-            };
-            match reason {
-                Ok(None) => {}
-                Ok(Some(reason)) => {
-                    limited.add(reference, Outcome::Allowed(reason));
-                    continue;
-                }
-                Err(_) => continue,
+    let account = pod.spec.account();
+    let account = pod.names_account.then_some(&*account);
+    let namespace = Some(&*pod.namespace).filter(|namespace| !namespace.is_empty());
+    if let (Some(namespace), Some(account)) = (namespace, account) {
+        let limit = policy.limit(namespace, account);
+        return limit.map_or_else(Vec::new, by);
+    }
+    let is_same = |one: &Finding<'_>, other: &Finding<'_>| {
+        one.reference.path == other.reference.path && one.target() == other.target()
+    };
+    let mut findings: Vec<Finding<'a>> = Vec::new();
+    for limit in policy.possible_limits(namespace, account) {
+        let found = by(limit);
+        // What one entry refuses is not allowed beside it by another.
+        let refused = |held: &Finding<'_>| {
+            let mut same = found.iter().filter(|found| is_same(found, held));
+            same.any(|found| !found.outcome.is_allowed())
+        };
+        findings.retain(|held| !held.outcome.is_allowed() || !refused(held));
+        let earlier = findings.len();
+        for found in found {
+            let mut same = findings
+                .iter()
+                .take(earlier)
+                .filter(|held| is_same(held, &found));
+            if !same.any(|held| found.outcome.is_allowed() || held.outcome == found.outcome) {
+                findings.push(found);
             }
-            limited.audience(reference);
-            let lifetime = source.then("serviceAccountToken.expirationSeconds");
-            let asked = Lifetime {
-                seconds: token.seconds(),
-                audiences: std::slice::from_ref(name),
-                bound: true,
-                // The pods of a template are corrected when they are made.
-                corrected_later: !case.is_pod(),
-            };
-            if !live {
-                limited.lifetime(lifetime, &asked);
-            }
-        }
-        if let Some(certificate) = &credential.source.pod_certificate {
-            let reference = Reference {
-                check: Check::Tokens,
-                path: source.then("podCertificate.signerName"),
-                target: Target::Object {
-                    resource: Resource::SIGNERS,
-                    name: certificate.signer_name.clone(),
-                },
-                namespace: None,
-            };
-            limited.listed(limit.1.signers.as_deref(), reference);
         }
     }
-    limited.findings
+    findings
 }
 
 /// The findings about a TokenRequest, whose content stands at `base`: its account, and what is asked for.
@@ -201,6 +205,74 @@ fn audience<'a>(name: impl Into<Text<'a>>, path: Path<'a>) -> Reference<'a> {
 }
 
 impl<'a: 'f, 'f> Limited<'_, 'a, 'f> {
+    /// The tokens and certificates of the volumes of the pod spec, which stand at a path.
+    fn volumes(&mut self, path: &Path<'a>, live: bool) {
+        let (case, spec) = (&self.answers.case, self.pod.spec);
+        let volumes = match spec.volumes() {
+            Ok(volumes) => volumes,
+            Err(bad) => return self.unknown(path.clone(), Unknown::Lost(bad.to_string())),
+        };
+        for (count, credential) in credentials(&volumes).enumerate() {
+            let volume = path.at(credential.volume_index);
+            let source = volume.then("projected.sources").at(credential.source_index);
+            if count == TOKENS {
+                return self.unknown(source, Unknown::TooMany(TOKENS, "projected tokens"));
+            }
+            if let Some(token) = &credential.source.service_account_token {
+                let at = source.then("serviceAccountToken.audience");
+                let name = &token.audience;
+                let reason = if is_mounted_by_kubernetes(case.is_pod(), spec, &credential, token) {
+                    Ok(Some(Reason::System("Kubernetes itself mounts it")))
+                } else {
+                    self.answers.by_profile(&credential.volume.name, name)
+                };
+                match reason {
+                    Ok(None) => {
+                        let lifetime = source.then("serviceAccountToken.expirationSeconds");
+                        self.token(token, at, (!live).then_some(lifetime));
+                    }
+                    Ok(Some(reason)) => {
+                        self.add(audience(name.clone(), at), Outcome::Allowed(reason));
+                        continue;
+                    }
+                    Err(_) => continue,
+                }
+            }
+            if let Some(certificate) = &credential.source.pod_certificate {
+                self.certificate(certificate, source.then("podCertificate.signerName"));
+            }
+        }
+    }
+
+    /// A token: its audience stands at a path, and its lifetime, if that is asked about, at another.
+    fn token(&mut self, token: &TokenSource<'a>, at: Path<'a>, lifetime: Option<Path<'a>>) {
+        self.audience(audience(token.audience.clone(), at));
+        let asked = Lifetime {
+            seconds: token.seconds(),
+            audiences: std::slice::from_ref(&token.audience),
+            bound: true,
+            // The pods of a template are corrected when they are made.
+            corrected_later: !self.answers.case.is_pod(),
+        };
+        if let Some(lifetime) = lifetime {
+            self.lifetime(lifetime, &asked);
+        }
+    }
+
+    /// A certificate, whose signer stands at a path.
+    fn certificate(&mut self, certificate: &PodCertificateSource<'a>, at: Path<'a>) {
+        let reference = Reference {
+            check: Check::Tokens,
+            path: at,
+            target: Target::Object {
+                resource: Resource::SIGNERS,
+                name: certificate.signer_name.clone(),
+            },
+            namespace: None,
+        };
+        self.listed(self.limit.1.signers.as_deref(), reference);
+    }
+
     fn add(&mut self, reference: Reference<'a>, outcome: Outcome) {
         let finding = self.answers.case.finding(self.pod, reference, outcome);
         self.findings.push(finding);

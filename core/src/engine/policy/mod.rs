@@ -103,6 +103,35 @@ impl Policy {
         })
     }
 
+    /// The entries of `tokens` of which one limits some token, each with its place, where it is not known whose token that is, or
+    /// where. What nobody would ask in an entry that is never the first is left out.
+    pub(super) fn possible_limits<'p>(
+        &'p self,
+        namespace: Option<&str>,
+        account: Option<&str>,
+    ) -> Vec<(usize, &'p TokenLimit)> {
+        let mut possible = Vec::new();
+        for (index, limit) in self.tokens.iter().enumerate() {
+            let parts = [
+                (&limit.namespaces, namespace),
+                (&limit.service_accounts, account),
+            ];
+            let fits = |(patterns, name): &(&Vec<Pattern>, Option<&str>)| {
+                name.is_none_or(|name| Pattern::any(patterns, name))
+            };
+            if parts.iter().all(fits) {
+                possible.push((index, limit));
+                let surely = |(patterns, name): &(&Vec<Pattern>, Option<&str>)| {
+                    name.is_some() || patterns.iter().any(Pattern::is_everything)
+                };
+                if parts.iter().all(surely) {
+                    break;
+                }
+            }
+        }
+        possible
+    }
+
     /// Whether the tokens of any account of this namespace are limited.
     pub(super) fn limits_tokens_in(&self, namespace: &str) -> bool {
         let mut limits = self.tokens.iter();
