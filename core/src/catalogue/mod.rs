@@ -56,6 +56,13 @@ impl Catalogue {
         held.find(|kind| kind.has(version))
     }
 
+    /// Every version that some entry of a kind is about.
+    pub fn versions(&self, group: &str, kind: &str) -> Vec<&str> {
+        let held = self.kinds.get(group).and_then(|kinds| kinds.get(kind));
+        let versions = held.into_iter().flatten().flat_map(|kind| &kind.versions);
+        versions.map(|version| &**version).collect()
+    }
+
     /// The controllers, each as its project installs it.
     pub fn identities(&self) -> impl Iterator<Item = (&str, &Identity)> {
         self.identities

@@ -1,7 +1,10 @@
 //! Why a request cannot be judged: it is refused, whatever the modes.
 
-use super::bounds::GROUPS;
-use crate::object::{BadObject, BadSigningRequest, Lost};
+use super::{bounds::GROUPS, request::KindRef};
+use crate::{
+    catalogue::Catalogue,
+    object::{BadObject, BadSigningRequest, Lost},
+};
 
 /// Why a request cannot be judged. For a guard that is a no.
 #[derive(Debug, thiserror::Error)]
@@ -60,12 +63,12 @@ pub enum Broken {
 }
 
 impl Broken {
-    /// A version that the entry for a kind does not list.
-    pub(super) fn version(version: &str, kind: &crate::catalogue::Kind) -> Self {
+    /// A version that no entry for a kind lists.
+    pub(super) fn version(asked: &KindRef<'_>, catalogue: &Catalogue) -> Self {
         Self::Version {
-            version: version.to_owned(),
-            kind: kind.kind.to_string(),
-            known: kind.versions.join(", "),
+            version: asked.version.to_string(),
+            kind: asked.kind.to_string(),
+            known: catalogue.versions(&asked.group, &asked.kind).join(", "),
         }
     }
 }

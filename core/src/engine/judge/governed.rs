@@ -183,7 +183,7 @@ fn entry<'a>(request: &Request<'_>, world: &World<'a>) -> Result<(&'a Kind, bool
         return Err(Stop::Passed(Passed::Namespace));
     }
     if known.is_none() && !matches!(any.content, Content::Fields(_)) {
-        return Err(Broken::version(&asked.version, any).into());
+        return Err(Broken::version(asked, world.catalogue).into());
     }
     Ok((kind, known.is_some()))
 }

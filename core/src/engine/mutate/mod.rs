@@ -104,18 +104,19 @@ pub fn preview<'a>(
     facts: &Facts,
 ) -> Mutating<'a> {
     let broken = |why: Broken| Mutating::Done(Mutation::broken(request, why));
-    let Some(kind) = catalogue.find(&request.kind.group, &request.kind.kind) else {
+    let asked = &request.kind;
+    if catalogue.find(&asked.group, &asked.kind).is_none() {
         return Mutating::Done(Mutation::nothing(request));
-    };
+    }
     if request.operation != Operation::Create
         || !request.subresource.is_empty()
         || policy.excludes(&request.namespace)
     {
         return Mutating::Done(Mutation::nothing(request));
     }
-    if !kind.has(&request.kind.version) {
-        return broken(Broken::version(&request.kind.version, kind));
-    }
+    let Some(kind) = catalogue.version(&asked.group, &asked.kind, &asked.version) else {
+        return broken(Broken::version(asked, catalogue));
+    };
     let Some(object) = request.object else {
         return broken(Broken::Lacks("object"));
     };
@@ -280,4 +281,50 @@ pub struct Concerned<'a> {
     pub name: Text<'a>,
     /// Its uid; empty where it has none yet.
     pub uid: Text<'a>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{engine::request::KindRef, reference::Requester};
+
+    #[test]
+    fn every_version_that_some_entry_is_about_is_known() {
+        let mut catalogue = Catalogue::embedded().unwrap();
+        catalogue.enable("all").unwrap();
+        let mut several = 0;
+        for kind in catalogue.kinds() {
+            let known = catalogue.versions(&kind.group, &kind.kind);
+            several += usize::from(known.len() > kind.versions.len());
+            let broken = |version: &str| {
+                let request = Request {
+                    uid: Text::default(),
+                    kind: KindRef {
+                        group: (&*kind.group).into(),
+                        version: version.to_owned().into(),
+                        kind: (&*kind.kind).into(),
+                    },
+                    operation: Operation::Create,
+                    subresource: Text::default(),
+                    namespace: Text::default(),
+                    name: Text::default(),
+                    requester: Requester::default(),
+                    object: None,
+                    old: None,
+                    dry_run: false,
+                };
+                match preview(&request, &catalogue, &Policy::default(), &Facts::default()) {
+                    Mutating::Done(mutation) => mutation.broken.map(|why| why.to_string()),
+                    Mutating::Needs(needs) => panic!("{needs:?}"),
+                }
+            };
+            for version in &known {
+                let why = broken(version).unwrap();
+                assert!(why.contains("no object"), "{version} {}: {why}", kind.kind);
+            }
+            let why = broken("v9").unwrap();
+            assert!(why.ends_with(&known.join(", ")), "{why}");
+        }
+        assert!(several > 20, "{several}");
+    }
 }
