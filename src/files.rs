@@ -93,19 +93,12 @@ fn walk(
     if !visited.insert(real) {
         return Ok(());
     }
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).map_err(|e| wrong(folder, e))? {
-        paths.push(entry.map_err(|e| wrong(folder, e))?.path());
-    }
-    paths.sort();
-    for path in paths {
+    for path in entries(folder).map_err(|e| wrong(folder, e))? {
         let hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
         if path.file_name().is_none_or(hidden) {
             continue;
         }
-        let manifest = path
-            .extension()
-            .is_some_and(|end| end == "yaml" || end == "yml" || end == "json");
+        let manifest = is_yaml(&path) || path.extension().is_some_and(|end| end == "json");
         match fs::metadata(&path) {
             Ok(found) if found.is_dir() => walk(&path, visited, inputs)?,
             Ok(found) if found.is_file() && manifest => inputs.push(Input::Found(path)),
@@ -115,6 +108,19 @@ fn walk(
         }
     }
     Ok(())
+}
+
+/// What is in a folder, in the order of the names.
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    let mut paths = entries.collect::<io::Result<Vec<PathBuf>>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|end| end == "yaml" || end == "yml")
 }
 
 /// Largest configuration, and largest file of the catalogue, in bytes. A ConfigMap cannot hold more than 1 MiB.
@@ -176,18 +182,9 @@ fn catalogue_files(path: &Path) -> Result<Vec<PathBuf>, String> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let failed = |error| format!("catalogue: {}: {error}", path.display());
-    let mut found = Vec::new();
-    for entry in fs::read_dir(path).map_err(failed)? {
-        let file = entry.map_err(failed)?.path();
-        if file
-            .extension()
-            .is_some_and(|end| end == "yaml" || end == "yml")
-        {
-            found.push(file);
-        }
-    }
-    found.sort();
+    let mut found =
+        entries(path).map_err(|error| format!("catalogue: {}: {error}", path.display()))?;
+    found.retain(|path| is_yaml(path));
     Ok(found)
 }
 

@@ -6,6 +6,7 @@ use schemars::{Schema, schema_for};
 use serde_json::Value;
 
 use super::Configuration;
+use crate::yaml::is_plain;
 
 /// Width of the explanations.
 const WIDTH: usize = 100;
@@ -127,15 +128,6 @@ fn flow(value: &Value) -> String {
         }
         other => other.to_string(),
     }
-}
-
-/// Whether YAML reads the text back as it stands, in flow style too.
-fn is_plain(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || " -_./+@".contains(c))
-        && !text.ends_with(' ')
 }
 
 #[cfg(test)]

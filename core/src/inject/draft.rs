@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::pod::{Container, Head, Labelled, Security};
 use crate::{
-    object::{BadObject, Projected, Volume, pointer},
+    object::{BadObject, Projected, Volume, lifetime, pointer},
     reference::Text,
 };
 
@@ -185,21 +185,9 @@ impl<'a> Draft<'a> {
             (Some(group), None) => add(&["spec", "securityContext"], json!({ "fsGroup": group })),
         }
         for shortened in self.shortened {
-            let volume = shortened.volume.to_string();
-            let source = shortened.source.to_string();
-            let tail = [
-                "spec",
-                "volumes",
-                &volume,
-                "projected",
-                "sources",
-                &source,
-                "serviceAccountToken",
-                "expirationSeconds",
-            ];
             // It lives for a year because of what stands there: so it is there.
             patch.push(PatchOperation::Replace(ReplaceOperation {
-                path: pointer(base, &tail),
+                path: lifetime(base, &["spec"], shortened.volume, shortened.source),
                 value: json!(shortened.seconds),
             }));
         }

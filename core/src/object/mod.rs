@@ -30,7 +30,7 @@ pub use meta::{Metadata, Owner, Texts};
 pub use namespace::{NAMESPACE_TOLERATIONS, NamespaceAnnotation, namespace_tolerations};
 pub(crate) use pod::account;
 pub use pod::{FIELDS, PodField, PodSpec, TOLERATIONS, is_containers};
-pub(crate) use pointer::pointer;
+pub(crate) use pointer::{lifetime, pointer};
 pub use projection::{
     CREDENTIALS, Credential, PodCertificateSource, Projected, Source, TokenSource, Volume,
     credentials,

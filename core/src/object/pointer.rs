@@ -8,6 +8,20 @@ pub(crate) fn pointer(base: &[Box<str>], below: &[&str]) -> PointerBuf {
     PointerBuf::from_tokens(base.chain(below.iter().copied()))
 }
 
+/// The pointer to the lifetime of a token that a pod spec projects: into which volume, and which of its sources it is. The pod
+/// spec is what stands at these keys.
+pub(crate) fn lifetime(
+    base: &[Box<str>],
+    below: &[&str],
+    volume: usize,
+    source: usize,
+) -> PointerBuf {
+    let (volume, source) = (volume.to_string(), source.to_string());
+    let projected = ["volumes", &volume, "projected", "sources", &source];
+    let token = ["serviceAccountToken", "expirationSeconds"];
+    pointer(base, &[below, &projected, &token].concat())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

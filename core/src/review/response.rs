@@ -56,16 +56,29 @@ struct Status<'a> {
     code: u16,
 }
 
+impl<'a> Status<'a> {
+    /// A refusal: of a request that cannot be judged, or of one that was.
+    fn of(message: &'a str, broken: bool) -> Self {
+        let (reason, code) = if broken {
+            ("BadRequest", 400)
+        } else {
+            ("Forbidden", 403)
+        };
+        Self {
+            outcome: "Failure",
+            message,
+            reason,
+            code,
+        }
+    }
+}
+
 /// The AdmissionReview that answers a request with its verdict.
 pub fn respond(verdict: &Verdict<'_>) -> Vec<u8> {
     let message = if verdict.allowed() {
         String::new()
     } else {
         cut(verdict.message(), TEXT)
-    };
-    let (reason, code) = match verdict.broken {
-        Some(_) => ("BadRequest", 400),
-        None => ("Forbidden", 403),
     };
     let mut annotations = BTreeMap::new();
     for (key, mode) in [
@@ -88,12 +101,7 @@ pub fn respond(verdict: &Verdict<'_>) -> Vec<u8> {
     write(Response {
         uid: &verdict.request.uid,
         allowed: verdict.allowed(),
-        status: (!verdict.allowed()).then_some(Status {
-            outcome: "Failure",
-            message: &message,
-            reason,
-            code,
-        }),
+        status: (!verdict.allowed()).then(|| Status::of(&message, verdict.broken.is_some())),
         audit_annotations: annotations,
         warnings,
         ..Response::default()
@@ -104,10 +112,6 @@ pub fn respond(verdict: &Verdict<'_>) -> Vec<u8> {
 pub fn respond_mutation(mutation: &Mutation<'_>) -> Vec<u8> {
     let allowed = mutation.allowed();
     let message = cut(mutation.message(), TEXT);
-    let (reason, code) = match mutation.broken {
-        Some(_) => ("BadRequest", 400),
-        None => ("Forbidden", 403),
-    };
     let mut annotations = BTreeMap::new();
     let injected = mutation.steps.iter().filter_map(|step| match &step.effect {
         Effect::Given(given) if allowed && given.changed => {
@@ -129,12 +133,7 @@ pub fn respond_mutation(mutation: &Mutation<'_>) -> Vec<u8> {
     write(Response {
         uid: &mutation.request.uid,
         allowed,
-        status: (!allowed).then_some(Status {
-            outcome: "Failure",
-            message: &message,
-            reason,
-            code,
-        }),
+        status: (!allowed).then(|| Status::of(&message, mutation.broken.is_some())),
         audit_annotations: annotations,
         warnings,
         patch_type: changes.then_some("JSONPatch"),

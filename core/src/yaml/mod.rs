@@ -15,7 +15,8 @@ mod typed;
 
 pub use compose::Documents;
 pub use node::{Entry, Node, Place, Value};
-pub use scalar::{Number, is_plain};
+pub use scalar::Number;
+pub(crate) use scalar::is_plain;
 pub use source::{Position, Source};
 pub(crate) use typed::nearest;
 pub use typed::{Spanned, read, read_text};

@@ -41,12 +41,12 @@ impl fmt::Display for Number {
     }
 }
 
-/// Whether a text can stand in YAML without quotes and is text to every reader.
-pub fn is_plain(text: &str) -> bool {
-    let inner =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/');
+/// Whether a text can stand in YAML without quotes, in flow style too, and is text to every reader.
+pub(crate) fn is_plain(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b" -_./+@".contains(&byte);
     text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.bytes().all(inner)
+        && !text.ends_with(' ')
         && matches!(resolve(Cow::Borrowed(text)), Ok(Scalar::Text(_)))
 }
 

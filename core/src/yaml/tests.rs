@@ -9,7 +9,15 @@ fn documents(text: &str) -> Result<Vec<String>, String> {
     let source = Source::new("f", text.to_owned()).map_err(|bad| bad.to_string())?;
     let json = |node: Result<Node<'_>, BadYaml>| {
         let node = node.map_err(|bad| bad.to_string())?;
-        Ok(node.to_json().unwrap().get().to_owned())
+        let json = node.to_json().unwrap().get().to_owned();
+        // What an object says and what a configuration says are read alike.
+        let typed: serde_json::Value = node.typed(&source).unwrap();
+        assert_eq!(
+            typed,
+            serde_json::from_str::<serde_json::Value>(&json).unwrap(),
+            "{text}"
+        );
+        Ok(json)
     };
     source.documents().map(json).collect()
 }

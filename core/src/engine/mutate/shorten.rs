@@ -10,7 +10,7 @@ use crate::{
         request::{Operation, Request},
         token::{is_bound_to_pod, is_mounted_by_kubernetes, words},
     },
-    object::{BadObject, PodSpec, TokenRequest, at, credentials, pointer},
+    object::{BadObject, PodSpec, TokenRequest, at, credentials, lifetime, pointer},
     reference::{Check, Mode, Text},
 };
 
@@ -112,24 +112,10 @@ fn of_pod(
             return None;
         }
         let seconds = limit.corrected(token.seconds(), true)?;
-        let (volume, source) = (
-            credential.volume_index.to_string(),
-            credential.source_index.to_string(),
-        );
+        let (volume, source) = (credential.volume_index, credential.source_index);
         let audience = std::slice::from_ref(&token.audience);
         Some(Shortened {
-            path: pointer(
-                base,
-                &[
-                    "volumes",
-                    &volume,
-                    "projected",
-                    "sources",
-                    &source,
-                    "serviceAccountToken",
-                    "expirationSeconds",
-                ],
-            ),
+            path: lifetime(base, &[], volume, source),
             seconds,
             why: why(token.seconds(), audience, seconds, index),
         })
