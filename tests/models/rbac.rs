@@ -6,7 +6,7 @@
 use k8s_openapi::api::rbac::v1::{PolicyRule, RoleRef, Subject};
 use usher_core::rights::{Grant, Source, Via};
 
-use crate::support::rbac_world::{Asked, World};
+use crate::support::rbac_world::{Asked, World, is_role};
 
 /// Whether RBAC lets the one who asks do what is asked with one of the names.
 pub(crate) fn allows(world: &World, asked: &Asked) -> bool {
@@ -25,6 +25,25 @@ pub(crate) fn allows(world: &World, asked: &Asked) -> bool {
         namespace == Some(asked.namespace)
             && holds(subjects, asked, namespace)
             && by_role(&binding.role_ref, namespace)
+    });
+    cluster || namespaced
+}
+
+/// Whether a binding of something that is a role names this account, of whatever namespace.
+pub(crate) fn names(world: &World, account: &str) -> bool {
+    let named = |subject: &Subject, namespace: Option<&str>| match subject.kind.as_str() {
+        "User" => subject.name == account,
+        "ServiceAccount" => account_name(subject, namespace).as_deref() == Some(account),
+        _ => false,
+    };
+    let cluster = world.cluster_role_bindings.iter().any(|binding| {
+        let mut subjects = binding.subjects.iter().flatten();
+        is_role(&binding.role_ref) && subjects.any(|subject| named(subject, None))
+    });
+    let namespaced = world.role_bindings.iter().any(|binding| {
+        let namespace = binding.metadata.namespace.as_deref();
+        let mut subjects = binding.subjects.iter().flatten();
+        is_role(&binding.role_ref) && subjects.any(|subject| named(subject, namespace))
     });
     cluster || namespaced
 }

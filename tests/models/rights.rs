@@ -1,13 +1,18 @@
 //! The index of rights beside a slow model, on random worlds.
 
-use usher_core::{reference::Verb, rights::Rights};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
+use serde_json::json;
+use usher_core::{
+    reference::{Resource, Verb},
+    rights::Rights,
+};
 
-use super::rbac::{allows, is_real};
+use super::rbac::{allows, is_real, names};
 use crate::support::{
     random::{Dice, seeds},
     rbac_world::{
-        Asked, World, is_role, random_cluster_role, random_cluster_role_binding, random_role,
-        random_role_binding,
+        Asked, USERS, World, is_role, random_cluster_role, random_cluster_role_binding,
+        random_role, random_role_binding,
     },
 };
 
@@ -63,6 +68,39 @@ fn the_index_answers_as_the_model_does_and_names_real_grants() {
 }
 
 #[test]
+fn what_may_be_used_may_not_therefore_be_read() {
+    let everything: ClusterRole = serde_json::from_value(json!({
+        "metadata": {"name": "all"},
+        "rules": [{"verbs": ["use"], "apiGroups": ["*"], "resources": ["*"]}],
+    }))
+    .unwrap();
+    let binding: ClusterRoleBinding = serde_json::from_value(json!({
+        "metadata": {"name": "b"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "all"},
+        "subjects": [{"kind": "User", "name": "jane"}],
+    }))
+    .unwrap();
+    let mut world = World::default();
+    world.put_cluster_role(everything);
+    world.put_cluster_role_binding(binding);
+    let rights = world.rbac().compile();
+    for resource in Resource::ALL {
+        for verb in [Verb::Use, Verb::Get] {
+            let asked = Asked {
+                user: "jane".to_owned(),
+                groups: Vec::new(),
+                namespace: "team-a",
+                verb,
+                resource,
+                names: vec!["x".to_owned()],
+            };
+            let found = answer(&rights, &asked).is_some();
+            assert_eq!(found, verb == Verb::Use, "{asked:?}");
+        }
+    }
+}
+
+#[test]
 fn events_in_any_order_give_what_the_final_objects_give() {
     let mut compilations = 0;
     for seed in seeds().take(150) {
@@ -110,6 +148,13 @@ fn events_in_any_order_give_what_the_final_objects_give() {
 
 fn agree(dice: &mut Dice, world: &World, rights: &Rights, seed: u64) {
     let fresh = world.rbac().compile();
+    for account in USERS.iter().filter(|user| user.starts_with("system:")) {
+        assert_eq!(
+            rights.names(account),
+            names(world, account),
+            "USHER_SEED={seed}: {account}\n{world}"
+        );
+    }
     for _ in 0..25 {
         let asked = Asked::random(dice);
         let (found, anew) = (answer(rights, &asked), answer(&fresh, &asked));

@@ -48,6 +48,8 @@ const RESOURCES: [&str; 14] = [
     "secrets",
     "deployments",
 ];
+/// What a catalogue may name: each has its group or its name from something that roles hold.
+const OTHERS: [&str; 3] = ["deployments.apps", "deployments", "nodes.apps"];
 const NAMES: [&str; 12] = [
     "default",
     "ci",
@@ -62,7 +64,7 @@ const NAMES: [&str; 12] = [
     "gpu=a:NoExecute",
     "gpu=:NoExecute",
 ];
-const USERS: [&str; 6] = [
+pub(crate) const USERS: [&str; 6] = [
     "jane",
     "max",
     "*",
@@ -73,7 +75,8 @@ const USERS: [&str; 6] = [
 const USER_GROUPS: [&str; 6] = [
     "devs",
     "ops",
-    "jane",
+    // As a user is called.
+    "system:serviceaccount:team-b:ci",
     "system:serviceaccounts",
     "system:serviceaccounts:team-a",
     "system:authenticated",
@@ -169,9 +172,10 @@ impl World {
 impl Asked {
     pub(crate) fn random(dice: &mut Dice) -> Self {
         // Mostly about what pods name: few roles hold anything else.
-        let resource = match dice.below(20) {
-            0 | 1 => Resource::ALL[dice.below(Resource::ALL.len())],
-            2 => Resource::SECRETS,
+        let resource = match dice.below(40) {
+            0..=3 => Resource::ALL[dice.below(Resource::ALL.len())],
+            4 | 5 => Resource::SECRETS,
+            6 => Resource::named(dice.pick(&OTHERS)),
             _ => FIELDS[dice.below(FIELDS.len())].resource,
         };
         let most = if resource == Resource::TOLERATIONS {
