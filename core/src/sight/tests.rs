@@ -200,6 +200,11 @@ fn every_sort_of_field_is_seen() {
             &["s.l[1].r[0]: as.g y", "s.l[1].r[1]: as.g z"],
         ),
         (
+            "{path: s.o, object: {of: as.g, check: scaleTargets, namespace: none}}",
+            r#"{"s":{"o":{"name":"x","none":"b"}}}"#,
+            &["s.o: as.g x"],
+        ),
+        (
             "{path: 's.m.*.a', serviceAccount: {absent: default}, unless: ['s.m.*.b']}",
             r#"{"s":{"m":{"p":{"b":1},"q":{}}}}"#,
             &["s.m.q.a: serviceaccounts default"],
@@ -291,6 +296,22 @@ fn every_sort_of_field_is_seen() {
             "{path: s.m, manifest: {}}",
             r#"{"s":{"m":{"apiVersion":"v1","kind":"List","items":{"apiVersion":"v1","kind":"Pod"}}}}"#,
             &["s.m lost: its items are no list"],
+        ),
+        (
+            "{path: s.m, manifest: {}}",
+            r#"{"s":{"m":{"apiVersion":"v1","kind":"List"}}}"#,
+            &[],
+        ),
+        // A patch, which only as its controller writes it says the whole template.
+        (
+            "{path: 's.m[]', manifest: {}}",
+            r#"{"s":{"m":[
+                {"apiVersion":"apps/v1","kind":"ControllerRevision","data":{"spec":{"template":{"$patch":"replace","spec":{"serviceAccountName":"x","containers":[]}}}}},
+                {"apiVersion":"apps/v1","kind":"ControllerRevision","data":{"spec":{"template":{"spec":{"serviceAccountName":"x","containers":[]}}}}}]}}"#,
+            &[
+                "s.m[0].data.spec.template.spec: own pod of x (true)",
+                "s.m[1] lost: the object cannot be read: data.spec.template has no \"$patch\": \"replace\", so that it says only a part",
+            ],
         ),
         // In the namespace of the object that holds the patch.
         (
@@ -472,21 +493,42 @@ fn every_sort_of_field_is_seen() {
 fn depth_and_number_are_bounded() {
     let deep = format!("{}1{}", r#"{"a":"#.repeat(5000), "}".repeat(5000));
     let object = format!(
-        r#"{{"s":{{"free":{deep},"a":"x","p":{{"q":{}}}}}}}"#,
-        r#"{"a":"#.repeat(60) + "1" + &"}".repeat(60)
+        r#"{{"s":{{"free":{deep},"a":"x","p":{{"q":{}}},"l":{{"q":{}}}}}}}"#,
+        r#"{"a":"#.repeat(60) + "1" + &"}".repeat(60),
+        "[".repeat(60) + "1" + &"]".repeat(60)
     );
     assert_eq!(
         seen("{path: s.a, serviceAccount: {}}", &object),
         ["s.a: serviceaccounts x"]
     );
     assert_eq!(
-        seen("{path: s.p, patch: {}}", &object),
-        ["s.p opaque: a patch that nests too deep"]
+        seen("{path: s.p, patch: {}}, {path: s.l, patch: {}}", &object),
+        [
+            "s.p opaque: a patch that nests too deep",
+            "s.l opaque: a patch that nests too deep"
+        ]
     );
     let many = format!(r#"{{"s":{{"l":[{}"x"]}}}}"#, r#""x","#.repeat(5000));
     let lost = seen("{path: 's.l[]', serviceAccount: {}}", &many);
     assert_eq!(
         lost,
         ["s.l[] lost: no more than 1000 places of s.l[] are looked at"]
+    );
+    let manifests = |objects: &str| seen("{path: s.m, manifest: {}}", objects);
+    let list = |items: &str| format!(r#"{{"apiVersion":"v1","kind":"List","items":[{items}]}}"#);
+    let pod = r#"{"apiVersion":"v1","kind":"Pod","spec":{}}"#;
+    assert_eq!(
+        manifests(&format!(r#"{{"s":{{"m":{}}}}}"#, list(&list(pod)))),
+        ["s.m.items[0].items[0] lost: objects stand too deep in objects"]
+    );
+    // What is left out is said, once, wherever the last that is looked at stands.
+    let pods = |number| {
+        let pods = vec![pod; number].join(",");
+        manifests(&format!(r#"{{"s":{{"m":[{pods}]}}}}"#))
+    };
+    assert_eq!(pods(2000), pods(2005)[..2000]);
+    assert_eq!(
+        pods(2005)[2000..],
+        [" lost: no more than 2000 references are looked at"]
     );
 }
