@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use usher_core::{
     catalogue::{Catalogue, Content},
     config,
-    engine::Policy,
+    engine::{FactError, Policy},
     reference::Requester,
 };
 
@@ -42,13 +42,21 @@ pub(crate) struct Scenario {
     /// What access reviews of the API server grant beyond this RBAC, by user.
     #[serde(default)]
     access_reviews: BTreeMap<String, Vec<String>>,
-    /// Whether access reviews come too late.
+    /// Why no access review is answered, if none is.
     #[serde(default)]
-    no_access_reviews: bool,
+    no_access_reviews: Option<NoAnswer>,
     /// The day (UTC).
     #[serde(default = "today")]
     today: Date,
     requests: Vec<Asked>,
+}
+
+/// Why the API server does not answer.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum NoAnswer {
+    Late,
+    TooMany,
 }
 
 /// A request and the answer to it.
@@ -252,7 +260,10 @@ impl Scenario {
         };
         let mut stage = Stage::new(settings, &self.rbac, &self.objects, self.today);
         stage.unreadable = self.unreadable.iter().cloned().collect();
-        stage.no_reviews = self.no_access_reviews;
+        stage.no_reviews = self.no_access_reviews.map(|why| match why {
+            NoAnswer::Late => FactError::Deadline,
+            NoAnswer::TooMany => FactError::TooMany(2),
+        });
         for (user, questions) in &self.access_reviews {
             stage.reviews.extend(
                 questions

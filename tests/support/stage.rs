@@ -37,8 +37,8 @@ pub(crate) struct Stage {
     pub(crate) unreadable: HashSet<String>,
     /// What access reviews grant beyond RBAC: user, and question as it is displayed.
     pub(crate) reviews: HashSet<(String, String)>,
-    /// Whether no access review is answered in time.
-    pub(crate) no_reviews: bool,
+    /// Why no access review is answered, if none is.
+    pub(crate) no_reviews: Option<FactError>,
     /// How many facts the last answer took.
     facts: AtomicUsize,
 }
@@ -105,7 +105,7 @@ impl Stage {
             objects: HashMap::new(),
             unreadable: HashSet::new(),
             reviews: HashSet::new(),
-            no_reviews: false,
+            no_reviews: None,
             facts: AtomicUsize::new(0),
         };
         for object in objects {
@@ -142,17 +142,15 @@ impl Stage {
                 let found = self.objects.get(&at).cloned();
                 facts.object(at, Ok(found));
             }
-            Need::Review(question) if self.no_reviews => {
-                facts.review(question, Err(FactError::Deadline));
-            }
             Need::Review(question) => {
                 let granted = self
                     .reviews
                     .contains(&(user.to_owned(), question.to_string()));
-                facts.review(
-                    question,
-                    Ok(granted.then(|| "another authorizer".to_owned())),
-                );
+                let answer = match &self.no_reviews {
+                    Some(error) => Err(error.clone()),
+                    None => Ok(granted.then(|| "another authorizer".to_owned())),
+                };
+                facts.review(question, answer);
             }
         }
     }

@@ -112,15 +112,8 @@ impl<'a: 'f, 'f> Answers<'a, 'f> {
             return Ok(Outcome::Allowed(Reason::System(what)));
         }
         if policy.authorizer != Authorizer::Rbac {
-            let answer = case.reviewed(&missing, &names);
-            // Both are asked at once.
-            let answer = match instead.map(|instead| case.reviewed(&instead, &names)) {
-                Some(yes @ Ok(Ok(Some(_)))) => yes,
-                Some(Err(pending)) if !matches!(answer, Ok(Ok(Some(_)))) => Err(pending),
-                Some(error @ Ok(Err(_))) if matches!(answer, Ok(Ok(None))) => error,
-                _ => answer,
-            };
-            match answer? {
+            let questions = std::iter::once(&missing).chain(&instead);
+            match case.reviewed(questions, &names)? {
                 Ok(Some(reason)) => return Ok(Outcome::Allowed(Reason::Review(reason))),
                 Ok(None) => {}
                 // What the index says stands, so that the requester still reads what to grant.

@@ -144,25 +144,27 @@ impl<'a, 'f> Case<'a, 'f> {
             .ok_or_else(|| self.need(Need::Object(at.clone())))
     }
 
-    /// What the API server's access reviews say of several names: yes, with its reason, if any of them is granted; an error
-    /// if none is and one could not be asked.
-    pub(super) fn reviewed<N: AsRef<str>>(
+    /// What the API server's access reviews say of several names in each of several questions, all asked at once: yes, with its
+    /// reason, if any of them is granted; an error if none is and one could not be asked.
+    pub(super) fn reviewed<'q, N: AsRef<str>>(
         &self,
-        question: &Question<'_>,
+        questions: impl Iterator<Item = &'q Question<'q>>,
         names: &[N],
     ) -> Known<Result<Option<String>, FactError>> {
         let (mut answer, mut pending) = (Ok(None), None);
-        for name in names {
-            let question = Question {
-                name: name.as_ref().into(),
-                ..question.clone()
-            };
-            let question = question.into_owned();
-            match self.facts.of_review(&question) {
-                None => pending = Some(self.need(Need::Review(question))),
-                Some(Reviewed::Yes(reason)) => return Ok(Ok(Some(reason.to_owned()))),
-                Some(Reviewed::No) => {}
-                Some(Reviewed::Failed(error)) => answer = Err(error.clone()),
+        for question in questions {
+            for name in names {
+                let question = Question {
+                    name: name.as_ref().into(),
+                    ..question.clone()
+                };
+                let question = question.into_owned();
+                match self.facts.of_review(&question) {
+                    None => pending = Some(self.need(Need::Review(question))),
+                    Some(Reviewed::Yes(reason)) => return Ok(Ok(Some(reason.to_owned()))),
+                    Some(Reviewed::No) => {}
+                    Some(Reviewed::Failed(error)) => answer = Err(error.clone()),
+                }
             }
         }
         pending.map_or(Ok(answer), Err)

@@ -334,6 +334,12 @@ fn every_sort_of_field_is_seen() {
             r#"{"s":{"p":"!!binary bm9kZU5hbWU=: gpu-1\n"}}"#,
             &["s.p: nodes gpu-1"],
         ),
+        // A field that nothing asks about may be anything.
+        (
+            "{path: s.p, patch: {}}",
+            r#"{"s":{"p":{"spec":{"automountServiceAccountToken":"{{ no }}"}}}}"#,
+            &[],
+        ),
         // Wherever in the list, and whatever is between the documents.
         (
             "{path: s.p, patch: {}}",
