@@ -131,9 +131,9 @@ impl<'a, 'f> Case<'a, 'f> {
         outcome: Outcome,
     ) -> Finding<'a> {
         let mode = self.mode(reference.check);
-        if reference.namespace.is_none() && pod.namespace != self.request.namespace {
-            reference.namespace = Some(pod.namespace.clone());
-        }
+        reference
+            .namespace
+            .get_or_insert_with(|| pod.namespace.clone());
         Finding::new(self.request, &self.world, reference, outcome, mode)
     }
 
