@@ -1,10 +1,6 @@
 //! Flux: who may have which account apply what, from where.
 
-use crate::{
-    controlplane::Said,
-    stage::{Stage, until},
-    tenant::Tenant,
-};
+use crate::{controlplane::Said, stage::Stage, tenant::Tenant, tier::until};
 
 /// The registration for pods and workloads.
 const CORE: &str = "validate.usher.dev";
@@ -60,7 +56,7 @@ fn may_not_run(account: &str, namespace: &str) -> String {
 
 /// The denial stands in the condition of the Kustomization, as kustomize-controller words it.
 fn stands_in_the_condition(tenant: &Tenant<'_>, denial: &str) {
-    tenant.stage.provokes(denial);
+    tenant.stage.provoked.add(denial);
     let message = format!(
         "Deployment/{}/web dry-run failed (Forbidden): admission webhook \"{CORE}\" denied the request: {denial}\n",
         tenant.namespace

@@ -1,10 +1,6 @@
 //! KEDA: whose account the Jobs of a ScaledJob run as, and whose tokens the operator asks for.
 
-use crate::{
-    controlplane::feed,
-    stage::{Stage, until},
-    tenant::Tenant,
-};
+use crate::{controlplane::feed, stage::Stage, tenant::Tenant, tier::until};
 
 const OPERATOR: &str = "system:serviceaccount:keda:keda-operator";
 
@@ -76,7 +72,7 @@ pub(crate) fn an_operator_that_is_not_named_is_judged_itself(stage: &Stage<'_>) 
         "{OPERATOR} may not use serviceaccount \"runner\" in namespace keda-unnamed (spec.template.spec.serviceAccountName)\n\
          needs: verb use on serviceaccounts \"runner\" in keda-unnamed"
     );
-    stage.provokes(&denial);
+    stage.provoked.add(&denial);
     tenant.create(&scaled_job(&always())).passes();
     let message = format!("admission webhook \"validate.usher.dev\" denied the request: {denial}");
     tenant.is_ready("scaledjob/crunch", "False", &message);
@@ -163,7 +159,7 @@ pub(crate) fn a_token_takes_two_rights(stage: &Stage<'_>) {
         "{OPERATOR} may not use serviceaccount \"queue-reader\" in namespace keda-token (metadata.name)\n\
          needs: verb use on serviceaccounts \"queue-reader\" in keda-token"
     );
-    stage.provokes(&denial);
+    stage.provoked.add(&denial);
     let event = format!(
         "failed to create bound service account token for keda-token/queue-reader: \
          admission webhook \"validate-tokens.usher.dev\" denied the request: {denial}"

@@ -21,20 +21,19 @@ mod stage;
 #[cfg(test)]
 mod tenant;
 #[cfg(test)]
+#[path = "../support/tier.rs"]
+mod tier;
+#[cfg(test)]
 mod web;
 
-use std::{
-    error::Error,
-    process::ExitCode,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{error::Error, process::ExitCode, time::Instant};
 
 use controllers::CONTROLLERS;
 use controlplane::{ControlPlane, Options, binaries::say};
 use stage::Stage;
+use tier::{chosen, tell, took, words};
 
-/// A story panics when it does not end as it should.
+/// What happens on the stage.
 type Story = fn(&Stage<'_>);
 
 /// What is told, and the namespace in which it plays.
@@ -61,11 +60,7 @@ const STORIES: [(&str, Story); 10] = [
 ];
 
 fn main() -> ExitCode {
-    let wanted: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|arg| !arg.starts_with('-'))
-        .collect();
-    match run(&wanted) {
+    match run() {
         Ok(0) => ExitCode::SUCCESS,
         Ok(failed) => {
             say(&format!("{failed} failed"));
@@ -78,36 +73,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// Tells the stories whose name holds one of the words, all without any. Gives how many failed.
-fn run(wanted: &[String]) -> Result<usize, Box<dyn Error>> {
-    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word));
-    let stories = STORIES.iter().filter(|(name, _)| is_wanted(name));
-    let stories: Vec<_> = stories.collect();
-    if stories.is_empty() {
-        return Err(format!("no story is called {}", wanted.join(" or ")).into());
-    }
+/// Tells the stories that the command line chooses. Gives how many failed.
+fn run() -> Result<usize, Box<dyn Error>> {
+    let stories = chosen(&STORIES, &words())?;
     web::needs_git()?;
     let controllers = CONTROLLERS.find()?;
     let start = Instant::now();
     let plane = ControlPlane::start(Options::default())?;
     let mut stage = Stage::set(&plane, &controllers)?;
     say(&format!("all controllers run after {}", took(start)));
-    let failed = thread::scope(|scope| {
-        let tell = |(name, story): &(&'static str, Story)| {
-            let (name, story, stage) = (*name, *story, &stage);
-            let told = move || {
-                let start = Instant::now();
-                story(stage);
-                say(&format!("{name} ok after {}", took(start)));
-            };
-            let thread = thread::Builder::new().name(name.to_owned());
-            thread.spawn_scoped(scope, told)
-        };
-        let threads = stories.into_iter().map(tell);
-        let threads = threads.collect::<Result<Vec<_>, _>>()?;
-        let ends = threads.into_iter().map(thread::ScopedJoinHandle::join);
-        Ok::<_, std::io::Error>(ends.filter(Result::is_err).count())
-    })?;
+    let failed = tell(&stories, &stage)?;
     if failed > 0 {
         stage.show_logs();
         return Ok(failed);
@@ -118,9 +93,4 @@ fn run(wanted: &[String]) -> Result<usize, Box<dyn Error>> {
         took(start)
     ));
     Ok(0)
-}
-
-fn took(start: Instant) -> String {
-    let seconds = Duration::from_secs(start.elapsed().as_secs());
-    format!("{seconds:?}")
 }

@@ -5,9 +5,6 @@ use std::{
     error::Error,
     path::{Path, PathBuf},
     process::Command,
-    sync::{Mutex, PoisonError},
-    thread::sleep,
-    time::{Duration, Instant},
 };
 
 use crate::{
@@ -17,6 +14,7 @@ use crate::{
         binaries::{Binaries, say},
         usher::{UsherOptions, UsherProcess},
     },
+    tier::{Provoked, REFUSED, until},
     web::Web,
 };
 
@@ -42,12 +40,6 @@ const USHERS: [(&str, &[&str]); 4] = [
     ("unnamed.yaml", &["keda-unnamed"]),
 ];
 
-/// What the log of Usher says before what it refuses.
-const REFUSED: &str = " refused: ";
-
-/// How long anything may take.
-const LIMIT: Duration = Duration::from_secs(120);
-
 /// A file of this folder.
 pub(crate) fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -62,8 +54,8 @@ pub(crate) struct Stage<'p> {
     controllers: Controllers,
     ushers: Vec<UsherProcess<'p>>,
     pub(crate) web: Web,
-    /// The messages of refusals that the stories provoked.
-    provoked: Mutex<BTreeSet<String>>,
+    /// What the stories provoked.
+    pub(crate) provoked: Provoked,
 }
 
 impl<'p> Stage<'p> {
@@ -101,14 +93,8 @@ impl<'p> Stage<'p> {
             controllers: Controllers::start(plane, binaries)?,
             ushers,
             web,
-            provoked: Mutex::default(),
+            provoked: Provoked::default(),
         })
-    }
-
-    /// Notes that Usher refuses something with this message because a story wants it to.
-    pub(crate) fn provokes(&self, message: &str) {
-        let mut provoked = self.provoked.lock().unwrap_or_else(PoisonError::into_inner);
-        provoked.insert(message.to_owned());
     }
 
     /// Waits until Usher has allowed a request, as its log names it: `Create Pod team-a/web by jane`.
@@ -126,40 +112,7 @@ impl<'p> Stage<'p> {
     /// Gives the number of reviews.
     pub(crate) fn nothing_else_was_refused(&mut self) -> Result<u64, Box<dyn Error>> {
         self.controllers.still_run()?;
-        let provoked = self.provoked.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut reviews = 0;
-        for usher in &self.ushers {
-            let log = usher.log()?;
-            let refused: Vec<_> = log.lines().filter(|line| line.contains(REFUSED)).collect();
-            let is_known = |line: &str| {
-                provoked
-                    .iter()
-                    .any(|known| line.ends_with(&one_line(known)))
-            };
-            if let Some(line) = refused.iter().find(|line| !is_known(line)) {
-                return Err(format!("no story wanted this: {line}").into());
-            }
-            let metrics = usher.metrics()?;
-            let mut of = |verdict: &str| -> Result<u64, String> {
-                let on = |path: &str| {
-                    let labels = format!("{{path=\"{path}\",verdict=\"{verdict}\"}}");
-                    count(&metrics, &format!("usher_requests_total{labels}"))
-                };
-                let requests = on("mutate")? + on("validate")?;
-                reviews += requests;
-                Ok(requests)
-            };
-            let [_, counted, unjudged] = [of("allowed")?, of("refused")?, of("error")?];
-            let unseen = count(&metrics, "usher_unlogged_refusals_total")?;
-            let panics = count(&metrics, "usher_panics_total")?;
-            let logged = refused.len() as u64;
-            if counted != logged || unjudged + unseen + panics > 0 {
-                return Err(
-                    format!("{logged} refusals in the log, in the metrics:\n{metrics}").into(),
-                );
-            }
-        }
-        Ok(reviews)
+        self.provoked.nothing_else(&self.ushers)
     }
 
     /// The ends of all logs, for whoever must find out why a story failed.
@@ -177,32 +130,4 @@ impl<'p> Stage<'p> {
             }
         }
     }
-}
-
-/// Asks until there is an answer, for at most [`LIMIT`].
-#[track_caller]
-pub(crate) fn until<T>(what: &str, mut is_there: impl FnMut() -> Result<T, String>) -> T {
-    let start = Instant::now();
-    loop {
-        match is_there() {
-            Ok(value) => return value,
-            Err(last) if start.elapsed() > LIMIT => {
-                panic!("not within {LIMIT:?}: {what}; last: {last}")
-            }
-            Err(_) => sleep(Duration::from_millis(200)),
-        }
-    }
-}
-
-/// The value of a metric.
-fn count(metrics: &str, name: &str) -> Result<u64, String> {
-    let line = metrics.lines().find_map(|line| line.strip_prefix(name));
-    let value = line.and_then(|value| value.trim().parse().ok());
-    value.ok_or_else(|| format!("no {name} in the metrics:\n{metrics}"))
-}
-
-/// A message as the log of Usher has it.
-fn one_line(message: &str) -> String {
-    let lines: Vec<_> = message.lines().map(str::trim).collect();
-    lines.join("; ")
 }

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::{
     controlplane::{Said, feed},
-    stage::{Stage, until},
+    stage::Stage,
+    tier::until,
 };
 
 /// The registration for custom resources.
@@ -74,7 +75,7 @@ impl<'s> Tenant<'s> {
     /// Tries to create something, and Usher refuses it with exactly this message.
     #[track_caller]
     pub(crate) fn refused(&self, manifest: &str, message: &str) {
-        self.stage.provokes(message);
+        self.stage.provoked.add(message);
         assert_eq!(self.create(manifest).denial(CUSTOMS), message);
     }
 
