@@ -36,19 +36,17 @@ pub(super) fn of_pod<'a: 'f, 'f>(answers: &Answers<'a, 'f>, check: Check) -> Vec
     let Some(strictest) = strictest.copied() else {
         return Vec::new();
     };
+    let reached = reached(case, check);
     let pod = ObjectRef {
         api_version: "v1".to_owned(),
         kind: "Pod".to_owned(),
         resource: "pods".to_owned(),
         namespace: Some(case.request.namespace.to_string()),
-        name: case.request.name.to_string(),
+        name: reached.to_owned(),
     };
     let account = |name: Text<'a>| Reference {
         check,
-        path: Path::new(
-            format!("pod {}: spec", case.request.name),
-            "serviceAccountName",
-        ),
+        path: Path::new(format!("pod {reached}: spec"), "serviceAccountName"),
         target: Target::Object {
             resource: Resource::SERVICE_ACCOUNTS,
             name,
@@ -79,21 +77,38 @@ pub(super) fn of_pod<'a: 'f, 'f>(answers: &Answers<'a, 'f>, check: Check) -> Vec
     let held = spec.listed(|check| asking.contains(&check)).into_iter();
     // A pull secret no container sees.
     for held in held.filter(|held| held.says != Says::PullSecret) {
-        findings.extend(asked(answers, |itself| held_by(answers, itself, &held)));
+        findings.extend(asked(answers, |itself| {
+            held_by(answers, itself, reached, &held)
+        }));
     }
     findings
 }
 
-/// The finding about a secret or a config map that the running pod of the request's name reads.
+/// The name of the object that a connection reaches. A proxy's may be written as `web:8080` or `https:web:8443`, with a port and
+/// a scheme (`SplitSchemeNamePort` in `apimachinery/pkg/util/net`); the API server itself refuses anything else there.
+fn reached<'r>(case: &Case<'r, '_>, check: Check) -> &'r str {
+    let name: &'r str = &case.request.name;
+    if check != Check::Proxies {
+        return name;
+    }
+    let parts: Vec<_> = name.split(':').collect();
+    match parts[..] {
+        [reached, _] | ["" | "http" | "https", reached, _] => reached,
+        _ => name,
+    }
+}
+
+/// The finding about a secret or a config map that a running pod reads.
 fn held_by<'a: 'f, 'f>(
     answers: &Answers<'a, 'f>,
     itself: &Pod<'a, '_>,
+    pod: &str,
     held: &Listed<'_>,
 ) -> Known<Finding<'a>> {
     let case = &answers.case;
     let reference = |name: &Text<'_>| Reference {
         check: held.says.check(),
-        path: Path::new(format!("pod {}: spec.{}", case.request.name, held.path), ""),
+        path: Path::new(format!("pod {pod}: spec.{}", held.path), ""),
         target: Target::Object {
             resource: held.says.resource(),
             name: name.clone().into_owned(),
@@ -135,7 +150,7 @@ pub(super) fn of_object<'a: 'f, 'f>(answers: &Answers<'a, 'f>, check: Check) -> 
                 path: Path::new("metadata", "name"),
                 target: Target::Object {
                     resource: Resource::named(&kind.resource),
-                    name: case.request.name.clone(),
+                    name: reached(case, check).into(),
                 },
                 namespace: None,
             },
