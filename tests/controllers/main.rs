@@ -87,10 +87,7 @@ fn run() -> Result<usize, Box<dyn Error>> {
         stage.show_logs();
         return Ok(failed);
     }
-    let reviews = stage.nothing_else_was_refused()?;
-    say(&format!(
-        "{reviews} reviews, nothing else refused; all told in {}",
-        took(start)
-    ));
+    let counts = stage.nothing_else_was_refused()?;
+    say(&format!("{counts}; all told in {}", took(start)));
     Ok(0)
 }

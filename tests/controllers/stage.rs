@@ -109,8 +109,8 @@ impl<'p> Stage<'p> {
     }
 
     /// An error if Usher refused anything that no story provoked, or could not judge something, or if a controller has ended.
-    /// Gives the number of reviews.
-    pub(crate) fn nothing_else_was_refused(&mut self) -> Result<u64, Box<dyn Error>> {
+    /// Says how many there were of both.
+    pub(crate) fn nothing_else_was_refused(&mut self) -> Result<String, Box<dyn Error>> {
         self.controllers.still_run()?;
         self.provoked.nothing_else(&self.ushers)
     }

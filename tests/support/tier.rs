@@ -89,10 +89,14 @@ impl Provoked {
         provoked.insert(message.to_owned());
     }
 
-    /// An error if one of these Ushers refused anything else, or could not judge something. Gives the number of reviews.
-    pub(crate) fn nothing_else(&self, ushers: &[UsherProcess<'_>]) -> Result<u64, Box<dyn Error>> {
+    /// An error if one of these Ushers refused anything else, or could not judge something. Says how many reviews there were,
+    /// and how many refusals.
+    pub(crate) fn nothing_else(
+        &self,
+        ushers: &[UsherProcess<'_>],
+    ) -> Result<String, Box<dyn Error>> {
         let provoked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut reviews = 0;
+        let (mut reviews, mut refusals) = (0, 0);
         for usher in ushers {
             let log = usher.log()?;
             let refused: Vec<_> = log.lines().filter(|line| line.contains(REFUSED)).collect();
@@ -123,8 +127,11 @@ impl Provoked {
                     format!("{logged} refusals in the log, in the metrics:\n{metrics}").into(),
                 );
             }
+            refusals += counted;
         }
-        Ok(reviews)
+        Ok(format!(
+            "{reviews} reviews, {refusals} refused as the stories want it, nothing else"
+        ))
     }
 }
 

@@ -112,22 +112,32 @@ impl Boot<'_> {
     }
 
     fn apiserver(&self) -> Result<Command, Error> {
-        let server = self.pki.server(
-            "server",
-            &[
-                "localhost",
-                "kubernetes.default.svc",
-                "127.0.0.1",
-                "10.0.0.1",
-            ],
-        )?;
+        let address = self.options.address;
+        let mut names = vec![
+            "localhost",
+            "kubernetes.default.svc",
+            "127.0.0.1",
+            "10.0.0.1",
+        ];
+        names.extend(address);
+        let server = self.pki.server("server", &names)?;
         let mut command = Command::new(self.binaries.path("kube-apiserver"));
         command.args([
             "--bind-address",
-            "127.0.0.1",
+            address.map_or("127.0.0.1", |_| "0.0.0.0"),
             "--advertise-address",
-            "127.0.0.1",
+            address.unwrap_or("127.0.0.1"),
         ]);
+        if address.is_some() {
+            let user = "kube-apiserver-kubelet-client";
+            let pair = self.pki.client(user, user, Some("system:masters"))?;
+            command
+                .arg("--kubelet-client-certificate")
+                .arg(pair.cert)
+                .arg("--kubelet-client-key")
+                .arg(pair.key)
+                .args(["--kubelet-preferred-address-types", "InternalIP"]);
+        }
         command.args(["--secure-port", &self.ports.apiserver.to_string()]);
         command.args([
             "--etcd-servers",

@@ -45,6 +45,9 @@ pub(crate) struct Options {
     pub(crate) shared_identity: bool,
     /// Whether the API server writes an audit log of everything that changes something (level Metadata).
     pub(crate) audit: bool,
+    /// An address of this machine at which pods and kubelets reach the API server, beside loopback. It then calls kubelets
+    /// back, too.
+    pub(crate) address: Option<&'static str>,
 }
 
 impl Options {
@@ -373,6 +376,11 @@ pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N], Error> {
         held.push(listener);
     }
     Ok(ports)
+}
+
+/// Removes the folders of runs whose process has ended without doing so.
+pub(crate) fn forget_dead_runs() -> Result<(), Error> {
+    RunDir::create(&target_dir()).map(drop)
 }
 
 /// Cargo's target folder: the one above our own program that carries cargo's mark.
