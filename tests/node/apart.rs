@@ -2,7 +2,7 @@
 //! It ends with us, however we end, and takes everything with it.
 
 use std::{
-    fs,
+    fs::{self, File},
     io::{self, Read as _},
     path::{Path, PathBuf},
     process::{Command, ExitCode, ExitStatus, Stdio},
@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    controlplane::{Error, forget_dead_runs},
+    controlplane::{Error, binaries::say, forget_dead_runs},
     image::run,
     needs::{NAMESPACES, path},
 };
@@ -21,6 +21,8 @@ const INSIDE: &str = "USHER_NODE_INSIDE";
 pub(crate) const ADDRESS: &str = "192.0.2.1";
 /// The control group below which pods run: a kubelet ends what it does not know below its own.
 pub(crate) const GROUP: &str = "usher-node";
+/// Only one run at a time has the control group.
+const LOCK: &str = "/run/usher-node.lock";
 const GROUPS: &str = "/sys/fs/cgroup";
 /// A kubelet keeps sockets here, whatever its root folder is.
 const KUBELET: &str = "/var/lib/kubelet";
@@ -32,6 +34,12 @@ pub(crate) fn is_inside() -> bool {
 
 /// Runs this program again, inside, and cleans up when it has ended.
 pub(crate) fn enter() -> Result<ExitCode, Error> {
+    let path = Path::new(LOCK);
+    let lock = File::create(path).map_err(Error::io("create", path))?;
+    if lock.try_lock().is_err() {
+        say("another run has made a node of this machine; waiting for it ...");
+        lock.lock().map_err(Error::io("lock", path))?;
+    }
     let groups = groups()?;
     // Those of a run that was killed are in the way of nobody, but they are ours.
     empty(&groups);

@@ -22,7 +22,8 @@ const SERVER: &str =
 /// The token itself: the file above it is a link, which `kubectl cp` leaves where it is.
 const DATA: &str = "/var/run/secrets/kubernetes.io/serviceaccount/..data/token";
 
-/// A way, tried on a pod of another account, which works in the open namespace only, and on a pod of one's own.
+/// A way, tried on a pod of another account, which works in the open namespace and for whoever
+/// may use the account, and on a pod of one's own.
 fn way(
     stage: &Stage,
     name: &str,
@@ -41,6 +42,8 @@ fn way(
     for tenant in tenants.both() {
         tenant.is_token_of(&passed(&read(tenant, "own")), "default");
     }
+    guarded.may_use("serviceaccounts/deployer");
+    guarded.is_token_of(&passed(&read(guarded, "web")), "deployer");
 }
 
 /// What was read.

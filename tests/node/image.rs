@@ -1,4 +1,4 @@
-//! Container images out of the system's static busybox, as archives in OCI layout, without a container engine.
+//! Container images out of programs that this machine has, as archives in OCI layout, without a container engine.
 
 use std::{
     fs,
@@ -33,8 +33,8 @@ const APPLETS: [&str; 11] = [
     "cat", "echo", "grep", "httpd", "id", "ls", "sh", "sleep", "stat", "tar", "true",
 ];
 
-/// Makes the archives in `folder`. Gives their paths.
-pub(crate) fn build(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+/// Makes the archives of the images with busybox in `folder`. Gives their paths.
+pub(crate) fn busyboxes(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let root = folder.join("root");
     let bin = root.join("bin");
     for dir in [&bin, &root.join("tmp"), &root.join("etc")] {
@@ -47,12 +47,39 @@ pub(crate) fn build(folder: &Path) -> Result<Vec<PathBuf>, Error> {
         let link = bin.join(name);
         symlink("busybox", &link).map_err(Error::io("make", &link))?;
     }
-    let build = |(name, user)| archive(folder, &root, name, user);
+    let build = |(name, user)| {
+        let config = json!({"Cmd": COMMAND, "User": user, "Env": ["PATH=/bin"], "WorkingDir": "/"});
+        archive(folder, &root, name, &config)
+    };
     IMAGES.into_iter().map(build).collect()
 }
 
-/// An archive with one image: `root` is all that is in it.
-fn archive(folder: &Path, root: &Path, name: &str, user: &str) -> Result<PathBuf, Error> {
+/// Makes the archive of an image with one program and its libraries, as deploy/Dockerfile would: it is what the image runs,
+/// as somebody who is not root.
+pub(crate) fn of_program(folder: &Path, name: &str, program: &Path) -> Result<PathBuf, Error> {
+    let root = folder.join("program");
+    let place = |from: &Path, to: &Path| {
+        let to = root.join(to.strip_prefix("/").unwrap_or(to));
+        let dir = to.parent().unwrap_or(&root);
+        fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+        fs::copy(from, &to).map_err(Error::io("copy", from))
+    };
+    let inside = Path::new("/usr/local/bin").join(program.file_name().unwrap_or_default());
+    place(program, &inside)?;
+    // A line for each: a name, perhaps an arrow, a path, an address.
+    let libraries = run(Command::new("ldd").arg(program))?;
+    for library in libraries
+        .split_whitespace()
+        .filter(|word| word.starts_with('/'))
+    {
+        place(Path::new(library), Path::new(library))?;
+    }
+    let config = json!({"Entrypoint": [inside], "User": "65532:65532", "WorkingDir": "/"});
+    archive(folder, &root, name, &config)
+}
+
+/// An archive with one image: `root` is all that is in it, `config` says how it runs.
+fn archive(folder: &Path, root: &Path, name: &str, config: &Value) -> Result<PathBuf, Error> {
     let (repository, tag) = name.split_once(':').unwrap_or((name, "latest"));
     let layout = folder.join(repository);
     let blobs = layout.join("blobs/sha256");
@@ -63,7 +90,7 @@ fn archive(folder: &Path, root: &Path, name: &str, user: &str) -> Result<PathBuf
     let config = json!({
         "architecture": architecture(),
         "os": "linux",
-        "config": {"Cmd": COMMAND, "User": user, "Env": ["PATH=/bin"], "WorkingDir": "/"},
+        "config": config,
         "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
     });
     let config = described("config.v1+json", &blobs, &Content::Json(&config))?;

@@ -71,6 +71,8 @@ const LIMIT: Duration = Duration::from_secs(120);
 pub(crate) struct Node {
     processes: Vec<Supervised>,
     dir: PathBuf,
+    /// The program that talks to the container runtime.
+    ctr: PathBuf,
 }
 
 impl Node {
@@ -83,6 +85,7 @@ impl Node {
         let mut node = Self {
             processes: Vec::new(),
             dir,
+            ctr: binaries.path("ctr"),
         };
         node.containers(plane, binaries)?;
         node.programs(plane, binaries)?;
@@ -121,19 +124,25 @@ impl Node {
             // It looks there for its own shim, and for runc.
             .env("PATH", path_with(folder));
         self.spawn(plane, CONTAINERD, &containerd)?;
-        let ctr = || {
-            let mut ctr = Command::new(binaries.path("ctr"));
-            ctr.args(["--address", SOCKET, "-n", "k8s.io"]);
-            ctr
-        };
+        let ctr = self.ctr.clone();
         self.last_is("containerd", || {
-            let answer = image::run(ctr().arg("version"));
+            let answer = image::run(Command::new(&ctr).args(["--address", SOCKET, "version"]));
             answer.map(drop).map_err(|error| error.to_string())
         })?;
-        for archive in image::build(&self.dir.join("images"))? {
-            image::run(ctr().args(["images", "import"]).arg(archive))?;
-        }
-        Ok(())
+        let archives = image::busyboxes(&self.dir.join("images"))?;
+        archives.iter().try_for_each(|archive| self.import(archive))
+    }
+
+    /// Gives the node an image.
+    pub(crate) fn import(&self, archive: &Path) -> Result<(), Error> {
+        let mut ctr = Command::new(&self.ctr);
+        ctr.args(["--address", SOCKET, "-n", "k8s.io", "images", "import"]);
+        image::run(ctr.arg(archive)).map(drop)
+    }
+
+    /// The folder of what it needs.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Kubernetes' own programs.

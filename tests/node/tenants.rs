@@ -110,6 +110,17 @@ impl<'s> Tenant<'s> {
         assert_eq!(attack(self).denial(webhook), message);
     }
 
+    /// Grants the user `use` of a target, as `usher grant` prints it.
+    #[track_caller]
+    pub(crate) fn may_use(&self, target: &str) {
+        let to = format!("user:{}", self.user);
+        let mut usher = Command::new(env!("CARGO_BIN_EXE_usher"));
+        usher.args(["grant", target, "-n", &self.namespace, "--to", &to]);
+        let printed = Said::from(usher.output().unwrap());
+        assert!(printed.success, "{printed:?}");
+        self.stage.plane.apply(&printed.stdout).unwrap();
+    }
+
     /// What is said to whoever connects to a pod of the account `deployer`.
     pub(crate) fn may_not_connect(&self, pod: &str) -> String {
         self.may_not_use_deployer(&format!("pod {pod}: spec.serviceAccountName"))
