@@ -98,9 +98,14 @@ impl<'s> Tenant<'s> {
 
     /// `kubectl create -f -` as the user.
     pub(crate) fn create(&self, manifest: &str) -> Said {
-        feed(self.kubectl().args(["create", "-f", "-"]), manifest)
-            .unwrap()
-            .into()
+        self.create_with(manifest, &[])
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn create_with(&self, manifest: &str, args: &[&str]) -> Said {
+        let mut kubectl = self.kubectl();
+        kubectl.args(["create", "-f", "-"]).args(args);
+        feed(&mut kubectl, manifest).unwrap().into()
     }
 
     /// Usher refuses something through this one of its registrations, with exactly this message.

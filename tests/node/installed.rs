@@ -1,0 +1,142 @@
+//! What users install, from the files and by the commands that they get: Usher in two pods, behind its Service.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
+use crate::{
+    controlplane::Said,
+    image,
+    stage::Stage,
+    tenants::{CONNECTIONS, CORE, TOKEN, Tenant, pod},
+};
+
+/// The name of the image in deploy/deployment.yaml, as the container runtime completes it.
+const IMAGE: &str = "docker.io/library/usher:dev";
+/// The label of the registrations, which come last and go first.
+const REGISTRATION: &str = "app.kubernetes.io/component=registration";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The commands of a page below a heading, in its first block.
+fn commands(page: &str, heading: &str) -> String {
+    let page = fs::read_to_string(root().join(page)).unwrap();
+    let (_, below) = page.split_once(&format!("\n## {heading}\n")).unwrap();
+    let (_, block) = below.split_once("```sh\n").unwrap();
+    block.split_once("```").unwrap().0.to_owned()
+}
+
+/// A copy of the files, in which somebody works.
+fn checked_out(stage: &Stage) -> PathBuf {
+    let folder = stage.plane.dir().join("checkout");
+    fs::create_dir_all(&folder).unwrap();
+    let mut cp = Command::new("cp");
+    cp.arg("-r").current_dir(root());
+    cp.args(["deploy", "webhook-config", "certs"]).arg(&folder);
+    image::run(&mut cp).unwrap();
+    folder
+}
+
+/// Runs commands as an administrator types them.
+fn types(stage: &Stage, folder: &Path, commands: &str) {
+    let kubectl = stage.plane.kubectl_path();
+    let path = std::env::var("PATH").unwrap();
+    let mut sh = Command::new("sh");
+    sh.args(["-euc", commands])
+        .current_dir(folder)
+        .env("KUBECONFIG", stage.plane.kubeconfig())
+        .env("HOME", folder)
+        .env(
+            "PATH",
+            format!("{}:{path}", kubectl.parent().unwrap().display()),
+        );
+    let said = Said::from(sh.output().unwrap());
+    assert!(said.success, "{commands}: {said:?}");
+}
+
+/// Creates and deletes pods, as far as the API server's last word before it stores them, until a flag is set. Gives how many.
+fn creates_until(tenant: &Tenant<'_>, is_over: &AtomicBool) -> u32 {
+    let mut count = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        tenant
+            .create_with(&pod("trial", "", ""), &["--dry-run=server"])
+            .passes();
+        count += 1;
+    }
+    count
+}
+
+pub(crate) fn it_guards_from_two_pods_and_goes_again(stage: &Stage) {
+    let program = Path::new(env!("CARGO_BIN_EXE_usher"));
+    let folder = stage.node.dir().join("usher");
+    let archive = image::of_program(&folder, IMAGE, program).unwrap();
+    stage.node.import(&archive).unwrap();
+    let folder = checked_out(stage);
+    types(
+        stage,
+        &folder,
+        &commands("certs/README.md", "By hand, with openssl"),
+    );
+    let ready = [
+        "get",
+        "deployment",
+        "usher",
+        "-o",
+        "jsonpath={.status.readyReplicas}",
+    ];
+    let system = |args: &[&str]| {
+        let args = [&["-n", "usher-system"], args].concat();
+        stage.plane.run(&args).unwrap()
+    };
+    assert_eq!(system(&ready), "2");
+
+    // It guards.
+    let tenant = Tenant::new(stage, "installed");
+    let borrowed = pod("borrowed", "serviceAccountName: deployer", "");
+    tenant.gives(&borrowed);
+    tenant.create(&pod("own", "", "")).passes();
+    for pod in ["borrowed", "own"] {
+        tenant.runs(&format!("pod/{pod}"));
+    }
+    let message = tenant.may_not_use_deployer("spec.serviceAccountName");
+    let again = borrowed.replace("name: borrowed", "name: again");
+    assert_eq!(tenant.create(&again).denial(CORE), message);
+    let exec = |pod: &str| tenant.run(&["exec", pod, "--", "cat", TOKEN]);
+    let denied = exec("borrowed");
+    assert_eq!(
+        denied.denial(CONNECTIONS),
+        tenant.may_not_connect("borrowed")
+    );
+    tenant.is_token_of(&exec("own").stdout, "default");
+
+    // While its pods are replaced one after the other, nobody notices.
+    let is_over = AtomicBool::new(false);
+    let created = thread::scope(|scope| {
+        let creates = scope.spawn(|| creates_until(&tenant, &is_over));
+        let restart = thread::Builder::new().spawn_scoped(scope, || {
+            system(&["rollout", "restart", "deployment/usher"]);
+            system(&["rollout", "status", "deployment/usher", "--timeout=120s"]);
+        });
+        let restarted = restart.unwrap().join();
+        is_over.store(true, Ordering::Relaxed);
+        restarted.unwrap();
+        creates.join().unwrap()
+    });
+    assert!(created > 0);
+
+    // And it goes as it came, the other way round.
+    let registrations = format!("kubectl delete -k my-usher --selector {REGISTRATION}");
+    types(stage, &folder, &registrations);
+    types(
+        stage,
+        &folder,
+        "kubectl delete -k my-usher --ignore-not-found --timeout=120s",
+    );
+    tenant.create(&again).passes();
+}
