@@ -57,6 +57,9 @@ pub(crate) fn exec_reads_the_token_of_another_account(stage: &Stage) {
     way(stage, "exec", "", CONNECTIONS, |tenant, pod| {
         tenant.run(&["exec", pod, "--", "cat", TOKEN])
     });
+    // kubectl tried it over a WebSocket, and then again over SPDY.
+    let refused = "refused: Connect PodExecOptions exec/web by exec-jane";
+    assert_eq!(stage.log().matches(refused).count(), 2);
 }
 
 pub(crate) fn cp_takes_the_token_of_another_account(stage: &Stage) {

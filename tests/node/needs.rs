@@ -7,12 +7,13 @@ use std::{
 };
 
 /// Programs that come from the system, with the package of Debian that each is in.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 7] = [
     ("runc", "runc"),
     ("iptables", "iptables"),
     ("conntrack", "conntrack"),
     ("ip", "iproute2"),
     ("busybox", BUSYBOX),
+    ("openssl", "openssl"),
     ("unshare", "util-linux"),
 ];
 const BUSYBOX: &str = "busybox-static";

@@ -43,6 +43,12 @@ impl Stage {
         })
     }
 
+    /// What Usher has written so far.
+    pub(crate) fn log(&self) -> String {
+        let logs = self.ushers.iter().map(|usher| usher.log().unwrap());
+        logs.collect()
+    }
+
     /// An error if Usher refused anything that no story provoked, or could not judge something, or if a program of the node
     /// has ended. Says how many there were of both.
     pub(crate) fn nothing_else_was_refused(&mut self) -> Result<String, Box<dyn Error>> {
@@ -53,13 +59,11 @@ impl Stage {
     /// The ends of all logs, for whoever must find out why a story failed.
     pub(crate) fn show_logs(&self) {
         self.node.show_logs();
-        for usher in &self.ushers {
-            let log = usher.log().unwrap_or_default();
-            let refusals = log.lines().filter_map(|line| line.split_once(REFUSED));
-            let why: BTreeSet<_> = refusals.map(|(_, line)| line).collect();
-            for line in why {
-                say(&format!("refused: {line}"));
-            }
+        let log = self.log();
+        let refusals = log.lines().filter_map(|line| line.split_once(REFUSED));
+        let why: BTreeSet<_> = refusals.map(|(_, line)| line).collect();
+        for line in why {
+            say(&format!("refused: {line}"));
         }
     }
 }
