@@ -196,6 +196,18 @@ pub(crate) fn a_debugger_looks_into_the_container_of_another_account(stage: &Sta
     });
     debug(guarded, "own").passes();
     guarded.is_token_of(&passed(&read(guarded, "own")), "default");
+    // A copy is another pod of the same account.
+    let copy = |tenant: &Tenant<'_>, pod: &str| {
+        let to = format!("--copy-to={pod}-copy");
+        let image = format!("--set-image=main={BUSYBOX}");
+        tenant.run(&["debug", pod, &to, &image, "--quiet"])
+    };
+    copy(open, "web").passes();
+    guarded.refused(CORE, &guarded.may_not_use_deployer(path), |tenant| {
+        copy(tenant, "web")
+    });
+    copy(guarded, "own").passes();
+    guarded.runs("pod/own-copy");
 }
 
 pub(crate) fn a_pod_that_was_replaced_is_asked_about_anew(stage: &Stage) {
