@@ -386,6 +386,19 @@ fn the_versions_that_are_tried_are_those_that_are_pinned() {
 }
 
 #[test]
+fn control_plane_and_node_are_of_one_version() {
+    // Two modules, for neither is to wait for what the other brings; and what they share is built once.
+    let [plane, node] = ["real/controlplane", "node"].map(|folder| {
+        let path = root().join("tests").join(folder).join("go.mod");
+        let pinned = fs::read_to_string(path).unwrap();
+        let mut lines = pinned.lines().map(str::trim_start);
+        let line = lines.find(|line| line.starts_with("require k8s.io/kubernetes "));
+        line.unwrap().to_owned()
+    });
+    assert_eq!(plane, node);
+}
+
+#[test]
 fn every_check_stands_in_the_rules_with_its_default() {
     let rules = fs::read_to_string(root().join("docs/rules.md")).unwrap();
     let rows: Vec<Vec<&str>> = rules
