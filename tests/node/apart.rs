@@ -27,9 +27,10 @@ const GROUPS: &str = "/sys/fs/cgroup";
 /// A kubelet keeps sockets here, whatever its root folder is.
 const KUBELET: &str = "/var/lib/kubelet";
 
-/// Whether this process is the one inside.
+/// Whether this process is the one inside. It is the first of its own world: the variable alone would let somebody hide the
+/// folders of the machine itself.
 pub(crate) fn is_inside() -> bool {
-    std::env::var_os(INSIDE).is_some()
+    std::env::var_os(INSIDE).is_some() && std::process::id() == 1
 }
 
 /// Runs this program again, inside, and cleans up when it has ended.

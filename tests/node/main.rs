@@ -51,7 +51,7 @@ use tier::{chosen, tell, took, words};
 type Story = fn(&Stage);
 
 /// What is told, and the namespace that Usher guards in it.
-const STORIES: [(&str, Story); 19] = [
+const STORIES: [(&str, Story); 21] = [
     ("exec", connections::exec_reads_the_token_of_another_account),
     ("cp", connections::cp_takes_the_token_of_another_account),
     (
@@ -82,6 +82,14 @@ const STORIES: [(&str, Story); 19] = [
     (
         "profile",
         injection::the_token_of_a_profile_is_there_for_a_user_that_is_not_root,
+    ),
+    (
+        "mounts",
+        injection::volumes_lie_beside_the_token_and_around_it,
+    ),
+    (
+        "modes",
+        injection::without_a_group_the_token_is_for_the_only_user_or_for_everybody,
     ),
     (
         "rotating",
