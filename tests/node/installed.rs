@@ -13,10 +13,19 @@ use crate::{
     image,
     stage::Stage,
     tenants::{CONNECTIONS, CORE, TOKEN, Tenant, pod},
+    tier::until,
 };
 
 /// The name of the image in deploy/deployment.yaml, as the container runtime completes it.
 const IMAGE: &str = "docker.io/library/usher:dev";
+
+/// What waits for the end of its pods.
+const GONE: [&str; 4] = [
+    "-l",
+    "app.kubernetes.io/name=usher",
+    "--for=delete",
+    "--timeout=120s",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -127,6 +136,23 @@ pub(crate) fn it_guards_from_two_pods_and_goes_again(stage: &Stage) {
         creates.join().unwrap()
     });
     assert!(created > 0);
+
+    // While it is away, nothing passes that it would be asked about; what it is not asked about does, and so it comes back.
+    let trial =
+        |tenant: &Tenant<'_>| tenant.create_with(&pod("trial", "", ""), &["--dry-run=server"]);
+    system(&["scale", "deployment/usher", "--replicas=0"]);
+    system(&[&["wait", "pod"], &GONE[..]].concat());
+    for (said, webhook) in [(trial(&tenant), CORE), (exec("own"), CONNECTIONS)] {
+        let failed = format!("failed calling webhook \"{webhook}\"");
+        assert!(!said.success && said.stderr.contains(&failed), "{said:?}");
+    }
+    tenant.run(&["delete", "pod", "own"]).passes();
+    system(&["scale", "deployment/usher", "--replicas=2"]);
+    system(&["rollout", "status", "deployment/usher", "--timeout=120s"]);
+    until("an answer of Usher", || {
+        let said = trial(&tenant);
+        said.success.then_some(()).ok_or(said.stderr)
+    });
 
     // And it goes as it came.
     types(
