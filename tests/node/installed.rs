@@ -31,12 +31,43 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// What stands on a page behind some words, between these two.
+fn between(page: &str, words: &str, [start, end]: [&str; 2]) -> String {
+    let page = fs::read_to_string(root().join(page)).unwrap();
+    let (_, behind) = page.split_once(words).unwrap();
+    let (_, behind) = behind.split_once(start).unwrap();
+    behind.split_once(end).unwrap().0.to_owned()
+}
+
 /// The commands of a page below a heading, in its first block.
 fn commands(page: &str, heading: &str) -> String {
-    let page = fs::read_to_string(root().join(page)).unwrap();
-    let (_, below) = page.split_once(&format!("\n## {heading}\n")).unwrap();
-    let (_, block) = below.split_once("```sh\n").unwrap();
-    block.split_once("```").unwrap().0.to_owned()
+    between(page, &format!("\n## {heading}\n"), ["```sh\n", "```"])
+}
+
+/// The page about certificates, and where it tells how to make them.
+const CERTIFICATES: &str = "certs/README.md";
+const BY_HAND: &str = "By hand, with openssl";
+
+/// Makes another certificate of the same authority, as the page has it for a year later, and waits until it is served.
+fn renews(stage: &Stage, folder: &Path) {
+    let part = ["# The certificate.\n", "# Both into the cluster."];
+    types(stage, folder, &between(CERTIFICATES, BY_HAND, part));
+    let then = between(
+        CERTIFICATES,
+        "A year later: the second part again, then\n",
+        ["`", "`"],
+    );
+    types(stage, folder, &then);
+    let serial = "openssl x509 -noout -serial";
+    let wanted = types(stage, folder, &format!("{serial} -in tls.crt"));
+    let address = "$(kubectl -n usher-system get service usher -o jsonpath={.spec.clusterIP}):443";
+    let served = format!("openssl s_client -connect {address} </dev/null 2>/dev/null | {serial}");
+    until("the new certificate", || {
+        // Either pod may answer.
+        let served = [(); 5].map(|()| types(stage, folder, &served));
+        let is_so = served.iter().all(|serial| *serial == wanted);
+        is_so.then_some(()).ok_or_else(|| served.concat())
+    });
 }
 
 /// A copy of the files, in which somebody works.
@@ -50,8 +81,8 @@ fn checked_out(stage: &Stage) -> PathBuf {
     folder
 }
 
-/// Runs commands as an administrator types them.
-fn types(stage: &Stage, folder: &Path, commands: &str) {
+/// Runs commands as an administrator types them. Gives what they print.
+fn types(stage: &Stage, folder: &Path, commands: &str) -> String {
     let kubectl = stage.plane.kubectl_path();
     let path = std::env::var("PATH").unwrap();
     let mut sh = Command::new("sh");
@@ -65,6 +96,7 @@ fn types(stage: &Stage, folder: &Path, commands: &str) {
         );
     let said = Said::from(sh.output().unwrap());
     assert!(said.success, "{commands}: {said:?}");
+    said.stdout
 }
 
 /// Creates and deletes pods, as far as the API server's last word before it stores them, until a flag is set. Gives how many.
@@ -85,11 +117,7 @@ pub(crate) fn it_guards_from_two_pods_and_goes_again(stage: &Stage) {
     let archive = image::of_program(&folder, IMAGE, program).unwrap();
     stage.node.import(&archive).unwrap();
     let folder = checked_out(stage);
-    types(
-        stage,
-        &folder,
-        &commands("certs/README.md", "By hand, with openssl"),
-    );
+    types(stage, &folder, &commands(CERTIFICATES, BY_HAND));
     let ready = [
         "get",
         "deployment",
@@ -122,17 +150,18 @@ pub(crate) fn it_guards_from_two_pods_and_goes_again(stage: &Stage) {
     );
     tenant.is_token_of(&exec("own").stdout, "default");
 
-    // While its pods are replaced one after the other, nobody notices.
+    // While its certificate is renewed and its pods are replaced one after the other, nobody notices.
     let is_over = AtomicBool::new(false);
     let created = thread::scope(|scope| {
         let creates = scope.spawn(|| creates_until(&tenant, &is_over));
-        let restart = thread::Builder::new().spawn_scoped(scope, || {
+        let changes = scope.spawn(|| {
+            renews(stage, &folder);
             system(&["rollout", "restart", "deployment/usher"]);
             system(&["rollout", "status", "deployment/usher", "--timeout=120s"]);
         });
-        let restarted = restart.unwrap().join();
+        let changed = changes.join();
         is_over.store(true, Ordering::Relaxed);
-        restarted.unwrap();
+        changed.unwrap();
         creates.join().unwrap()
     });
     assert!(created > 0);

@@ -291,7 +291,9 @@ fn kubelet(dir: &Path) -> Value {
         "evictionHard": {"memory.available": "50Mi", "nodefs.available": "0%", "imagefs.available": "0%", "nodefs.inodesFree": "0%"},
         "imageGCHighThresholdPercent": 100,
         "staticPodPath": dir.join("manifests"),
+        // How soon it looks at manifests, and whether mounted Secrets are still what they were.
         "fileCheckFrequency": "1s",
+        "syncFrequency": "5s",
         "resolvConf": dir.join("resolv.conf"),
         "podCIDR": PODS,
     })
