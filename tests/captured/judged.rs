@@ -17,7 +17,17 @@ use crate::support::{
 };
 
 /// Name of the file; what is said where nothing is granted; what is said to a team with grants and real owners.
-const JUDGED: [(&str, &str, &str); 61] = [
+const JUDGED: [(&str, &str, &str); 74] = [
+    (
+        "controllerrevision-create-by-user",
+        "serviceAccounts ci",
+        "allowed: RoleBinding team-a/team",
+    ),
+    (
+        "controllerrevision-delete-by-user",
+        "serviceAccounts ci",
+        "allowed: RoleBinding team-a/team",
+    ),
     (
         "cronjob-create-by-user",
         "serviceAccounts tenant",
@@ -92,6 +102,11 @@ const JUDGED: [(&str, &str, &str); 61] = [
         "job-update-suspend-by-user",
         "nothing to ask: Unchanged",
         "nothing to ask: Unchanged",
+    ),
+    (
+        "namespace-update-tolerations-by-user",
+        "tolerations dedicated=gpu:NoSchedule",
+        "allowed: RoleBinding team-a/team",
     ),
     (
         "node-status-update-by-kubelet",
@@ -240,6 +255,16 @@ const JUDGED: [(&str, &str, &str); 61] = [
         "allowed: RoleBinding team-a/team",
     ),
     (
+        "pod-portforward-connect",
+        "proxies ",
+        "allowed: RoleBinding team-a/team",
+    ),
+    (
+        "pod-proxy-connect",
+        "proxies ",
+        "allowed: RoleBinding team-a/team",
+    ),
+    (
         "pod-status-update-by-kubelet",
         "nothing to ask: Subresource",
         "nothing to ask: Subresource",
@@ -300,9 +325,45 @@ const JUDGED: [(&str, &str, &str); 61] = [
         "allowed: RoleBinding team-a/team",
     ),
     (
+        "secret-create-by-user",
+        "nothing to ask: NoToken",
+        "nothing to ask: NoToken",
+    ),
+    (
+        "secret-create-token-by-user",
+        "tokenSecrets ci",
+        "allowed: RoleBinding team-a/team",
+    ),
+    (
+        "secret-update-account-by-user",
+        "tokenSecrets tenant",
+        "allowed: RoleBinding team-a/team",
+    ),
+    (
+        "secret-update-token-by-controller-manager",
+        "allowed: Kubernetes itself writes it",
+        "allowed: Kubernetes itself writes it",
+    ),
+    ("service-proxy-connect", "proxies web", "proxies web"),
+    (
         "serviceaccount-create-by-user",
         "nothing to ask: NoIdentity",
         "nothing to ask: NoIdentity",
+    ),
+    (
+        "serviceaccount-update-annotation-by-user",
+        "accounts ci",
+        "allowed: RoleBinding team-a/team",
+    ),
+    (
+        "signingrequest-approve-by-user",
+        "accounts ci",
+        "allowed: RoleBinding team-a/team",
+    ),
+    (
+        "signingrequest-create-by-user",
+        "accounts ci",
+        "allowed: RoleBinding team-a/team",
     ),
     (
         "statefulset-create-by-user",
