@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// A crate's rooms, from the nouns to the outside; each may know those before it. What is in the program may know all that
@@ -325,27 +325,65 @@ fn what_decides_touches_nothing() {
     }
 }
 
-#[test]
-fn every_file_says_what_it_holds() {
-    let mut folders: Vec<_> = ["core/src", "src", "tests", "benches"]
+/// Every file of code in these folders, with its text.
+fn written(folders: &[&str]) -> Vec<(PathBuf, String)> {
+    let mut folders: Vec<_> = folders
+        .iter()
         .map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder))
-        .into();
-    let (mut seen, mut silent) = (0, Vec::new());
+        .collect();
+    let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                files.push((path, text));
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn every_file_says_what_it_holds() {
+    let files = written(&["core/src", "src", "tests", "benches"]);
+    assert!(files.len() > 200, "only {} files were read", files.len());
+    let silent = files.iter().filter(|(_, text)| !text.starts_with("//!"));
+    let silent: Vec<_> = silent.map(|(path, _)| path).collect();
+    assert!(silent.is_empty(), "{silent:#?}");
+}
+
+/// Of types the compiler says what others need: those in the signature of something public.
+#[test]
+fn nothing_is_public_that_nobody_outside_needs() {
+    let is_letter = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let outside = written(&["src", "tests", "benches", "examples", "fuzz/targets"]);
+    let needed: BTreeSet<&str> = outside
+        .iter()
+        .flat_map(|(_, text)| text.split(|letter| !is_letter(letter)))
+        .collect();
+    let (mut seen, mut idle) = (0, Vec::new());
+    for (path, text) in written(&["core/src"]) {
+        for line in text.lines() {
+            let Some(item) = line.trim_start().strip_prefix("pub ") else {
+                continue;
+            };
+            let name = ["const fn ", "fn ", "const ", "static "]
+                .iter()
+                .find_map(|sort| item.strip_prefix(sort));
+            if let Some(name) = name.and_then(|name| name.split(|letter| !is_letter(letter)).next())
+            {
                 seen += 1;
-                if !fs::read_to_string(&path).unwrap().starts_with("//!") {
-                    silent.push(path);
+                if !needed.contains(name) {
+                    idle.push(format!("{}: {name}", path.display()));
                 }
             }
         }
     }
-    assert!(seen > 200, "only {seen} files were read");
-    assert!(silent.is_empty(), "{silent:#?}");
+    assert!(seen > 100, "only {seen} items were found");
+    assert!(idle.is_empty(), "{idle:#?}");
 }
 
 #[test]

@@ -87,7 +87,7 @@ pub struct GroupKind {
 
 impl GroupKind {
     /// Whether it is the kind of this name in this group.
-    pub fn is(&self, group: &str, kind: &str) -> bool {
+    pub(crate) fn is(&self, group: &str, kind: &str) -> bool {
         *self.kind == *kind && *self.group == *group
     }
 }

@@ -170,7 +170,7 @@ pub struct Kinds(#[schemars(with = "BTreeMap<Box<str>, Name>")] pub(super) Vec<(
 
 impl Kinds {
     /// The resource of a kind; without one, the first.
-    pub fn get(&self, kind: Option<&str>) -> Option<Resource> {
+    pub(crate) fn get(&self, kind: Option<&str>) -> Option<Resource> {
         let mut kinds = self.0.iter();
         let held = kinds.find(|(held, _)| kind.is_none_or(|kind| **held == *kind));
         held.map(|(_, name)| name.0)
@@ -299,12 +299,16 @@ impl TryFrom<Entry> for Field {
 
 impl Field {
     /// Whether its conditions that are the same at every place hold. An error if those that can be followed leave that open.
-    pub fn applies_in<'o>(&self, object: &'o RawValue, memo: &Memo<'o>) -> Result<bool, Lost> {
+    pub(crate) fn applies_in<'o>(
+        &self,
+        object: &'o RawValue,
+        memo: &Memo<'o>,
+    ) -> Result<bool, Lost> {
         self.holds(object, None, memo)
     }
 
     /// The same for its other conditions, at a place.
-    pub fn applies_at<'o>(
+    pub(crate) fn applies_at<'o>(
         &self,
         object: &'o RawValue,
         place: &Place<'o>,
@@ -351,7 +355,7 @@ impl Field {
     }
 
     /// The controller that an account is left to where the field, a path of keys alone, names none.
-    pub fn left_to(&self) -> Option<&str> {
+    pub(crate) fn left_to(&self) -> Option<&str> {
         match &self.sort {
             Sort::Account(AccountField {
                 absent: Some(Absent::Controller(controller)),
@@ -365,7 +369,7 @@ impl Field {
     }
 
     /// The controllers that it names.
-    pub fn controllers(&self) -> impl Iterator<Item = &ControllerName> {
+    pub(crate) fn controllers(&self) -> impl Iterator<Item = &ControllerName> {
         let own = match &self.sort {
             Sort::Controller(name)
             | Sort::Account(AccountField {
@@ -382,7 +386,7 @@ impl Field {
     }
 
     /// The paths that decide what the field means.
-    pub fn deciding(&self) -> impl Iterator<Item = &FieldPath> {
+    pub(crate) fn deciding(&self) -> impl Iterator<Item = &FieldPath> {
         let conditions = self.when.iter().chain(&self.unless);
         let conditions = conditions.filter(|condition| !condition.relative);
         let own = match self.within() {
@@ -395,14 +399,14 @@ impl Field {
     }
 
     /// A path that decides what it means and is not below these keys.
-    pub fn outside(&self, governed: Option<&Route>) -> Option<&FieldPath> {
+    pub(crate) fn outside(&self, governed: Option<&Route>) -> Option<&FieldPath> {
         let governed = &governed?.keys;
         self.deciding().find(|path| path.below(governed).is_none())
     }
 
     /// Whether what stands at a path, or below, decides what it means. Of a pod spec that is what is asked about, and which
     /// containers there are; of anything else that is named, all of it.
-    pub fn needs(&self, free: &FieldPath) -> bool {
+    pub(crate) fn needs(&self, free: &FieldPath) -> bool {
         if self.deciding().any(|path| path.behind(free).is_some()) {
             return true;
         }
@@ -424,7 +428,7 @@ impl Field {
 
     /// The parts of the object whose change asks about the field. The metadata beside the pod spec of a template counts,
     /// as in templates of Kubernetes: other webhooks act upon it when a pod is made.
-    pub fn governed(&self) -> impl Iterator<Item = Vec<Box<str>>> + '_ {
+    pub(crate) fn governed(&self) -> impl Iterator<Item = Vec<Box<str>>> + '_ {
         let metadata = match &self.sort {
             Sort::PodSpec(_) => self.path.beside_spec("metadata"),
             _ => None,

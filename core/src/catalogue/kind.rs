@@ -148,7 +148,7 @@ impl TryFrom<KindEntry> for Kind {
 
 /// A part of an object whose change is a use of what it names.
 #[derive(Debug)]
-pub struct Governed {
+pub(crate) struct Governed {
     /// Where it stands, key by key.
     pub keys: Vec<Box<str>>,
     /// What of it may change and is no use of anything, from there on.
@@ -291,7 +291,7 @@ impl Content {
 
 impl Kind {
     /// The parts whose change is a use of what they name.
-    pub fn governed(&self) -> &[Governed] {
+    pub(crate) fn governed(&self) -> &[Governed] {
         &self.governed
     }
 
@@ -306,7 +306,7 @@ impl Kind {
     }
 
     /// Whether its governed parts are the same only if their text is.
-    pub fn is_exact(&self) -> bool {
+    pub(crate) fn is_exact(&self) -> bool {
         self.free.is_empty() && !matches!(self.content, Content::Fields(_))
     }
 
@@ -318,7 +318,7 @@ impl Kind {
         }
     }
 
-    /// Whether some field of it leaves its account to this controller, as [`Field::left_to`] says.
+    /// Whether some field of it leaves its account to this controller.
     pub fn leaves_accounts_to(&self, controller: &str) -> bool {
         let mut fields = self.content.fields().unwrap_or_default().iter();
         fields.any(|field| field.left_to() == Some(controller))
@@ -343,12 +343,12 @@ impl Kind {
     }
 
     /// Whether its paths are those of this version.
-    pub fn has(&self, version: &str) -> bool {
+    pub(crate) fn has(&self, version: &str) -> bool {
         self.versions.iter().any(|known| **known == *version)
     }
 
     /// Whether this is the pod itself, not a template of one.
-    pub fn is_pod(&self) -> bool {
+    pub(crate) fn is_pod(&self) -> bool {
         self.group.is_empty() && *self.kind == *"Pod"
     }
 
@@ -358,7 +358,7 @@ impl Kind {
     }
 
     /// Group and version, as manifests write them.
-    pub fn api_version(&self) -> String {
+    pub(crate) fn api_version(&self) -> String {
         let version = self.versions.first().map_or("", |version| version);
         if self.group.is_empty() {
             version.to_owned()

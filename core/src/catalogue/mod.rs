@@ -23,7 +23,7 @@ pub use field::{
     Sort, Within,
 };
 pub use file::{BadCatalogue, Fault, schema};
-pub use kind::{Content, Governed, Kind};
+pub use kind::{Content, Kind};
 
 /// Every kind that holds references, and every controller that makes one of them for another.
 #[derive(Debug, Default)]
@@ -57,7 +57,7 @@ impl Catalogue {
     }
 
     /// Every version that some entry of a kind is about.
-    pub fn versions(&self, group: &str, kind: &str) -> Vec<&str> {
+    pub(crate) fn versions(&self, group: &str, kind: &str) -> Vec<&str> {
         let held = self.kinds.get(group).and_then(|kinds| kinds.get(kind));
         let versions = held.into_iter().flatten().flat_map(|kind| &kind.versions);
         versions.map(|version| &**version).collect()
@@ -81,14 +81,14 @@ impl Catalogue {
     }
 
     /// The controllers that make objects of this kind for owners of that kind: mostly one.
-    pub fn makers_for(&self, made: &Kind, group: &str, owner: &str) -> Vec<&Making> {
+    pub(crate) fn makers_for(&self, made: &Kind, group: &str, owner: &str) -> Vec<&Making> {
         let controllers = self.controllers.iter();
         let fits = |row: &&Making| row.makes.is(&made.group, &made.kind) && row.of.is(group, owner);
         controllers.filter(fits).collect()
     }
 
     /// Whether some controller that makes objects of this kind adds this toleration by itself.
-    pub fn is_added(&self, made: &Kind, toleration: &Toleration<'_>) -> bool {
+    pub(crate) fn is_added(&self, made: &Kind, toleration: &Toleration<'_>) -> bool {
         let names = toleration.names().unwrap_or_default();
         self.makers(made)
             .flat_map(|maker| &maker.tolerations)

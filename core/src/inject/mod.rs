@@ -31,6 +31,7 @@ pub use account::Account;
 pub use bad::{BadProfile, ProfileMistake};
 pub use effect::{Effect, Given, GivenGroup, GivenToken, Skipped, Step, Touched};
 pub use entry::ProfileEntry;
-pub use plan::{GivenVolume, NoPlan, Plan, plan};
+pub(crate) use plan::GivenVolume;
+pub use plan::{NoPlan, Plan, plan};
 pub use profile::{Profile, profiles};
 pub use subject::Subject;

@@ -30,7 +30,7 @@ pub struct Plan<'a> {
 
 /// A volume that a pod gets or has by a profile.
 #[derive(Debug)]
-pub struct GivenVolume<'a> {
+pub(crate) struct GivenVolume<'a> {
     /// The profile.
     pub profile: &'a Profile,
     /// Its name in the pod.
@@ -132,7 +132,7 @@ pub fn plan<'a, 'k>(
 
 impl<'a> Plan<'a> {
     /// The profiles that the pod gets or has. One whose token still lives for a year is left out: the profile gives another.
-    pub fn volumes(self) -> Vec<GivenVolume<'a>> {
+    pub(crate) fn volumes(self) -> Vec<GivenVolume<'a>> {
         let given = self.steps.into_iter().filter_map(|step| match step.effect {
             Effect::Given(given) if given.shortened.is_none() => Some(GivenVolume {
                 profile: step.profile,

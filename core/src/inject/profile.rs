@@ -122,7 +122,7 @@ pub(super) struct Bounds {
 
 impl Profile {
     /// The annotations of service accounts that it reads.
-    pub fn account_annotations(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn account_annotations(&self) -> impl Iterator<Item = &str> {
         let values = self.env.iter().filter_map(|env| match &env.value {
             EnvValue::Annotation { key, .. } => Some(key),
             EnvValue::Literal(_) | EnvValue::TokenFile(_) => None,
@@ -169,7 +169,7 @@ impl TryFrom<ProfileEntry> for Profile {
 
 impl Profile {
     /// Whether one of its own tokens is for this audience; empty: the API server.
-    pub fn is_for(&self, audience: &str) -> bool {
+    pub(crate) fn is_for(&self, audience: &str) -> bool {
         self.tokens.iter().any(|token| token.audience == *audience)
     }
 

@@ -23,7 +23,7 @@ pub struct ServiceAccount<'a> {
 
 impl<'a> ServiceAccount<'a> {
     /// What a service account says.
-    pub fn of(account: &'a RawValue) -> Result<Self, BadObject> {
+    pub(crate) fn of(account: &'a RawValue) -> Result<Self, BadObject> {
         let metadata = Metadata::of(account)?.unwrap_or_default();
         let mut lists = [None; LISTS.len()];
         for (held, key) in lists.iter_mut().zip(LISTS) {
@@ -37,7 +37,7 @@ impl<'a> ServiceAccount<'a> {
 
     /// Where something stands that steers it and did not stand there before: an annotation that `steers`, or a list of
     /// Secrets; of several the first. Before it was made, it said nothing.
-    pub fn steered(
+    pub(crate) fn steered(
         &self,
         before: Option<&Self>,
         steers: impl Fn(&str) -> bool,

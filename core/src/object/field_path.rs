@@ -53,7 +53,7 @@ pub enum Step {
 
 /// The objects and lists that paths have led through, each taken apart once, however many paths lead through it.
 #[derive(Debug, Default)]
-pub struct Memo<'o> {
+pub(crate) struct Memo<'o> {
     objects: RefCell<HashMap<usize, Members<'o>>>,
     lists: RefCell<HashMap<usize, Items<'o>>>,
 }
@@ -175,7 +175,7 @@ impl FieldPath {
     }
 
     /// The keys up to the first star: what decides whether anything below has changed.
-    pub fn head(&self) -> Vec<Box<str>> {
+    pub(crate) fn head(&self) -> Vec<Box<str>> {
         let keys = self.steps.iter().map_while(|step| match step {
             Step::Key(key) => Some(key.clone()),
             Step::Items | Step::Values => None,
@@ -184,7 +184,7 @@ impl FieldPath {
     }
 
     /// What is left of it behind these keys, if it leads through them.
-    pub fn below(&self, keys: &[Box<str>]) -> Option<&[Step]> {
+    pub(crate) fn below(&self, keys: &[Box<str>]) -> Option<&[Step]> {
         let (way, rest) = self.steps.split_at_checked(keys.len())?;
         let mut pairs = way.iter().zip(keys);
         pairs
@@ -193,7 +193,7 @@ impl FieldPath {
     }
 
     /// What is left of it behind another path, if it can lead through a place of that: a key may be one of a map.
-    pub fn behind(&self, other: &Self) -> Option<&[Step]> {
+    pub(crate) fn behind(&self, other: &Self) -> Option<&[Step]> {
         let (way, rest) = self.steps.split_at_checked(other.steps.len())?;
         let mut pairs = way.iter().zip(&other.steps);
         let may_meet = |(step, of): (&Step, &Step)| match (step, of) {
@@ -204,7 +204,7 @@ impl FieldPath {
     }
 
     /// The keys up to the first star of this key beside its last one, if that is the `spec` of something within the object.
-    pub fn beside_spec(&self, key: &str) -> Option<Vec<Box<str>>> {
+    pub(crate) fn beside_spec(&self, key: &str) -> Option<Vec<Box<str>>> {
         let (Step::Key(last), way) = self.steps.split_last()? else {
             return None;
         };
@@ -221,7 +221,11 @@ impl FieldPath {
 
     /// Every place that it leads to. Where the way ends early nothing stands at the end of it, but below a list or map that
     /// is not there is no place at all.
-    pub fn find<'o>(&self, object: &'o RawValue, memo: &Memo<'o>) -> Result<Vec<Place<'o>>, Lost> {
+    pub(crate) fn find<'o>(
+        &self,
+        object: &'o RawValue,
+        memo: &Memo<'o>,
+    ) -> Result<Vec<Place<'o>>, Lost> {
         let mut found = Found::default();
         self.walk(&self.steps, object, Place::of(object), memo, &mut found)?;
         Ok(found.places)
@@ -249,7 +253,7 @@ impl FieldPath {
     }
 
     /// Whether it leads through the same items of lists or maps as another path, as far as the ways are the same.
-    pub fn shares_items(&self, other: &Self) -> bool {
+    pub(crate) fn shares_items(&self, other: &Self) -> bool {
         let pairs = self.steps.iter().zip(&other.steps);
         let mut same = pairs.take_while(|(step, of)| step == of);
         same.any(|(step, _)| !matches!(step, Step::Key(_)))
@@ -257,7 +261,7 @@ impl FieldPath {
 
     /// Every place that it leads to from the items that another path went through on its way to a place: as far as the ways
     /// are the same, it leads through the same items.
-    pub fn find_beside<'o>(
+    pub(crate) fn find_beside<'o>(
         &self,
         object: &'o RawValue,
         other: &Self,

@@ -15,7 +15,7 @@ use super::{
 use crate::reference::{Check, Resource, Text, is_label_key, is_label_value, write_key};
 
 /// The key of the volumes of a pod spec.
-pub const VOLUMES: &str = "volumes";
+pub(crate) const VOLUMES: &str = "volumes";
 
 /// How many names of one pod are looked at. Nobody writes so many; more would be work without bound.
 const MOST: usize = 1000;
@@ -149,7 +149,7 @@ pub static PATHS: LazyLock<Vec<PodPath>> = LazyLock::new(|| {
 });
 
 /// The paths of a container at which it names what it reads, wherever it stands.
-pub static OF_ANY_CONTAINER: LazyLock<Vec<(FieldPath, Says)>> = LazyLock::new(|| {
+pub(crate) static OF_ANY_CONTAINER: LazyLock<Vec<(FieldPath, Says)>> = LazyLock::new(|| {
     let rows = OF_CONTAINER.iter().filter_map(|(below, says)| {
         let path = below.strip_prefix("[].")?;
         Some((FieldPath::try_from(path.to_owned()).ok()?, *says))
@@ -195,18 +195,18 @@ impl Says {
     const CHECKS: [Check; 3] = [Check::Secrets, Check::ConfigMaps, Check::NodeLabels];
 
     /// Whether a check asks about any of it.
-    pub fn asked_by(check: Check) -> bool {
+    pub(crate) fn asked_by(check: Check) -> bool {
         Self::CHECKS.contains(&check)
     }
 
     /// Those checks of the table that ask.
-    pub fn asking(asks: impl Fn(Check) -> bool) -> Vec<Check> {
+    pub(crate) fn asking(asks: impl Fn(Check) -> bool) -> Vec<Check> {
         let checks = Self::CHECKS.into_iter();
         checks.filter(|check| asks(*check)).collect()
     }
 
     /// The check that asks about it.
-    pub const fn check(self) -> Check {
+    pub(crate) const fn check(self) -> Check {
         match self {
             Self::ConfigMap => Check::ConfigMaps,
             Self::Expression | Self::Field | Self::Labels => Check::NodeLabels,
@@ -315,7 +315,7 @@ pub fn decides(key: &str) -> bool {
 }
 
 /// Whether something at this path of a pod spec, or below it, is named in the table.
-pub fn is_listed(steps: &[Step]) -> bool {
+pub(crate) fn is_listed(steps: &[Step]) -> bool {
     let may_meet = |(step, of): (&Step, &Step)| match (step, of) {
         (Step::Values, Step::Key(_)) | (Step::Key(_), Step::Values) => true,
         (step, of) => step == of,
@@ -326,7 +326,7 @@ pub fn is_listed(steps: &[Step]) -> bool {
 
 impl PodPath {
     /// The key of the pod spec that it begins with.
-    pub fn part(&self) -> &str {
+    pub(crate) fn part(&self) -> &str {
         match self.path.steps() {
             [Step::Key(key), ..] => key,
             _ => "",
@@ -334,7 +334,7 @@ impl PodPath {
     }
 
     /// A word that whoever sets what stands there must spell.
-    pub fn word(&self) -> &str {
+    pub(crate) fn word(&self) -> &str {
         let mut keys = self.path.steps().iter().rev();
         let word = keys.find_map(|step| match step {
             Step::Key(key) if **key != *"name" => Some(&**key),
@@ -347,7 +347,7 @@ impl PodPath {
 impl<'a> PodSpec<'a> {
     /// Everything that is named inside of its lists and maps and that one of these checks asks about; each name once, where it
     /// first stands. Nothing is read for a check that does not ask.
-    pub fn listed(&self, asks: impl Fn(Check) -> bool) -> Vec<Listed<'a>> {
+    pub(crate) fn listed(&self, asks: impl Fn(Check) -> bool) -> Vec<Listed<'a>> {
         let mut found = Vec::new();
         let asked = Says::asking(asks);
         if asked.is_empty() {

@@ -9,7 +9,7 @@ use super::seek::{BadObject, parse};
 use crate::reference::Text;
 
 /// Annotations or labels. A value that is no text (Kubernetes has none) is kept as it is.
-pub type Texts<'a> = HashMap<Text<'a>, &'a RawValue>;
+pub(crate) type Texts<'a> = HashMap<Text<'a>, &'a RawValue>;
 
 /// The metadata of an object (`k8s.io/apimachinery/pkg/apis/meta/v1 ObjectMeta`). A text that is absent is empty. Owners,
 /// annotations and labels are read when somebody asks for them.
@@ -36,7 +36,7 @@ pub struct Metadata<'a> {
 /// An owner, as an object names it (`OwnerReference`).
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-pub struct Owner<'a> {
+pub(crate) struct Owner<'a> {
     /// Its group and version.
     #[serde(borrow, default)]
     pub api_version: Text<'a>,
@@ -55,7 +55,7 @@ pub struct Owner<'a> {
 
 impl<'a> Metadata<'a> {
     /// The metadata of an object; none if there is none. An error if the object is no map, or its metadata is none.
-    pub fn of(object: &'a RawValue) -> Result<Option<Self>, BadObject> {
+    pub(crate) fn of(object: &'a RawValue) -> Result<Option<Self>, BadObject> {
         #[derive(Deserialize)]
         struct Object<'a> {
             #[serde(borrow, default)]
@@ -66,17 +66,17 @@ impl<'a> Metadata<'a> {
     }
 
     /// The annotations; none if nothing stands there.
-    pub fn annotations(&self) -> Result<Option<Texts<'a>>, BadObject> {
+    pub(crate) fn annotations(&self) -> Result<Option<Texts<'a>>, BadObject> {
         self.annotations.map(parse).transpose()
     }
 
     /// The labels; none if nothing stands there.
-    pub fn labels(&self) -> Result<Option<Texts<'a>>, BadObject> {
+    pub(crate) fn labels(&self) -> Result<Option<Texts<'a>>, BadObject> {
         self.labels.map(parse).transpose()
     }
 
     /// The owners that are its controllers: at most one, if the API server has seen the object.
-    pub fn controllers(&self) -> Result<Vec<Owner<'a>>, BadObject> {
+    pub(crate) fn controllers(&self) -> Result<Vec<Owner<'a>>, BadObject> {
         let mut owners: Vec<Owner<'a>> = self
             .owner_references
             .map_or_else(|| Ok(Vec::new()), parse)?;

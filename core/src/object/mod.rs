@@ -22,23 +22,26 @@ mod token_request;
 mod value;
 
 pub use account::ServiceAccount;
-pub use field_path::{BadPath, FieldPath, Lost, Memo, Place, Step};
-pub use listed::{
-    Listed, Named, OF_ANY_CONTAINER, PATHS, PodPath, Says, VOLUMES, decides, is_listed,
-};
-pub use meta::{Metadata, Owner, Texts};
-pub use namespace::{NAMESPACE_TOLERATIONS, NamespaceAnnotation, namespace_tolerations};
+pub(crate) use field_path::Memo;
+pub use field_path::{BadPath, FieldPath, Lost, Place, Step};
+pub use listed::{Listed, Named, PATHS, PodPath, Says, decides};
+pub(crate) use listed::{OF_ANY_CONTAINER, VOLUMES, is_listed};
+pub use meta::Metadata;
+pub(crate) use meta::{Owner, Texts};
+pub(crate) use namespace::{NAMESPACE_TOLERATIONS, NamespaceAnnotation, namespace_tolerations};
 pub(crate) use pod::account;
-pub use pod::{FIELDS, PodField, PodSpec, TOLERATIONS, is_containers};
+pub(crate) use pod::is_containers;
+pub use pod::{FIELDS, PodField, PodSpec, TOLERATIONS};
 pub(crate) use pointer::{lifetime, pointer};
+pub(crate) use projection::CREDENTIALS;
 pub use projection::{
-    CREDENTIALS, Credential, PodCertificateSource, Projected, Source, TokenSource, Volume,
-    credentials,
+    Credential, PodCertificateSource, Projected, Source, TokenSource, Volume, credentials,
 };
-pub use revision::revised;
+pub(crate) use revision::revised;
 pub use secret::TokenSecret;
 pub use seek::{BadObject, at, fields, parse};
-pub use signing_request::{BadSigningRequest, is_approved, user_names};
+pub use signing_request::BadSigningRequest;
+pub(crate) use signing_request::{is_approved, user_names};
 pub(crate) use strict::Strict;
 pub use token_request::TokenRequest;
 pub(crate) use value::{is_something, key, text};

@@ -8,14 +8,14 @@ use crate::reference::{Text, Toleration};
 
 /// The annotations by which a namespace gives its pods tolerations, and limits theirs
 /// (`plugin/pkg/admission/podtolerationrestriction`).
-pub const NAMESPACE_TOLERATIONS: [&str; 2] =
+pub(crate) const NAMESPACE_TOLERATIONS: [&str; 2] =
     ["scheduler.alpha.kubernetes.io/defaultTolerations", LIMIT];
 /// The one that limits. An empty one limits nothing.
 const LIMIT: &str = "scheduler.alpha.kubernetes.io/tolerationsWhitelist";
 
 /// One of these annotations.
 #[derive(Debug)]
-pub struct NamespaceAnnotation {
+pub(crate) struct NamespaceAnnotation {
     /// Its key.
     pub key: &'static str,
     /// What it says, or why that cannot be read.
@@ -24,7 +24,7 @@ pub struct NamespaceAnnotation {
 
 /// What these annotations of a namespace say. Those that `old`, the same namespace before, says too are left out. An error if the
 /// annotations themselves cannot be read.
-pub fn namespace_tolerations(
+pub(crate) fn namespace_tolerations(
     object: &RawValue,
     old: Option<&RawValue>,
 ) -> Result<Vec<NamespaceAnnotation>, BadObject> {

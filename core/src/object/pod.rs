@@ -116,7 +116,7 @@ pub static FIELDS: &[PodField] = &[
 pub(super) const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 
 /// Whether a list of containers stands at this key of a pod spec.
-pub fn is_containers(key: &str) -> bool {
+pub(crate) fn is_containers(key: &str) -> bool {
     CONTAINERS.contains(&key)
 }
 
@@ -135,7 +135,7 @@ fn gives_way(name: &str, alias: &str) -> bool {
 
 impl PodField {
     /// The row of a check, if it asks about a field of the pod spec.
-    pub fn of(check: Check) -> Option<&'static Self> {
+    pub(crate) fn of(check: Check) -> Option<&'static Self> {
         FIELDS.iter().find(|field| field.check == check)
     }
 
@@ -156,12 +156,12 @@ impl PodField {
     }
 
     /// Whether it is a list.
-    pub fn is_list(&self) -> bool {
+    pub(crate) fn is_list(&self) -> bool {
         matches!(self.read, Read::Taints(_))
     }
 
     /// What it names in a pod spec, and the key that says so; none for a list of sets of taints, and if nothing is named.
-    pub fn name<'a>(&self, spec: &PodSpec<'a>) -> Option<(&'static str, Text<'a>)> {
+    pub(crate) fn name<'a>(&self, spec: &PodSpec<'a>) -> Option<(&'static str, Text<'a>)> {
         let (key, name) = match self.read {
             Read::Name(name) => (self.key, name(spec)),
             Read::Aliased { name, alias, other } => {
@@ -182,7 +182,7 @@ impl PodField {
     }
 
     /// The sets of taints that it names in a pod spec; none if it names something else.
-    pub fn taints<'s, 'a>(&self, spec: &'s PodSpec<'a>) -> &'s [Toleration<'a>] {
+    pub(crate) fn taints<'s, 'a>(&self, spec: &'s PodSpec<'a>) -> &'s [Toleration<'a>] {
         match self.read {
             Read::Taints(taints) => taints(spec),
             Read::Name(_) | Read::Aliased { .. } => &[],
@@ -190,7 +190,7 @@ impl PodField {
     }
 
     /// Whether a pod spec names this target in the field. Of many tolerations only the first [`TOLERATIONS`] count.
-    pub fn says(&self, spec: &PodSpec<'_>, target: &Target<'_>) -> bool {
+    pub(crate) fn says(&self, spec: &PodSpec<'_>, target: &Target<'_>) -> bool {
         match target {
             Target::Object { resource, name } => {
                 *resource == self.resource && self.name(spec).is_some_and(|(_, held)| held == *name)
@@ -262,28 +262,31 @@ pub struct PodSpec<'a> {
 
 impl<'a> PodSpec<'a> {
     /// The account that the pod runs as.
-    pub fn account(&self) -> Text<'a> {
+    pub(crate) fn account(&self) -> Text<'a> {
         let named = ACCOUNT.name(self).map(|(_, name)| name);
         named.unwrap_or_default()
     }
 
     /// The node that the pod is put on past the scheduler; empty if none.
-    pub fn node(&self) -> &Text<'a> {
+    pub(crate) fn node(&self) -> &Text<'a> {
         &self.node_name
     }
 
     /// The runtime class; empty if none.
-    pub fn runtime_class(&self) -> &Text<'a> {
+    pub(crate) fn runtime_class(&self) -> &Text<'a> {
         &self.runtime_class_name
     }
 
     /// The tolerations.
-    pub fn tolerations(&self) -> &[Toleration<'a>] {
+    pub(crate) fn tolerations(&self) -> &[Toleration<'a>] {
         self.tolerations.as_deref().unwrap_or_default()
     }
 
     /// Every reference of this pod spec, which stands at `base` in its object.
-    pub fn references(&self, base: &Cow<'a, str>) -> impl Iterator<Item = Reference<'a>> + '_ {
+    pub(crate) fn references(
+        &self,
+        base: &Cow<'a, str>,
+    ) -> impl Iterator<Item = Reference<'a>> + '_ {
         let base = base.clone();
         FIELDS.iter().flat_map(move |field| {
             let reference = |path, target| Reference {
@@ -309,23 +312,23 @@ impl<'a> PodSpec<'a> {
     }
 
     /// The volumes, with what is projected into them.
-    pub fn volumes(&self) -> Result<Vec<Volume<'a>>, BadObject> {
+    pub(crate) fn volumes(&self) -> Result<Vec<Volume<'a>>, BadObject> {
         self.volumes.map_or_else(|| Ok(Vec::new()), parse)
     }
 
     /// Whether the pod says that it gets no token of the API server by itself.
-    pub fn refuses_automount(&self) -> bool {
+    pub(crate) fn refuses_automount(&self) -> bool {
         self.automount_service_account_token == Some(false)
     }
 
     /// Whether no account is named at all, neither by field nor by alias.
-    pub fn names_no_account(&self) -> bool {
+    pub(crate) fn names_no_account(&self) -> bool {
         self.service_account_name.is_empty() && self.service_account.is_empty()
     }
 
     /// The extended resources that containers request (`pkg/apis/core/helper.IsExtendedResourceName`). The
     /// ExtendedResourceToleration plugin adds a toleration for each (`plugin/pkg/admission/extendedresourcetoleration`).
-    pub fn extended_resources(&self) -> Result<HashSet<Text<'a>>, BadObject> {
+    pub(crate) fn extended_resources(&self) -> Result<HashSet<Text<'a>>, BadObject> {
         #[derive(Deserialize)]
         struct Container<'a> {
             #[serde(borrow, default)]

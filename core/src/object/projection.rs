@@ -67,8 +67,6 @@ pub struct PodCertificateSource<'a> {
     /// Who signs it.
     #[serde(borrow, default)]
     pub signer_name: Text<'a>,
-    #[serde(default)]
-    max_expiration_seconds: Option<i64>,
 }
 
 /// What a pod shows to prove who it is, with the volume that it is projected into.
@@ -87,7 +85,7 @@ pub struct Credential<'v, 'a> {
 }
 
 /// The keys at which a source holds a token or a certificate.
-pub const CREDENTIALS: [&str; 2] = ["serviceAccountToken", "podCertificate"];
+pub(crate) const CREDENTIALS: [&str; 2] = ["serviceAccountToken", "podCertificate"];
 
 /// Every token and every certificate that is projected into one of these volumes, in their order.
 pub fn credentials<'v, 'a>(
@@ -163,19 +161,19 @@ struct FieldRef<'a> {
 
 impl<'a> Projected<'a> {
     /// The sources, in their order.
-    pub fn sources(&self) -> &[Source<'a>] {
+    pub(crate) fn sources(&self) -> &[Source<'a>] {
         self.sources.as_deref().unwrap_or_default()
     }
 
     /// The mode of its files that have none of their own.
-    pub fn mode(&self) -> i64 {
+    pub(crate) fn mode(&self) -> i64 {
         self.default_mode.unwrap_or(FILE_MODE)
     }
 
     /// Whether this is what the API server itself gives a pod
     /// (`plugin/pkg/admission/serviceaccount`, `TokenVolumeSource`), whatever the lifetime of its token. Its name tells
     /// nothing: everybody may choose it.
-    pub fn is_automounted(&self) -> bool {
+    pub(crate) fn is_automounted(&self) -> bool {
         let [token, certificate, namespace] = self.sources() else {
             return false;
         };
@@ -190,7 +188,7 @@ impl<'a> Projected<'a> {
 
 impl Source<'_> {
     /// Whether it is the certificate of the API server as `ca.crt`.
-    pub fn is_root_certificate(&self) -> bool {
+    pub(crate) fn is_root_certificate(&self) -> bool {
         self.config_map.as_ref().is_some_and(|map| {
             let items = map.items.as_deref().unwrap_or_default();
             *map.name == *"kube-root-ca.crt"
@@ -200,7 +198,7 @@ impl Source<'_> {
     }
 
     /// Whether it is the namespace of the pod as `namespace`.
-    pub fn is_namespace(&self) -> bool {
+    pub(crate) fn is_namespace(&self) -> bool {
         self.downward_api.as_ref().is_some_and(|api| {
             let items = api.items.as_deref().unwrap_or_default();
             matches!(items, [only] if *only.path == *"namespace" && only.mode.is_none()
@@ -211,7 +209,7 @@ impl Source<'_> {
 
 impl TokenSource<'_> {
     /// The same, with texts of its own.
-    pub fn into_owned(self) -> TokenSource<'static> {
+    pub(crate) fn into_owned(self) -> TokenSource<'static> {
         TokenSource {
             audience: self.audience.into_owned(),
             expiration_seconds: self.expiration_seconds,
@@ -220,22 +218,16 @@ impl TokenSource<'_> {
     }
 
     /// How long the token lives, in seconds.
-    pub fn seconds(&self) -> i64 {
+    pub(crate) fn seconds(&self) -> i64 {
         self.expiration_seconds.unwrap_or(LIFETIME)
     }
 }
 
 impl PodCertificateSource<'_> {
     /// The same, with texts of its own.
-    pub fn into_owned(self) -> PodCertificateSource<'static> {
+    pub(crate) fn into_owned(self) -> PodCertificateSource<'static> {
         PodCertificateSource {
             signer_name: self.signer_name.into_owned(),
-            max_expiration_seconds: self.max_expiration_seconds,
         }
-    }
-
-    /// How long the certificate may live, in seconds, if the pod limits it.
-    pub fn seconds(&self) -> Option<i64> {
-        self.max_expiration_seconds
     }
 }

@@ -15,7 +15,10 @@ use super::{
 /// regard to capital letters (`pkg/controller/statefulset/stateful_set_utils.go`, `ApplyRevision`). So only what that
 /// controller itself writes (`getPatch`) can be read: `spec.template`, which replaces the one that is there, and may be
 /// `spec.volumeClaimTemplates`. An error names anything else.
-pub fn revised<'a>(object: &'a RawValue, keys: &[Box<str>]) -> Result<PodSpec<'a>, BadObject> {
+pub(crate) fn revised<'a>(
+    object: &'a RawValue,
+    keys: &[Box<str>],
+) -> Result<PodSpec<'a>, BadObject> {
     let bad = |what: String| BadObject::from(serde_json::Error::custom(what));
     let part = |keys: &[Box<str>]| {
         let found = at::<&RawValue>(object, keys)?;

@@ -28,7 +28,7 @@ impl<'a> TokenSecret<'a> {
     pub const PATH: &'static str = "metadata.annotations[\"kubernetes.io/service-account.name\"]";
 
     /// What a Secret says; none if it holds no token of an account.
-    pub fn of(secret: &'a RawValue) -> Result<Option<Self>, BadObject> {
+    pub(crate) fn of(secret: &'a RawValue) -> Result<Option<Self>, BadObject> {
         let sort: Option<Text<'_>> = at(secret, &["type".into()])?;
         if sort.is_none_or(|sort| *sort != *TYPE) {
             return Ok(None);
@@ -50,7 +50,7 @@ impl<'a> TokenSecret<'a> {
 
     /// Whether it holds the same token of the same account. Without its token, or with another uid, Kubernetes fills in a
     /// new one (`pkg/controller/serviceaccount/tokens_controller.go`).
-    pub fn is_as(&self, before: &Self) -> bool {
+    pub(crate) fn is_as(&self, before: &Self) -> bool {
         let text = |token: Option<&'a RawValue>| token.map(RawValue::get);
         self.account == before.account
             && self.uid == before.uid

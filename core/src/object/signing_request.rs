@@ -33,7 +33,7 @@ pub enum BadSigningRequest {
 }
 
 /// The user names that a CertificateSigningRequest asks for; none if its signer gives nobody a name for the API server.
-pub fn user_names(object: &RawValue) -> Result<Vec<String>, BadSigningRequest> {
+pub(crate) fn user_names(object: &RawValue) -> Result<Vec<String>, BadSigningRequest> {
     let spec = |key: &str| at::<Text<'_>>(object, &["spec".into(), key.into()]);
     if spec("signerName")?.is_none_or(|signer| *signer != *CLIENT) {
         return Ok(Vec::new());
@@ -54,7 +54,7 @@ pub fn user_names(object: &RawValue) -> Result<Vec<String>, BadSigningRequest> {
 }
 
 /// Whether somebody has approved it.
-pub fn is_approved(object: &RawValue) -> Result<bool, BadObject> {
+pub(crate) fn is_approved(object: &RawValue) -> Result<bool, BadObject> {
     #[derive(Deserialize)]
     struct Condition<'a> {
         #[serde(borrow, default, rename = "type")]

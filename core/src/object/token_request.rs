@@ -26,17 +26,17 @@ struct BoundObject<'a> {
 impl<'a> TokenRequest<'a> {
     /// Who is to accept the token; nobody named: the API server. The API server fills its own in before it asks
     /// validating webhooks (`pkg/registry/core/serviceaccount/storage/token.go`).
-    pub fn audiences(&self) -> &[Text<'a>] {
+    pub(crate) fn audiences(&self) -> &[Text<'a>] {
         self.audiences.as_deref().unwrap_or_default()
     }
 
     /// How long the token is to live, in seconds.
-    pub fn seconds(&self) -> i64 {
+    pub(crate) fn seconds(&self) -> i64 {
         self.expiration_seconds.unwrap_or(LIFETIME)
     }
 
     /// The kind of the object that the token dies with, if there is one.
-    pub fn bound_to(&self) -> Option<&str> {
+    pub(crate) fn bound_to(&self) -> Option<&str> {
         self.bound_object_ref.as_ref().map(|bound| &*bound.kind)
     }
 }

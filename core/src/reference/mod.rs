@@ -14,12 +14,13 @@ mod resource;
 mod shown;
 mod target;
 mod text;
-pub mod token;
+pub(crate) mod token;
 mod toleration;
 
 pub use check::{Check, Mode};
 pub use hash::fnv;
-pub use names::{is_dns_label, is_node_label, is_object_name, node_label_names};
+pub(crate) use names::node_label_names;
+pub use names::{is_dns_label, is_node_label, is_object_name};
 pub(crate) use names::{is_label_key, is_label_value};
 pub use path::{Path, Step};
 pub(crate) use path::{Written, read, write_key};
@@ -48,7 +49,7 @@ pub struct Reference<'a> {
 
 impl<'a> Reference<'a> {
     /// Something that is not looked into; the text says what it is.
-    pub fn opaque(path: Path<'a>, what: String) -> Self {
+    pub(crate) fn opaque(path: Path<'a>, what: String) -> Self {
         Self {
             check: Check::Opaque,
             path,
@@ -63,7 +64,7 @@ impl<'a> Reference<'a> {
 
 impl Reference<'_> {
     /// The same reference at another path, with a life of its own.
-    pub fn into_owned(self, path: String) -> Reference<'static> {
+    pub(crate) fn into_owned(self, path: String) -> Reference<'static> {
         Reference {
             check: self.check,
             path: Path::new(path, ""),

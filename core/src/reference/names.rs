@@ -30,7 +30,7 @@ pub fn is_node_label(name: &str) -> bool {
 ///
 /// A choice by a label only narrows where a pod may land, so that no set of nodes can be compared, as of taints: what is
 /// asked is the choosing. `key` covers whatever is asked of the key, also that a node lacks it or its value.
-pub fn node_label_names(name: &str) -> Vec<Cow<'_, str>> {
+pub(crate) fn node_label_names(name: &str) -> Vec<Cow<'_, str>> {
     let mut names = vec![Cow::Borrowed(name)];
     names.extend(name.split_once('=').map(|(key, _)| Cow::Borrowed(key)));
     if name != "*" {

@@ -28,7 +28,7 @@ impl<'a> Path<'a> {
 
     /// The same path with a field below it. At most three fields can follow each other; more are left out.
     #[must_use]
-    pub fn then(&self, field: &'a str) -> Self {
+    pub(crate) fn then(&self, field: &'a str) -> Self {
         let mut path = self.clone();
         if let Some(free) = path.parts.iter_mut().find(|(held, _)| held.is_empty()) {
             *free = (field, None);
@@ -38,7 +38,7 @@ impl<'a> Path<'a> {
 
     /// The same path into an entry of the list that it leads to.
     #[must_use]
-    pub fn at(&self, index: usize) -> Self {
+    pub(crate) fn at(&self, index: usize) -> Self {
         let mut path = self.clone();
         if let Some((_, last)) = path.parts.iter_mut().rfind(|(held, _)| !held.is_empty()) {
             *last = Some(index);
@@ -47,7 +47,7 @@ impl<'a> Path<'a> {
     }
 
     /// The index that the path ends with.
-    pub fn index(&self) -> Option<usize> {
+    pub(crate) fn index(&self) -> Option<usize> {
         self.parts().last().and_then(|(_, index)| index)
     }
 

@@ -26,12 +26,12 @@ impl Pattern {
     }
 
     /// Whether the name fits one of these.
-    pub fn any(patterns: &[Self], name: &str) -> bool {
+    pub(crate) fn any(patterns: &[Self], name: &str) -> bool {
         patterns.iter().any(|pattern| pattern.matches(name))
     }
 
     /// Whether every name fits.
-    pub fn is_everything(&self) -> bool {
+    pub(crate) fn is_everything(&self) -> bool {
         self.0.bytes().all(|byte| byte == b'*')
     }
 

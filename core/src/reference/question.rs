@@ -47,7 +47,7 @@ impl<'a> Question<'a> {
     }
 
     /// Whether the requester may read it instead; none if that does not answer the question.
-    pub fn instead(&self) -> Option<Self> {
+    pub(crate) fn instead(&self) -> Option<Self> {
         let asks = self.verb == Verb::Use && self.resource.is_readable();
         asks.then(|| Self {
             verb: Verb::Get,
@@ -56,7 +56,7 @@ impl<'a> Question<'a> {
     }
 
     /// The same question with a life of its own.
-    pub fn into_owned(self) -> Question<'static> {
+    pub(crate) fn into_owned(self) -> Question<'static> {
         Question {
             verb: self.verb,
             resource: self.resource,

@@ -51,7 +51,7 @@ impl<'a> Requester<'a> {
     }
 
     /// The service account that the requester is, by user name alone: impersonation may leave the groups out.
-    pub fn account(&self) -> Option<Account<'_>> {
+    pub(crate) fn account(&self) -> Option<Account<'_>> {
         Account::of_user(&self.username)
     }
 
@@ -82,13 +82,13 @@ impl<'a> Requester<'a> {
     }
 
     /// Whether the API server lists this group.
-    pub fn is_in(&self, group: &str) -> bool {
+    pub(crate) fn is_in(&self, group: &str) -> bool {
         self.groups.iter().any(|held| **held == *group)
     }
 
     /// The node whose kubelet this is: name and group must both say so, as the NodeRestriction plugin demands
     /// (`pkg/auth/nodeidentifier`).
-    pub fn node(&self) -> Option<&str> {
+    pub(crate) fn node(&self) -> Option<&str> {
         self.username
             .strip_prefix("system:node:")
             .filter(|name| !name.is_empty() && self.is_in("system:nodes"))

@@ -88,13 +88,6 @@ macro_rules! resources {
                     $(Self::$known => [$($short)?].first().copied(),)+
                 }
             }
-
-            /// What it is, in a sentence.
-            pub fn help(self) -> &'static str {
-                match self {
-                    $(Self::$known => concat!($($help),+).trim_start(),)+
-                }
-            }
         }
     };
 }
@@ -160,7 +153,7 @@ impl Resource {
     }
 
     /// Its row, if it is known without a catalogue.
-    pub fn known(self) -> Option<Known> {
+    pub(crate) fn known(self) -> Option<Known> {
         Known::ALL.get(self.place()?).copied()
     }
 
@@ -206,7 +199,6 @@ mod tests {
             assert_eq!(known.resource(), resource);
             assert_eq!(resource.known(), Some(known));
             assert_eq!(Resource::named(&resource.to_string()), resource);
-            assert!(known.help().ends_with('.'), "{}", known.help());
         }
         let other = Resource::named("ovens.bakery.example");
         assert_eq!(

@@ -82,7 +82,7 @@ impl<'a> Toleration<'a> {
 
 impl Toleration<'_> {
     /// The same toleration with a life of its own.
-    pub fn into_owned(self) -> Toleration<'static> {
+    pub(crate) fn into_owned(self) -> Toleration<'static> {
         Toleration {
             key: self.key.into_owned(),
             operator: self.operator.into_owned(),
@@ -93,7 +93,7 @@ impl Toleration<'_> {
     }
 
     /// Whether two tolerations say the same; an operator left out is `Equal`.
-    pub fn same(&self, other: &Toleration<'_>) -> bool {
+    pub(crate) fn same(&self, other: &Toleration<'_>) -> bool {
         fn operator<'t>(toleration: &'t Toleration<'_>) -> &'t str {
             let written = &*toleration.operator;
             if written.is_empty() { "Equal" } else { written }

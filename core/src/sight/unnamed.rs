@@ -7,8 +7,7 @@ use crate::{
     object::{Lost, Memo, is_something},
 };
 
-/// The fields of a custom resource that could name an account, name none, and so leave it to a controller
-/// ([`Field::left_to`]).
+/// The fields of a custom resource that could name an account, name none, and so leave it to a controller.
 pub fn unnamed<'f>(fields: &'f [Field], object: &RawValue) -> Result<Vec<&'f Field>, Lost> {
     let memo = Memo::default();
     let mut found = Vec::new();

@@ -19,7 +19,8 @@ pub use scalar::Number;
 pub(crate) use scalar::is_plain;
 pub use source::{Position, Source};
 pub(crate) use typed::nearest;
-pub use typed::{Spanned, read, read_text};
+pub use typed::read;
+pub(crate) use typed::{Spanned, read_text};
 
 /// What is wrong with an input, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

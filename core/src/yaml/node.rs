@@ -73,7 +73,7 @@ impl Place {
 
 impl<'t> Node<'t> {
     /// The content, through aliases.
-    pub fn value(&self) -> &Value<'t> {
+    pub(crate) fn value(&self) -> &Value<'t> {
         let mut value = &self.value;
         while let Value::Shared(node) = value {
             value = &node.value;
@@ -82,7 +82,7 @@ impl<'t> Node<'t> {
     }
 
     /// The entry of a key, if this is a map that has it.
-    pub fn entry(&self, key: &str) -> Option<&Entry<'t>> {
+    pub(crate) fn entry(&self, key: &str) -> Option<&Entry<'t>> {
         match self.value() {
             Value::Map(entries) => entries.iter().find(|entry| *entry.key == *key),
             _ => None,
@@ -90,12 +90,12 @@ impl<'t> Node<'t> {
     }
 
     /// The value of a key, if this is a map that has it.
-    pub fn at(&self, key: &str) -> Option<&Node<'t>> {
+    pub(crate) fn at(&self, key: &str) -> Option<&Node<'t>> {
         self.entry(key).map(|entry| &entry.value)
     }
 
     /// The text, if it is one.
-    pub fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match self.value() {
             Value::Text(text) => Some(text),
             _ => None,
@@ -103,7 +103,7 @@ impl<'t> Node<'t> {
     }
 
     /// Whether there is nothing here.
-    pub fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         matches!(self.value(), Value::Null)
     }
 

@@ -35,13 +35,13 @@ pub fn read<T: DeserializeOwned>(source: &Source) -> Result<T, BadYaml> {
 }
 
 /// The same of a text in memory, which messages call `name`.
-pub fn read_text<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, BadYaml> {
+pub(crate) fn read_text<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, BadYaml> {
     read(&Source::new(name, text.to_owned())?)
 }
 
 impl Node<'_> {
     /// The value as a type, of the text that it was read from.
-    pub fn typed<T: DeserializeOwned>(&self, source: &Source) -> Result<T, BadYaml> {
+    pub(crate) fn typed<T: DeserializeOwned>(&self, source: &Source) -> Result<T, BadYaml> {
         T::deserialize(Typed { node: self, source }).map_err(|mistake| {
             let place = mistake.place.unwrap_or(self.place);
             source.error(place.position(), mistake.what)
@@ -51,7 +51,7 @@ impl Node<'_> {
 
 /// A value, and where it stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Spanned<T> {
+pub(crate) struct Spanned<T> {
     /// The value.
     pub value: T,
     /// Where it stands; the start of an empty text where that is not known.

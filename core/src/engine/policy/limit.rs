@@ -124,23 +124,6 @@ fn everything() -> Vec<Pattern> {
 }
 
 impl TokenLimit {
-    /// An entry for all tokens that lists no audience and no signer, and limits nothing else.
-    pub fn nothing(everywhere: Pattern) -> Self {
-        Self {
-            namespaces: vec![everywhere.clone()],
-            service_accounts: vec![everywhere],
-            audiences: Some(Vec::new()),
-            api_tokens: Access::Allow,
-            min_seconds: None,
-            max_seconds: None,
-            too_long: TooLong::Refuse,
-            extended_api_token: ExtendedApiToken::Allow,
-            signers: Some(Vec::new()),
-            unbound: Access::Allow,
-            kubelets: Kubelets::Pass,
-        }
-    }
-
     /// What is wrong with this lifetime. `bound` says whether the token is bound to a pod: only such a one is extended.
     pub(in crate::engine) fn fault(&self, seconds: i64, bound: bool) -> Option<Fault> {
         if bound && seconds == EXTENDED && self.extended_api_token != ExtendedApiToken::Allow {
