@@ -122,7 +122,7 @@ impl Rights {
 
     /// Whether a binding of any namespace names this user, who is a service account: then whoever may make that account has what
     /// the binding gives. A group that the account would be in does not count.
-    pub(crate) fn names(&self, user: &str) -> bool {
+    pub fn names(&self, user: &str) -> bool {
         let hash = self.hasher.hash_one(user);
         let names = |scope: &Arc<Scope>| scope.named.binary_search(&hash).is_ok();
         let mut namespaces = self.namespaces.iter().flat_map(|shard| shard.values());
