@@ -134,23 +134,25 @@ impl Stage {
     }
 
     fn recall(&self, user: &str, need: Need, facts: &mut Facts) {
-        match need {
-            Need::Object(at) if self.unreadable.contains(&at.to_string()) => {
-                facts.object(at, Err(FactError::Failed("connection refused".to_owned())));
-            }
+        let error = match &need {
             Need::Object(at) => {
+                let failed = || FactError::Failed("connection refused".to_owned());
+                self.unreadable.contains(&at.to_string()).then(failed)
+            }
+            Need::Review(_) => self.no_reviews.clone(),
+        };
+        match (need, error) {
+            (need, Some(error)) => facts.failed(need, error),
+            (Need::Object(at), None) => {
                 let found = self.objects.get(&at).cloned();
                 facts.object(at, Ok(found));
             }
-            Need::Review(question) => {
+            (Need::Review(question), None) => {
                 let granted = self
                     .reviews
                     .contains(&(user.to_owned(), question.to_string()));
-                let answer = match &self.no_reviews {
-                    Some(error) => Err(error.clone()),
-                    None => Ok(granted.then(|| "another authorizer".to_owned())),
-                };
-                facts.review(question, answer);
+                let reason = granted.then(|| "another authorizer".to_owned());
+                facts.review(question, Ok(reason));
             }
         }
     }
