@@ -13,12 +13,14 @@ use crate::{
     image,
     stage::Stage,
     tenants::{CONNECTIONS, CORE, TOKEN, Tenant, pod},
-    tier::until,
+    tier::{count, until},
 };
 
 /// The name of the image in deploy/deployment.yaml, as the container runtime completes it.
 const IMAGE: &str = "docker.io/library/usher:dev";
 
+/// What it has refused.
+const REFUSALS: &str = "usher_requests_total{path=\"validate\",verdict=\"refused\"}";
 /// What waits for the end of its pods.
 const GONE: [&str; 4] = [
     "-l",
@@ -149,6 +151,16 @@ pub(crate) fn it_guards_from_two_pods_and_goes_again(stage: &Stage) {
         tenant.may_not_connect("borrowed")
     );
     tenant.is_token_of(&exec("own").stdout, "default");
+
+    // The pods themselves have counted it: a pod, and a connection, which kubectl tried twice.
+    let names = ["get", "pods", "-o", "jsonpath={.items[*].metadata.name}"];
+    let names = system(&names);
+    let refused = names.split(' ').map(|pod| {
+        let path = format!("/api/v1/namespaces/usher-system/pods/{pod}:8081/proxy/metrics");
+        let metrics = stage.plane.run(&["get", "--raw", &path]).unwrap();
+        count(&metrics, REFUSALS).unwrap()
+    });
+    assert_eq!(refused.sum::<u64>(), 3);
 
     // While its certificate is renewed and its pods are replaced one after the other, nobody notices.
     let is_over = AtomicBool::new(false);

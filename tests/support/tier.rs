@@ -136,7 +136,7 @@ impl Provoked {
 }
 
 /// The value of a metric.
-fn count(metrics: &str, name: &str) -> Result<u64, String> {
+pub(crate) fn count(metrics: &str, name: &str) -> Result<u64, String> {
     let line = metrics.lines().find_map(|line| line.strip_prefix(name));
     let value = line.and_then(|value| value.trim().parse().ok());
     value.ok_or_else(|| format!("no {name} in the metrics:\n{metrics}"))
