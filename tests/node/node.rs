@@ -67,7 +67,7 @@ const SOCKET: &str = "/run/containerd/containerd.sock";
 /// How long anything may take to come up.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// The running node. Its programs end when this is dropped, in this order.
+/// The running node.
 pub(crate) struct Node {
     processes: Vec<Supervised>,
     dir: PathBuf,
@@ -149,17 +149,6 @@ impl Node {
     fn programs(&mut self, plane: &ControlPlane, binaries: &Binaries) -> Result<(), Error> {
         self.write("ca.crt", plane.ca_pem())?;
         self.write("resolv.conf", "nameserver 127.0.0.1\n")?;
-        self.write("kubelet.json", &kubelet(&self.dir).to_string())?;
-        let user = format!("system:node:{NAME}");
-        let mut kubelet = Command::new(binaries.path(KUBELET));
-        kubelet
-            .arg("--config")
-            .arg(self.dir.join("kubelet.json"))
-            .arg("--kubeconfig")
-            .arg(plane.kubeconfig_for(&user, &["system:nodes"])?)
-            .args(["--hostname-override", NAME, "--node-ip", ADDRESS]);
-        self.spawn(plane, KUBELET, &kubelet)?;
-
         let mut scheduler = Command::new(binaries.path(SCHEDULER));
         let kubeconfig = plane.kubeconfig_for("system:kube-scheduler", &[])?;
         for flag in [
@@ -184,17 +173,23 @@ impl Node {
         }
         self.spawn(plane, PROXY, &proxy)?;
 
-        let kubelet = self.processes.iter_mut().rev().nth(2);
-        kubelet.map_or(Ok(()), |kubelet| {
-            kubelet.wait_for("a node that is ready", LIMIT, || {
-                let ready = "jsonpath={.status.conditions[?(@.type=='Ready')].status}";
-                let said = plane.run(&["get", "node", NAME, "-o", ready]);
-                match said {
-                    Ok(said) if said == "True" => Ok(()),
-                    Ok(said) => Err(said),
-                    Err(error) => Err(error.to_string()),
-                }
-            })
+        self.write("kubelet.json", &kubelet(&self.dir).to_string())?;
+        let user = format!("system:node:{NAME}");
+        let mut kubelet = Command::new(binaries.path(KUBELET));
+        kubelet
+            .arg("--config")
+            .arg(self.dir.join("kubelet.json"))
+            .arg("--kubeconfig")
+            .arg(plane.kubeconfig_for(&user, &["system:nodes"])?)
+            .args(["--hostname-override", NAME, "--node-ip", ADDRESS]);
+        self.spawn(plane, KUBELET, &kubelet)?;
+        self.last_is("a node that is ready", || {
+            let ready = "jsonpath={.status.conditions[?(@.type=='Ready')].status}";
+            match plane.run(&["get", "node", NAME, "-o", ready]) {
+                Ok(said) if said == "True" => Ok(()),
+                Ok(said) => Err(said),
+                Err(error) => Err(error.to_string()),
+            }
         })
     }
 
