@@ -542,6 +542,8 @@ impl Book {
             rules,
             root: asked.namespace.to_owned(),
             lines: Vec::new(),
+            led: BTreeSet::new(),
+            holders: BTreeMap::new(),
         };
         match known {
             None if any.pod_spec.is_some() => return Said::Broken,
@@ -586,6 +588,9 @@ impl Book {
                     return Said::Passed("Unchanged");
                 }
                 seer.look(entry, asked.object, asked.namespace, "", 4);
+                for (path, (object, home)) in seer.holders.clone() {
+                    seer.containers(&object, &path, &path, &home);
+                }
             }
         }
         let mut lines = seer.lines;
@@ -1011,6 +1016,10 @@ struct Seer<'m> {
     /// The namespace of the request.
     root: String,
     lines: Vec<Line>,
+    /// Where a field leads, or something cannot be read.
+    led: BTreeSet<String>,
+    /// What has fields of a pod spec: where it stands, and the namespace of its pods.
+    holders: BTreeMap<String, (Value, String)>,
 }
 
 impl Seer<'_> {
@@ -1121,6 +1130,7 @@ impl Seer<'_> {
         for field in &entry.fields {
             let written = word(&field["path"]);
             let Ok(found) = places(object, &steps(&written), &[]) else {
+                self.led.insert(full(&written));
                 self.lost(&full(&written));
                 continue;
             };
@@ -1185,6 +1195,7 @@ impl Seer<'_> {
         depth: usize,
     ) -> Result<(), Lost> {
         let value = value.filter(|value| is_something(value));
+        self.led.insert(path.to_owned());
         if let Some(account) = field.get("serviceAccount") {
             if self.account(account, object, value, path, own).is_err() {
                 self.malformed("serviceAccounts", path);
@@ -1223,12 +1234,10 @@ impl Seer<'_> {
         } else if let Some(held) = field.get("podSpec") {
             let within = self.within(&held["in"], object, Some(value))?;
             let spec = pod_spec(value)?;
-            self.pod_spec(
-                path,
-                &spec,
-                held["account"] != false,
-                within.as_deref().unwrap_or(own),
-            );
+            let home = within.as_deref().unwrap_or(own);
+            self.holders
+                .insert(path.to_owned(), (value.clone(), home.to_owned()));
+            self.pod_spec(path, &spec, held["account"] != false, home);
         } else if let Some(target) = field.get("object") {
             self.object(target, object, value, path, own);
         } else if field.get("manifest").is_some() {
@@ -1369,6 +1378,61 @@ impl Seer<'_> {
             }
             Ok(Some(name)) => self.named(check, path, &resource, Some(name), &namespace),
             Ok(None) | Err(Lost) => self.malformed(check, path),
+        }
+    }
+
+    /// Whatever has variables as a container has them, anywhere below something that has fields of a pod spec.
+    fn containers(&mut self, value: &Value, path: &str, holder: &str, home: &str) {
+        if let Value::Array(items) = value {
+            for (index, item) in items.iter().enumerate() {
+                let path = format!("{path}[{index}]");
+                if !self.led.contains(&path) {
+                    self.containers(item, &path, holder, home);
+                }
+            }
+        }
+        let Value::Object(fields) = value else { return };
+        for (list, ways) in [
+            (
+                "env",
+                ["valueFrom.secretKeyRef", "valueFrom.configMapKeyRef"],
+            ),
+            ("envFrom", ["secretRef", "configMapRef"]),
+        ] {
+            if !fields.get(list).is_some_and(Value::is_array) {
+                continue;
+            }
+            let sorts = [("secrets", "secrets"), ("configMaps", "configmaps")];
+            for (way, (check, resource)) in ways.iter().zip(sorts) {
+                // What is switched off is not read.
+                if self.rules.mode(check) == "off" {
+                    continue;
+                }
+                let row = format!("{list}[].{way}");
+                let Ok(found) = places(value, &steps(&format!("{row}.name")), &[]) else {
+                    if !self.led.contains(&format!("{path}.{row}")) {
+                        self.malformed(check, &format!("{path}.{row}.name"));
+                    }
+                    continue;
+                };
+                for (below, name, _) in found {
+                    let path = format!("{path}.{below}");
+                    let Some(name) = name.filter(|name| is_something(name)) else {
+                        continue;
+                    };
+                    if !self.led.contains(path.strip_suffix(".name").unwrap()) {
+                        self.named(check, &path, resource, text(name), home);
+                    }
+                }
+            }
+        }
+        let lists = ["containers", "initContainers", "ephemeralContainers"];
+        for (key, value) in fields {
+            let below = below(path, key);
+            let of_pod = path == holder && lists.contains(&&**key);
+            if !of_pod && !self.led.contains(&below) {
+                self.containers(value, &below, holder, home);
+            }
         }
     }
 

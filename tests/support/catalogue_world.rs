@@ -395,7 +395,21 @@ impl<'b> Maker<'b, '_> {
             return self.text(&["arn:aws:iam::1:role/r", "client", ""]);
         }
         if field.get("podSpec").is_some() {
-            return self.pod_spec();
+            let mut spec = self.pod_spec();
+            // A container of its own, as projects have them.
+            if spec.is_object() && self.dice.below(3) == 0 {
+                let name = self.text(&["db", "app", "kube-root-ca.crt"]);
+                let from = [
+                    json!({"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": name}}}]}),
+                    json!({"env": [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": name}}}]}),
+                    json!({"envFrom": [{"secretRef": {"name": name}}, null]}),
+                    json!({"envFrom": [{"configMapRef": {"name": name}}], "env": {"A": "b"}}),
+                    json!({"env": [5]}),
+                ];
+                let container = from[self.dice.below(from.len())].clone();
+                spec["script"] = self.or_wrong(container);
+            }
+            return spec;
         }
         if field.get("manifest").is_some() {
             return self.manifest(depth);

@@ -9,8 +9,8 @@ use super::{
     look::{Holder, Holders, Looker},
 };
 use crate::{
-    object::{OF_ANY_CONTAINER, Step, fields, is_containers, is_something, parse, text},
-    reference::{Path, write_key},
+    object::{OF_ANY_CONTAINER, Says, Step, fields, is_containers, is_something, parse, text},
+    reference::{Path, Text, write_key},
 };
 
 /// How deep a container may stand in an object with fields of a pod spec. Nobody writes one so deep, and every level is read again.
@@ -44,13 +44,12 @@ impl<'o> Looker<'_, 'o> {
         if self.is_full() || !below.contains("\"env") && !below.contains("\\u") {
             return;
         }
-        let lost = |why: &str| Sighting::Lost(Path::new(path.to_owned(), ""), why.to_owned());
         if depth == 0 {
-            return self.push(lost("it stands too deep to be read"));
+            return self.unread(path, "it stands too deep to be read");
         }
         if below.starts_with('[') {
             let Ok(items) = parse::<Vec<&'o RawValue>>(value) else {
-                return self.push(lost("it is no list that can be read"));
+                return self.unread(path, "it is no list that can be read");
             };
             for (index, item) in items.into_iter().enumerate() {
                 let path = format!("{path}[{index}]");
@@ -61,7 +60,7 @@ impl<'o> Looker<'_, 'o> {
         } else if below.starts_with('{') {
             let keys = match fields(value) {
                 Ok(keys) => keys,
-                Err(bad) => return self.push(lost(&bad.to_string())),
+                Err(bad) => return self.unread(path, &bad.to_string()),
             };
             // Variables of another form, a map of them for instance, read nothing.
             let is_list = |key: &str| {
@@ -81,6 +80,29 @@ impl<'o> Looker<'_, 'o> {
                 }
             }
         }
+    }
+
+    /// That a container cannot be looked for here: each check that asks what one reads says so.
+    fn unread(&mut self, path: &str, why: &str) {
+        let mut told = HashSet::new();
+        for (_, says) in OF_ANY_CONTAINER.iter() {
+            if self.asking.contains(&says.check()) && told.insert(says.check()) {
+                self.unknown(*says, path.to_owned(), why.to_owned());
+            }
+        }
+    }
+
+    /// That what is named cannot be read. It is a secret or a config map, and nothing else.
+    fn unknown(&mut self, says: Says, path: String, why: String) {
+        let name = Text::default();
+        let reference = self.reference(
+            says.check(),
+            says.resource(),
+            name,
+            Path::new(path, ""),
+            None,
+        );
+        self.push(Sighting::Malformed(reference, why));
     }
 
     /// What the variables read that stand at a key of a container.
@@ -107,7 +129,7 @@ impl<'o> Looker<'_, 'o> {
                 Err(lost) => {
                     let path = format!("{base}.{}", row.text());
                     if asks(&path) {
-                        self.push(Sighting::Lost(Path::new(path, ""), lost.to_string()));
+                        self.unknown(*says, path, lost.to_string());
                     }
                     continue;
                 }
