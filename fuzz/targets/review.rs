@@ -1,4 +1,5 @@
-//! The bytes of a review: judged over every project, answered with JSON that carries the uid.
+//! The bytes of a review: judged over every project, answered with JSON that carries the uid. What has to be looked up cannot be
+//! had, or is the object of the review itself: a pod, an owner, a revision of any shape.
 
 #![no_main]
 
@@ -9,14 +10,14 @@ use serde_json::Value;
 use usher_core::{
     catalogue::Catalogue,
     config::{self, Settings},
-    engine::{FactError, Facts, Judgement, World, judge},
+    engine::{FactError, Facts, Judgement, Need, World, judge},
     review::{read, respond},
     rights::Rights,
 };
 
 static SETTINGS: LazyLock<Settings> = LazyLock::new(|| {
     let mut settings = config::parse(
-        "tokens: [{namespaces: ['*'], audiences: [vault], maxSeconds: 3600}]\nchecks: {schedulers: enforce, secrets: enforce}",
+        "tokens: [{namespaces: ['*'], audiences: [vault], maxSeconds: 3600}]\nchecks: {schedulers: enforce, secrets: enforce, configMaps: enforce, nodeLabels: enforce, proxies: enforce}",
     )
     .unwrap();
     settings.catalogue = Catalogue::embedded().unwrap();
@@ -33,21 +34,25 @@ fuzz_target!(|bytes: &[u8]| {
         rights: &rights,
         today: jiff::civil::date(2026, 11, 26),
     };
-    let mut facts = Facts::default();
-    for _ in 0..8 {
-        match judge(&request, &world, &facts) {
-            Judgement::Verdict(verdict) => {
-                let answer: Value = serde_json::from_slice(&respond(&verdict)).unwrap();
-                assert_eq!(answer["response"]["uid"], *request.uid);
-                assert_eq!(answer["response"]["allowed"], verdict.allowed());
-                return;
-            }
+    for found in [None, request.object] {
+        let mut facts = Facts::default();
+        let verdict = (0..8).find_map(|_| match judge(&request, &world, &facts) {
+            Judgement::Verdict(verdict) => Some(verdict),
             Judgement::Needs(needs) => {
                 for need in needs {
-                    facts.failed(need, FactError::Deadline);
+                    match (need, found) {
+                        (Need::Object(at), Some(found)) => {
+                            facts.object(at, Ok(Some(found.to_owned())));
+                        }
+                        (need, _) => facts.failed(need, FactError::Deadline),
+                    }
                 }
+                None
             }
-        }
+        });
+        let verdict = verdict.expect("it leads to ever more facts");
+        let answer: Value = serde_json::from_slice(&respond(&verdict)).unwrap();
+        assert_eq!(answer["response"]["uid"], *request.uid);
+        assert_eq!(answer["response"]["allowed"], verdict.allowed());
     }
-    panic!("it leads to ever more facts");
 });
