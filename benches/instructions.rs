@@ -13,6 +13,7 @@ mod workload;
 
 use std::{hint::black_box, process::Command};
 
+use serde_json::value::RawValue;
 use usher_core::{
     catalogue::Catalogue,
     object::{PodSpec, at},
@@ -32,12 +33,15 @@ const ROUND: usize = 100;
 const COUNTED: &str = "*counted_by_callgrind*";
 
 /// Which case is meant, and what a table calls it.
-const CASES: [(&str, &str); 11] = [
+const CASES: [(&str, &str); 14] = [
     ("floor", "envelope and pod spec read, 9 KB, no decision"),
     ("allowed", "new pod, 9 KB, allowed"),
     ("refused", "new pod, 9 KB, refused"),
     ("middle", "new pod, 12.5 KB, allowed"),
     ("label", "label of a pod, 17 KB"),
+    ("made", "new pod by its controller, 9 KB, owner at hand"),
+    ("exec", "exec into a pod of 9 KB, which is at hand"),
+    ("secret", "new Secret without a token, 2 KB"),
     ("yes-1", "question, 1 binding, yes"),
     ("yes-100000", "question, 100,000 bindings, yes"),
     ("no-1", "question, 1 binding, no"),
@@ -109,6 +113,9 @@ fn run(case: &str) {
             .many(ROUND),
             true,
         ),
+        "made" => doors(|n| numbered(n).made()),
+        "exec" => doors(|n| numbered(n).exec()),
+        "secret" => doors(|n| (numbered(n).secret(), RawValue::NULL.to_owned())),
         "yes-1" => questions(Layout::Spread, 1, true),
         "yes-100000" => questions(Layout::Spread, 100_000, true),
         "no-1" => questions(Layout::Spread, 1, false),
@@ -138,6 +145,25 @@ fn reviews(reviews: &[String], allowed: bool) {
     counted_by_callgrind(&mut || {
         for review in reviews {
             assert_eq!(black_box(judging.answer(review.as_bytes())).0, allowed);
+        }
+    });
+}
+
+fn numbered(number: usize) -> Review {
+    Review {
+        number,
+        ..Review::SMALL
+    }
+}
+
+/// Reviews, each with the one object that it may need.
+fn doors(each: impl Fn(usize) -> (String, Box<RawValue>)) {
+    let judging = Judging::by(Layout::Spread.rights(ROUND));
+    let inputs: Vec<_> = (0..ROUND).map(each).collect();
+    counted_by_callgrind(&mut || {
+        for (review, object) in &inputs {
+            let answer = judging.answer_knowing(review.as_bytes(), Some(object));
+            assert!(black_box(answer).0);
         }
     });
 }

@@ -13,6 +13,7 @@ mod workload;
 use std::{cell::RefCell, hint::black_box, time::Instant};
 
 use criterion::Criterion;
+use serde_json::value::RawValue;
 use usher_core::{
     catalogue::Catalogue,
     reference::{Question, Requester, Resource},
@@ -36,6 +37,7 @@ fn main() {
     };
     reviews(&mut table);
     changes(&mut table);
+    doors(&mut table);
     entries(&mut table);
     kustomizations(&mut table);
     questions(&mut table);
@@ -108,6 +110,46 @@ fn changes(table: &mut Table) {
         table.measure("mutate", &name, Some(60_000.0), &reviews, |review| {
             let (changed, answer) = judging.change(review.as_bytes());
             assert_eq!(changed, changes, "{what}");
+            answer
+        });
+    }
+}
+
+/// What is asked of others than the author of a pod, beside the ordinary pod: each reads one object, which is at hand here.
+fn doors(table: &mut Table) {
+    let judging = Judging::by(Layout::Spread.rights(100_000));
+    let each = |made: fn(Review) -> (String, Box<RawValue>)| -> Vec<_> {
+        let reviews = (0..ROUND).map(|number| Review {
+            number,
+            ..Review::SMALL
+        });
+        reviews.map(made).collect()
+    };
+    let ordinary = each(|review| (review.json(), RawValue::NULL.to_owned()));
+    let made = each(Review::made);
+    let exec = each(Review::exec);
+    let secrets = each(|review| (review.secret(), RawValue::NULL.to_owned()));
+    for (name, inputs, reads, times, most) in [
+        ("new pod, allowed", &ordinary, 0, None, None),
+        ("new pod by its controller", &made, 1, Some(1.5), None),
+        ("exec into a pod", &exec, 1, Some(1.0), None),
+        ("Secret without a token", &secrets, 0, None, Some(5000.0)),
+    ] {
+        let target = match times {
+            // Beside the ordinary pod, which comes first.
+            Some(times) => {
+                let ordinary = table
+                    .rows
+                    .iter()
+                    .rev()
+                    .find(|row| row.0 == "door: new pod, allowed");
+                ordinary.map(|row| row.1 * times)
+            }
+            None => most,
+        };
+        table.measure("door", name, target, inputs, |(review, object)| {
+            let (allowed, answer, read) = judging.answer_knowing(review.as_bytes(), Some(object));
+            assert!(allowed && read == reads, "{name}: {read} objects are read");
             answer
         });
     }

@@ -74,6 +74,16 @@ impl Judging {
     /// From the bytes of a review to the bytes of its answer, and whether it allows. The access review that comes
     /// before a denial answers no, and costs nothing.
     pub(crate) fn answer(&self, review: &[u8]) -> (bool, Vec<u8>) {
+        let (allowed, answer, _) = self.answer_knowing(review, None);
+        (allowed, answer)
+    }
+
+    /// The same where every object that is looked for is this one, and costs nothing to read; how many were.
+    pub(crate) fn answer_knowing(
+        &self,
+        review: &[u8],
+        object: Option<&RawValue>,
+    ) -> (bool, Vec<u8>, usize) {
         let world = World {
             catalogue: &self.catalogue,
             policy: &self.policy,
@@ -81,15 +91,20 @@ impl Judging {
             today: jiff::civil::date(2026, 11, 21),
         };
         let request = read(review).unwrap();
-        let mut facts = Facts::default();
+        let (mut facts, mut read_objects) = (Facts::default(), 0);
         loop {
             match judge(&request, &world, &facts) {
-                Judgement::Verdict(verdict) => return (verdict.allowed(), respond(&verdict)),
+                Judgement::Verdict(verdict) => {
+                    return (verdict.allowed(), respond(&verdict), read_objects);
+                }
                 Judgement::Needs(needs) => {
                     for need in needs {
                         match need {
                             Need::Review(question) => facts.review(question, Ok(None)),
-                            Need::Object(at) => facts.object(at, Ok(None)),
+                            Need::Object(at) => {
+                                read_objects += 1;
+                                facts.object(at, Ok(object.map(ToOwned::to_owned)));
+                            }
                         }
                     }
                 }

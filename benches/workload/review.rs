@@ -1,6 +1,10 @@
 //! Reviews of pods of any size.
 
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
+
+fn raw(value: &Value) -> Box<RawValue> {
+    RawValue::from_string(value.to_string()).unwrap()
+}
 
 /// A pod as it comes from a user, in the AdmissionReview of an API server.
 #[derive(Clone, Copy)]
@@ -38,14 +42,92 @@ impl Review {
 
     /// The AdmissionReview.
     pub(crate) fn json(self) -> String {
-        let n = self.number;
         let old = if self.update {
             self.pod("before")
         } else {
             Value::Null
         };
-        let kind = json!({"group": "", "version": "v1", "kind": "Pod"});
-        let resource = json!({"group": "", "version": "v1", "resource": "pods"});
+        let operation = if self.update { "UPDATE" } else { "CREATE" };
+        let object = self.pod("after");
+        self.envelope("Pod", (operation, ""), &self.user(), &object, &old)
+    }
+
+    /// The same pod as its controller makes it for a ReplicaSet: the review, and the ReplicaSet.
+    pub(crate) fn made(self) -> (String, Box<RawValue>) {
+        let who = json!({
+            "username": "system:serviceaccount:kube-system:replicaset-controller",
+            "uid": "7f8b6a3c-5f6e-4d0c-9d7e-0d2f5a1c9b11",
+            "groups": ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"],
+        });
+        let uid = "c1b7a0de-0c7b-4c2c-a3b3-7d1a2a9b7f01";
+        let mut pod = self.pod("after");
+        let owner = json!({
+            "apiVersion": "apps/v1", "kind": "ReplicaSet",
+            "metadata": {"name": "shop", "namespace": super::cluster::namespace(self.number), "uid": uid},
+            "spec": {"replicas": 500, "template": {"metadata": pod.get("metadata"), "spec": pod.get("spec")}},
+        });
+        let owners = json!([{
+            "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "shop", "uid": uid,
+            "controller": true, "blockOwnerDeletion": true,
+        }]);
+        let metadata = pod.get_mut("metadata").and_then(Value::as_object_mut);
+        metadata
+            .unwrap()
+            .insert("ownerReferences".to_owned(), owners);
+        let review = self.envelope("Pod", ("CREATE", ""), &who, &pod, &Value::Null);
+        (review, raw(&owner))
+    }
+
+    /// A connection into the same pod, as `kubectl exec` asks for one: the review, and the pod.
+    pub(crate) fn exec(self) -> (String, Box<RawValue>) {
+        let options = json!({
+            "kind": "PodExecOptions", "apiVersion": "v1", "stdin": true, "stdout": true, "tty": true,
+            "container": "web", "command": ["sh"],
+        });
+        let how = ("CONNECT", "exec");
+        let review = self.envelope("PodExecOptions", how, &self.user(), &options, &Value::Null);
+        (review, raw(&self.pod("after")))
+    }
+
+    /// A Secret that holds no token, of the same user.
+    pub(crate) fn secret(self) -> String {
+        let value = "c2VjcmV0".repeat(64);
+        let secret = json!({
+            "kind": "Secret", "apiVersion": "v1", "type": "Opaque",
+            "metadata": {"name": "shop", "namespace": super::cluster::namespace(self.number), "labels": {"app.kubernetes.io/name": "shop"}},
+            "data": {"password": value, "user": value},
+        });
+        self.envelope(
+            "Secret",
+            ("CREATE", ""),
+            &self.user(),
+            &secret,
+            &Value::Null,
+        )
+    }
+
+    fn user(self) -> Value {
+        let n = self.number;
+        json!({
+            "username": super::cluster::user(n),
+            "groups": super::cluster::groups(n),
+            "extra": {"authentication.kubernetes.io/credential-id": [format!("X509SHA256={n:064x}")]},
+        })
+    }
+
+    /// A review of something of the core group: its kind, operation and subresource, who asks, and what it was before.
+    fn envelope(
+        self,
+        kind: &str,
+        (operation, subresource): (&str, &str),
+        who: &Value,
+        object: &Value,
+        old: &Value,
+    ) -> String {
+        let n = self.number;
+        let resource = if kind == "Secret" { "secrets" } else { "pods" };
+        let resource = json!({"group": "", "version": "v1", "resource": resource});
+        let kind = json!({"group": "", "version": "v1", "kind": kind});
         json!({
             "kind": "AdmissionReview",
             "apiVersion": "admission.k8s.io/v1",
@@ -53,17 +135,14 @@ impl Review {
                 "uid": format!("30882d2b-4359-4689-88b4-{n:012x}"),
                 "kind": kind,
                 "resource": resource,
+                "subResource": subresource,
                 "requestKind": kind,
                 "requestResource": resource,
                 "name": format!("shop-{n}"),
                 "namespace": super::cluster::namespace(n),
-                "operation": if self.update { "UPDATE" } else { "CREATE" },
-                "userInfo": {
-                    "username": super::cluster::user(n),
-                    "groups": super::cluster::groups(n),
-                    "extra": {"authentication.kubernetes.io/credential-id": [format!("X509SHA256={n:064x}")]},
-                },
-                "object": self.pod("after"),
+                "operation": operation,
+                "userInfo": who,
+                "object": object,
                 "oldObject": old,
                 "dryRun": false,
                 "options": {"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1", "fieldManager": "kubectl-create"},
