@@ -46,6 +46,9 @@ impl Said {
     }
 }
 
+/// A part that nobody can read.
+struct Unreadable;
+
 /// A request, in the words of the model.
 #[derive(Debug)]
 struct Sent {
@@ -178,27 +181,26 @@ impl Sent {
 
     fn secret(&self) -> Option<Said> {
         /// Account, uid and token; none of any other Secret.
-        fn token(secret: &Value) -> Option<Option<(String, String, Value)>> {
+        fn token(secret: &Value) -> Result<Option<(String, String, Value)>, Unreadable> {
             match &secret["type"] {
-                Value::Null => return Some(None),
                 Value::String(sort) if sort == "kubernetes.io/service-account-token" => {}
-                Value::String(_) => return Some(None),
-                _ => return None,
+                Value::Null | Value::String(_) => return Ok(None),
+                _ => return Err(Unreadable),
             }
-            let held = annotations(secret)?;
+            let held = annotations(secret).ok_or(Unreadable)?;
             let text = |key: &str| match held.get(key) {
-                None => Some(String::new()),
-                Some(Value::String(text)) => Some(text.clone()),
-                Some(_) => None,
+                None => Ok(String::new()),
+                Some(Value::String(text)) => Ok(text.clone()),
+                Some(_) => Err(Unreadable),
             };
             let account = text("kubernetes.io/service-account.name")?;
             let uid = text("kubernetes.io/service-account.uid")?;
-            Some(Some((account, uid, secret["data"]["token"].clone())))
+            Ok(Some((account, uid, secret["data"]["token"].clone())))
         }
-        let Some(now) = token(&self.object)? else {
+        let Some(now) = token(&self.object).ok()? else {
             return Some(Said::Passed);
         };
-        if self.is_update() && token(&self.old)?.as_ref() == Some(&now) {
+        if self.is_update() && token(&self.old).ok()?.as_ref() == Some(&now) {
             return Some(Said::Passed);
         }
         let path = "metadata.annotations[\"kubernetes.io/service-account.name\"]";
@@ -259,7 +261,7 @@ impl Sent {
                     _ if is_everybodys(toleration) => add(&path, "allowed"),
                     None => add(&path, "malformed"),
                     Some(set) if set == "gpu:NoSchedule" && self.user == JANE => {
-                        add(&path, "allowed")
+                        add(&path, "allowed");
                     }
                     Some(set) => add(
                         &path,
