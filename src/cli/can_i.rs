@@ -13,6 +13,7 @@ use futures_util::FutureExt as _;
 use super::{
     Exit, Failure,
     named::{Named, with_types},
+    say::say,
     world,
 };
 use crate::facts::{self, FactSource};
@@ -158,12 +159,14 @@ async fn answer(
 fn note(policy: &Policy, target: &Named, namespace: &str) {
     let mode = policy.modes.of(target.check, namespace);
     if policy.excludes(namespace) {
-        eprintln!("note: objects in namespace \"{namespace}\" are not judged (excludedNamespaces)");
+        say(&format!(
+            "note: objects in namespace \"{namespace}\" are not judged (excludedNamespaces)"
+        ));
     } else if mode != Mode::Enforce {
         let mode = mode.name();
-        eprintln!(
+        say(&format!(
             "note: the check {} is in mode {mode} in namespace \"{namespace}\": nothing is refused",
             target.check
-        );
+        ));
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use clap::{ValueEnum, builder::PossibleValue};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{Exit, Failure, created::created, roles::RBAC, world};
+use super::{Exit, Failure, created::created, roles::RBAC, say::say, world};
 use crate::{
     files::{self, Input},
     report::{FORMATS, Format, Judged, Report, Style, Tally},
@@ -17,7 +17,7 @@ use crate::{
 use usher_core::{
     engine::{self, Broken, Mutation, Request, Verdict},
     manifest::Object,
-    reference::{Requester, shown},
+    reference::Requester,
     yaml::{BadYaml, Position, Source},
 };
 
@@ -102,7 +102,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
                 progress.clear();
                 check.tally.errors += 1;
                 check.report.error(&bad)?;
-                eprintln!("error: {}", shown(&bad.to_string()));
+                say(&format!("error: {bad}"));
             }
             Err(Stop::Write(error)) => return Err(error.into()),
         }
@@ -111,7 +111,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let tally = check.tally;
     let endings = world.endings();
     for ending in &endings {
-        eprintln!("note: {}", shown(&ending.to_string()));
+        say(&format!("note: {ending}"));
     }
     check.report.finish(&tally, &endings)?;
     if tally.errors > 0 {
@@ -128,11 +128,10 @@ fn note(input: &Input, rbac: &[PathBuf]) {
     if let Input::File(path) = input
         && !rbac.iter().any(|given| path.starts_with(given))
     {
-        let name = path.display().to_string();
-        let name = shown(&name);
-        eprintln!(
+        let name = path.display();
+        say(&format!(
             "note: {name} holds roles and bindings alone, which are not judged: is --rbac {name} meant?"
-        );
+        ));
     }
 }
 
@@ -177,8 +176,10 @@ impl Check<'_> {
             // What is refused may be what the webhook wrote.
             for warning in &mutation.warnings {
                 let Position { line, column } = object.node.place.position();
-                let warning = format!("{}:{line}:{column}: {warning}", source.name);
-                eprintln!("warning: {}", shown(&warning));
+                say(&format!(
+                    "warning: {}:{line}:{column}: {warning}",
+                    source.name
+                ));
             }
         }
         if !counts {

@@ -18,6 +18,7 @@ use super::{
     hardened_roles::{self, HardenedRoles},
     metrics_page, page, registration,
     roles::{self, USHER, role_and_binding},
+    say::say,
     served::Served,
     yaml,
 };
@@ -25,7 +26,7 @@ use crate::files;
 use usher_core::{
     catalogue::{self, Catalogue, Content, Making},
     config::{self, Settings},
-    reference::{Resource, is_object_name, shown},
+    reference::{Resource, is_object_name},
 };
 
 #[derive(Debug, clap::Args)]
@@ -160,7 +161,7 @@ fn webhook_config(args: &WebhookConfig) -> Result<String, Failure> {
         registration::validating(&policy, &catalogue, served.as_ref())?
     };
     for note in made.notes {
-        eprintln!("note: {}", shown(&note));
+        say(&format!("note: {note}"));
     }
     Ok(made.text)
 }

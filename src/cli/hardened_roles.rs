@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use clap::ValueEnum;
 use k8s_openapi::api::rbac::v1::ClusterRole;
 use similar::TextDiff;
+use usher_core::reference::shown;
 
-use super::{Failure, holdings::From, yaml};
+use super::{Failure, holdings::From, say::say, yaml};
 use crate::scan::{Hardened, Way, hardened};
 
 /// What is said at the head of the file.
@@ -52,7 +53,7 @@ pub(super) fn print(args: &HardenedRoles) -> Result<String, Failure> {
         roles.extend(hardened(role, &ways).map(|hardened| (role, hardened)));
     }
     if roles.is_empty() {
-        eprintln!("there is nothing to take out: edit, admin and view give none of these rights");
+        say("there is nothing to take out: edit, admin and view give none of these rights");
         return Ok(String::new());
     }
     let mut text = if args.diff {
@@ -61,12 +62,12 @@ pub(super) fn print(args: &HardenedRoles) -> Result<String, Failure> {
         yaml::comment(ABOUT)
     };
     for (index, (role, hardened)) in roles.iter().enumerate() {
-        let name = role.metadata.name.as_deref().unwrap_or_default();
+        let name = &*shown(role.metadata.name.as_deref().unwrap_or_default());
         for way in &hardened.wide {
-            eprintln!(
+            say(&format!(
                 "{name}: {} stays in it: a rule with * gives it. Write the rule out, then run this again",
                 way.name
-            );
+            ));
         }
         if hardened.without.is_empty() {
             continue;

@@ -12,7 +12,7 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use super::Failure;
+use super::{Failure, say::say};
 use crate::{
     cluster::{connect_as_person, describe},
     facts::{aggregated, typed},
@@ -113,7 +113,7 @@ async fn listed(kubeconfig: Option<&Path>) -> Result<Cluster, Failure> {
     // The rest of a Secret is not asked for.
     let secrets = list_metadata(&client, tokens).await;
     if let Err(error) = &secrets {
-        eprintln!("not looked at: Secrets that hold tokens: {error}");
+        say(&format!("not looked at: Secrets that hold tokens: {error}"));
     }
     Ok(Cluster {
         cluster_roles: list(&client, &all).await?,

@@ -8,13 +8,13 @@ use std::{
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-use super::{Exit, Failure, created::created, world, yaml::block};
+use super::{Exit, Failure, created::created, say::say, world, yaml::block};
 use crate::files;
 use usher_core::{
     engine::{self, Mutation},
     inject::{Effect, Given},
     manifest::Object,
-    reference::{Requester, shown},
+    reference::{Requester, escaped, shown},
     yaml::{BadYaml, Source},
 };
 
@@ -106,23 +106,24 @@ impl<W: Write> Shown<'_, W> {
             self.to.flush()?;
             let place = object.node.place.position();
             let refused = format!("{what}: refused: {}", mutation.message());
-            eprintln!(
-                "error: {}",
-                shown(&source.error(place, refused).to_string())
-            );
+            say(&format!("error: {}", source.error(place, refused)));
             return Ok(());
         }
         if !self.args.quiet && !mutation.steps.is_empty() {
             self.to.flush()?;
             for line in reasons(&what, &mutation) {
-                eprintln!("{}", shown(&line));
+                say(&line);
             }
         }
         let before: Value = serde_json::from_str(json.get())?;
         let after = mutation.applied(&json).map_err(io::Error::other)?;
         if self.args.patch {
             if before != after {
-                writeln!(self.to, "{}", serde_json::to_string(&mutation.patch)?)?;
+                writeln!(
+                    self.to,
+                    "{}",
+                    escaped(&serde_json::to_string(&mutation.patch)?)
+                )?;
             }
         } else if self.args.diff {
             self.diff(&source.name, &what, &block(&before)?, &block(&after)?)?;
@@ -151,7 +152,7 @@ impl<W: Write> Shown<'_, W> {
         ]);
         for hunk in diff.unified_diff().context_radius(3).iter_hunks() {
             for line in head.take().into_iter().flatten() {
-                writeln!(self.to, "{}", paint(&line, "1"))?;
+                writeln!(self.to, "{}", paint(&shown(&line), "1"))?;
             }
             writeln!(
                 self.to,

@@ -3,7 +3,7 @@
 //! `usher serve` puts [`server`](crate::server) before [`cluster`](crate::cluster). The offline commands put [`files`](crate::files) before
 //! [`facts`](crate::facts), and [`report`](crate::report) behind.
 
-use std::{io, process::ExitCode};
+use std::{env, io, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -23,12 +23,14 @@ mod page;
 mod registration;
 mod review;
 mod roles;
+mod say;
 mod scan;
 mod serve;
 mod served;
 mod world;
 mod yaml;
 
+use self::say::say;
 use usher_core::reference::shown;
 
 /// May this requester use what this object names? The cluster's own RBAC answers.
@@ -96,7 +98,11 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
-    let done = match Cli::parse().command {
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(error) => return unread(&error),
+    };
+    let done = match command {
         Command::CanI(args) => can_i::run(&args),
         Command::Catalogue(args) => catalogue::run(&args),
         Command::Check(args) => check::run(&args),
@@ -115,10 +121,22 @@ pub fn run() -> ExitCode {
         // The reader has enough: `usher check … | head`.
         Err(failure) if is_broken_pipe(&*failure) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {}", shown(&failure.to_string()));
+            say(&format!("error: {failure}"));
             ExitCode::from(2)
         }
     }
+}
+
+/// What is said to words that are no command, and to those that ask for help.
+fn unread(error: &clap::Error) -> ExitCode {
+    // It quotes them as they are.
+    let harmless = env::args_os().map(|word| shown(&word.to_string_lossy()).into_owned());
+    match Cli::try_parse_from(harmless) {
+        // In colour, where there is a terminal. What cannot be written, nobody reads.
+        Err(error) => _ = error.print(),
+        Ok(_) => say(&error.to_string()),
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 fn is_broken_pipe(failure: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {

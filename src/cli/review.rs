@@ -8,8 +8,8 @@ use std::{
 
 use serde_json::value::RawValue;
 
-use super::{Exit, Failure, world};
-use usher_core::{engine, reference::shown, review};
+use super::{Exit, Failure, say::say, world};
+use usher_core::{engine, review};
 
 /// The most that is read of one input, in bytes.
 const LARGEST: u64 = 256 << 20;
@@ -154,8 +154,9 @@ impl<W: Write> Answers<'_, W> {
         self.unread = true;
         self.to.flush()?;
         let number = self.count;
-        let what = format!("{name}:{line}:{column}: review {number}: {what}");
-        eprintln!("error: {}", shown(&what));
+        say(&format!(
+            "error: {name}:{line}:{column}: review {number}: {what}"
+        ));
         Ok(())
     }
 }

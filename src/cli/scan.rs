@@ -9,12 +9,15 @@ use std::{
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use super::{Exit, Failure, holdings::From};
+use super::{Exit, Failure, holdings::From, say::say};
 use crate::{
     files,
     scan::{Cluster, Holding, TokenSecret, WAYS, Way, holdings},
 };
-use usher_core::{engine::Policy, reference::shown};
+use usher_core::{
+    engine::Policy,
+    reference::{escaped, shown},
+};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -67,9 +70,9 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         Format::Text => as_text(out, &told, &cluster)?,
     }
     if left_out > 0 {
-        eprintln!(
+        say(&format!(
             "left out: {left_out} that Kubernetes itself binds at every start (--all shows them)"
-        );
+        ));
     }
     let secrets = cluster
         .token_secrets
@@ -97,8 +100,7 @@ fn as_json(out: &mut impl Write, told: &[Holding], cluster: &Cluster) -> Result<
         .collect();
     let holdings: Vec<Value> = told.iter().map(holding).collect();
     let report = json!({"holdings": holdings, "tokenSecrets": secrets, "ways": ways});
-    serde_json::to_writer_pretty(&mut *out, &report)?;
-    writeln!(out)?;
+    writeln!(out, "{}", escaped(&format!("{report:#}")))?;
     Ok(())
 }
 

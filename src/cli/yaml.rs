@@ -7,14 +7,71 @@ use serde_json::Value;
 use serde_saphyr::FlowSeq;
 
 use super::Failure;
+use usher_core::reference::is_harmful;
 
 /// An object of ours as one document, with lists of words in one line.
 pub(super) fn document(object: &impl Serialize) -> Result<String, Failure> {
-    Ok(block(&Written(&serde_json::to_value(object)?))?)
+    Ok(written(object, |value| text(&Written(value)))?)
 }
 
 /// Somebody's object as one document; long texts stay whole.
 pub(super) fn block(object: &impl Serialize) -> io::Result<String> {
+    written(object, text)
+}
+
+/// A value as YAML, with what is not seen or turns the direction of writing escaped, as control characters are already.
+fn written(
+    object: &impl Serialize,
+    text: impl for<'v> Fn(&'v Value) -> io::Result<String>,
+) -> io::Result<String> {
+    let mut value = serde_json::to_value(object)?;
+    let yaml = text(&value)?;
+    if !yaml.contains(is_unseen) {
+        return Ok(yaml);
+    }
+    // A control character has the text put in double quotes, and is written as \x01. The word behind it says that it is ours.
+    let mut words = (0_u32..).map(|number| format!("x{number}x"));
+    let word = words
+        .find(|word| !yaml.contains(&**word))
+        .unwrap_or_default();
+    mark(&mut value, &word);
+    Ok(text(&value)?.replace(&format!("\\x01{word}"), "\\"))
+}
+
+/// Puts the escape of each such character, behind a mark, in its place.
+fn mark(value: &mut Value, word: &str) {
+    let marked = |text: &mut String| {
+        if text.contains(is_unseen) {
+            let escape = |c: char| match u32::from(c) {
+                _ if !is_unseen(c) => c.to_string(),
+                code @ ..=0xFFFF => format!("\u{1}{word}u{code:04X}"),
+                code => format!("\u{1}{word}U{code:08X}"),
+            };
+            *text = text.chars().map(escape).collect();
+        }
+    };
+    match value {
+        Value::String(text) => marked(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| mark(item, word)),
+        Value::Object(entries) => {
+            *entries = std::mem::take(entries)
+                .into_iter()
+                .map(|(mut key, mut value)| {
+                    marked(&mut key);
+                    mark(&mut value, word);
+                    (key, value)
+                })
+                .collect();
+        }
+        _ => {}
+    }
+}
+
+fn is_unseen(c: char) -> bool {
+    is_harmful(c) && !c.is_control()
+}
+
+fn text(object: &impl Serialize) -> io::Result<String> {
     let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
     serde_saphyr::to_string_with_options(object, options).map_err(io::Error::other)
 }
@@ -123,6 +180,10 @@ mod tests {
             "\u{2028}",
             "\u{feff}a",
             "\u{202e}",
+            "\u{202e}a\nb\n",
+            "x0x\u{1}\u{200b}\\x01x1x",
+            "a\u{e0041}\u{e0100}: b",
+            "👨\u{200d}👩\u{200d}👧",
             "🦀",
             "nvidia.com/gpu=a:NoSchedule",
             "https://sts.example.org: a \"b\" # c",
@@ -133,6 +194,7 @@ mod tests {
                 "apiVersion": "v1", "kind": "A", "one": text, "all": [text, text], "in": [{"it": text}], text: 1,
             });
             let yaml = document(&object).unwrap();
+            assert!(!yaml.contains(|c| c != '\n' && is_harmful(c)), "{yaml:?}");
             let source = Source::new("here", yaml.clone()).unwrap();
             let mut documents = source.documents();
             let document = documents.next().unwrap().unwrap();

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Judged, Report, Style, Tally};
 use usher_core::{
     engine::{Ending, Finding, Outcome},
-    reference::{Mode, Question, Resource, Target},
+    reference::{Mode, Question, Resource, Target, escaped},
     yaml::{BadYaml, Place, Position},
 };
 
@@ -139,7 +139,7 @@ impl Report for Json<'_> {
         self.to.write_all(before)?;
         self.to.write_all(b"\n")?;
         self.objects += 1;
-        serde_json::to_writer(&mut self.to, &object).map_err(Into::into)
+        self.write(&object)
     }
 
     fn error(&mut self, bad: &BadYaml) -> io::Result<()> {
@@ -157,16 +157,24 @@ impl Report for Json<'_> {
             self.to.write_all(START)?;
         }
         self.to.write_all(b"\n],\"errors\":")?;
-        serde_json::to_writer(&mut self.to, &self.errors)?;
+        let errors = std::mem::take(&mut self.errors);
+        self.write(&errors)?;
         if !endings.is_empty() {
             let endings: Vec<Ended<'_>> = endings.iter().map(Ended::from).collect();
             self.to.write_all(b",\"endingExemptions\":")?;
-            serde_json::to_writer(&mut self.to, &endings)?;
+            self.write(&endings)?;
         }
         self.to.write_all(b",\"summary\":")?;
-        serde_json::to_writer(&mut self.to, tally)?;
+        self.write(tally)?;
         self.to.write_all(b"}\n")?;
         self.to.flush()
+    }
+}
+
+impl Json<'_> {
+    fn write(&mut self, value: &impl Serialize) -> io::Result<()> {
+        let json = serde_json::to_string(value)?;
+        self.to.write_all(escaped(&json).as_bytes())
     }
 }
 

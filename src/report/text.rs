@@ -58,7 +58,7 @@ impl Report for Text<'_> {
             let (level, word) = match (finding.mode, waived) {
                 _ if finding.outcome.is_allowed() => continue,
                 (_, Some(exemption)) if self.style.verbose => {
-                    (Level::NOTE, format!("exempted by {exemption}"))
+                    (Level::NOTE, format!("exempted by {}", shown(exemption)))
                 }
                 (Mode::Audit, None) if self.style.verbose => (Level::INFO, "audit".to_owned()),
                 (_, Some(_)) | (Mode::Audit | Mode::Off, _) => continue,

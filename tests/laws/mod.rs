@@ -11,3 +11,4 @@ mod limits;
 mod patches;
 mod rooms;
 mod shortened;
+mod strangers;

@@ -143,10 +143,9 @@ pub(crate) fn check_mutation(response: &[u8], uid: &str, allowed: bool) -> Resul
         return broken("warnings are text");
     };
     let length = |text: &&str| text.chars().count();
-    if warnings
-        .iter()
-        .any(|text| text.is_empty() || length(text) > WARNING || text.contains(char::is_control))
-    {
+    if warnings.iter().any(|text| {
+        text.is_empty() || length(text) > WARNING || text.contains('\n') || !is_harmless(text)
+    }) {
         return broken("a warning is one line that is not cut");
     }
     if warnings.iter().map(length).sum::<usize>() > WARNINGS {
@@ -158,10 +157,10 @@ pub(crate) fn check_mutation(response: &[u8], uid: &str, allowed: bool) -> Resul
     Ok(())
 }
 
-/// Whether nothing in a text steers a terminal, but the ends of our own lines, or turns the direction of writing.
-fn is_harmless(text: &str) -> bool {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    !text.contains(|c: char| turns(c) || c.is_control() && c != '\n')
+/// Whether nothing in a text steers a terminal, but the ends of our own lines, turns the direction of writing, or is not seen.
+pub(crate) fn is_harmless(text: &str) -> bool {
+    let unseen = |c: char| matches!(c, '\u{ad}' | '\u{61c}' | '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}');
+    !text.contains(|c: char| unseen(c) || c.is_control() && c != '\n')
 }
 
 fn holds_only(object: &Value, keys: &[&str]) -> bool {

@@ -29,7 +29,7 @@ pub use question::{Question, Verb};
 pub use requester::{Account, Requester};
 pub use resource::{Known, Names, Resource};
 pub(crate) use shown::Shown;
-pub use shown::shown;
+pub use shown::{escaped, is_harmful, shown};
 pub use target::Target;
 pub use text::Text;
 pub use toleration::{Malformed, Toleration};

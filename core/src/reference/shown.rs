@@ -23,6 +23,34 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
+/// A text that is JSON, with what [`is_harmful`] in its strings escaped: whoever reads the JSON gets the same, whoever
+/// looks at it sees what is there.
+///
+/// ```
+/// use usher_core::reference::escaped;
+/// assert_eq!(escaped("[\"a\u{202e}b\u{9b}\"]"), r#"["a\u202eb\u009b"]"#);
+/// ```
+pub fn escaped(json: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n');
+    // Between strings JSON has ends of lines, and in them none.
+    let is_harmful = |c: char| c != '\n' && is_harmful(c);
+    if json.bytes().all(is_plain) || !json.contains(is_harmful) {
+        return Cow::Borrowed(json);
+    }
+    let mut plain = String::with_capacity(json.len() * 2);
+    for c in json.chars() {
+        if is_harmful(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(plain, "\\u{unit:04x}");
+            }
+        } else {
+            plain.push(c);
+        }
+    }
+    Cow::Owned(plain)
+}
+
 /// A writer that passes on what [`shown`] gives.
 pub(crate) struct Shown<W>(pub(crate) W);
 
@@ -38,9 +66,11 @@ impl<W: fmt::Write> fmt::Write for Shown<W> {
     }
 }
 
+/// Whether a character steers a terminal, breaks a line, turns the direction of writing or is not seen.
+///
 /// Control characters (Cc), separators of lines and paragraphs (Zl, Zp), and what is written and not seen (Cf and the
 /// selectors of variants beyond the first plane). Names of Kubernetes have none of them.
-fn is_harmful(c: char) -> bool {
+pub fn is_harmful(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();
     }
@@ -64,6 +94,20 @@ fn is_harmful(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_says_the_same_when_it_is_escaped() {
+        let text = "ä\n\t\r\u{1b}\u{7f}\u{9b}\u{202e}\u{2028}\u{feff}\u{e0041}\"\\🙂";
+        let value = serde_json::json!({ text: [text, {"a": text}] });
+        for json in [value.to_string(), format!("{value:#}")] {
+            let plain = escaped(&json);
+            assert!(!plain.contains(|c| c != '\n' && is_harmful(c)), "{plain}");
+            let read: serde_json::Value = serde_json::from_str(&plain).unwrap();
+            assert_eq!(read, value);
+        }
+        let plain = format!("{:#}", serde_json::json!({"a": ["ä 🙂"]}));
+        assert!(matches!(escaped(&plain), Cow::Borrowed(held) if held == plain));
+    }
 
     #[test]
     fn what_could_speak_in_our_place_is_taken_out() {

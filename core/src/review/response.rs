@@ -1,6 +1,6 @@
 //! The answer to an AdmissionReview.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
@@ -9,7 +9,7 @@ use super::{API_VERSION, KIND};
 use crate::{
     engine::{Finding, Mutation, Verdict},
     inject::Effect,
-    reference::{Mode, shown},
+    reference::{Mode, escaped, shown},
 };
 
 /// Longest warning, in characters: what the API server's own documentation advises.
@@ -94,7 +94,7 @@ pub fn respond(verdict: &Verdict<'_>) -> Vec<u8> {
     }
     let waived = verdict
         .waived()
-        .map(|(finding, exemption)| format!("{}: {finding}", exemption.name));
+        .map(|(finding, exemption)| format!("{}: {finding}", shown(&exemption.name)));
     annotate(&mut annotations, "exempted", waived);
     // A line that a terminal shows whole.
     let warnings = warnings(verdict.at(Mode::Warn).map(Finding::to_string), WARNING);
@@ -128,7 +128,11 @@ pub fn respond_mutation(mutation: &Mutation<'_>) -> Vec<u8> {
         "refused",
         mutation.refusals.iter().cloned(),
     );
-    let warnings = warnings(mutation.warnings.iter().cloned(), LONG_WARNING);
+    let told = mutation.warnings.iter();
+    let warnings = warnings(
+        told.map(|warning| shown(warning).into_owned()),
+        LONG_WARNING,
+    );
     let changes = allowed && !mutation.patch.0.is_empty();
     write(Response {
         uid: &mutation.request.uid,
@@ -176,7 +180,11 @@ fn write(response: Response<'_>) -> Vec<u8> {
     };
     // Text, numbers and maps with text keys: there is nothing in it that JSON could not hold. Were there, an empty
     // answer is a failed call, which the API server treats as its failurePolicy says.
-    serde_json::to_vec(&review).unwrap_or_default()
+    let json = serde_json::to_string(&review).unwrap_or_default();
+    match escaped(&json) {
+        Cow::Borrowed(_) => json.into_bytes(),
+        Cow::Owned(plain) => plain.into_bytes(),
+    }
 }
 
 fn annotate(

@@ -12,7 +12,10 @@ use clap::Subcommand;
 
 use super::{Exit, Failure};
 use crate::report::count;
-use usher_core::catalogue::{Catalogue, Kind};
+use usher_core::{
+    catalogue::{Catalogue, Kind},
+    reference::shown,
+};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -75,7 +78,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
                 lines.extend(lint::against(&catalogue, crd)?);
             }
             for line in &lines {
-                writeln!(out, "{line}")?;
+                writeln!(out, "{}", shown(line))?;
             }
             let (files, remarks) = (count(files.len(), "file"), count(lines.len(), "remark"));
             writeln!(out, "{files}, {remarks}")?;
