@@ -1,6 +1,7 @@
 //! `usher inject`: what would be injected into the pods of manifests.
 
 use std::{
+    fmt,
     io::{self, BufWriter, IsTerminal as _, Write},
     path::PathBuf,
 };
@@ -183,6 +184,7 @@ fn reasons(what: &str, mutation: &Mutation<'_>) -> Vec<String> {
     let mut lines = vec![what.to_owned()];
     for step in &mutation.steps {
         let name = &step.profile.name;
+        let nothing = |why: &dyn fmt::Display| format!("  profile {name}: nothing, {why}");
         match &step.effect {
             Effect::Given(given) => {
                 let state = if given.changed {
@@ -193,12 +195,10 @@ fn reasons(what: &str, mutation: &Mutation<'_>) -> Vec<String> {
                 lines.push(format!("  profile {name}: {state}, {given}"));
                 containers(given, &mut lines);
             }
-            Effect::Missed(why)
-            | Effect::Declined(why)
-            | Effect::Passed(why)
-            | Effect::Refused(why) => {
-                lines.push(format!("  profile {name}: nothing, {why}"));
-            }
+            Effect::Missed(why) => lines.push(nothing(why)),
+            Effect::Declined(why) => lines.push(nothing(why)),
+            Effect::Passed(why) => lines.push(nothing(why)),
+            Effect::Refused(why) => lines.push(nothing(why)),
         }
     }
     let warnings = mutation

@@ -1,6 +1,10 @@
 //! What is known of the service account of a pod.
 
+use std::sync::Arc;
+
 use serde_json::value::RawValue;
+
+use super::why::NoAccount;
 
 use crate::{
     object::{BadObject, Metadata, parse},
@@ -19,7 +23,7 @@ pub enum Account<'a> {
 }
 
 /// The annotations of the account, or why they are not known.
-pub(super) type Annotations<'a> = Result<Known<'a>, String>;
+pub(super) type Annotations<'a> = Result<Known<'a>, NoAccount>;
 
 pub(super) struct Known<'a>(Vec<(Text<'a>, Text<'a>)>);
 
@@ -43,10 +47,10 @@ pub(super) fn annotations(account: Account<'_>) -> Annotations<'_> {
                     .map(|(key, value)| Ok((key, parse(value)?)));
                 texts.collect::<Result<_, BadObject>>()
             };
-            let held = read().map_err(|bad| format!("could not be read: {bad}"))?;
+            let held = read().map_err(|bad| NoAccount::Unreadable(Arc::new(bad)))?;
             Ok(Known(held))
         }
-        Account::Missing => Err("was not found".to_owned()),
-        Account::Failed(why) => Err(format!("could not be read: {why}")),
+        Account::Missing => Err(NoAccount::Missing),
+        Account::Failed(why) => Err(NoAccount::Failed(why)),
     }
 }

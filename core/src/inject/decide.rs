@@ -8,8 +8,8 @@ use super::{
     effect::{Effect, Skipped},
     entry::OnClash,
     profile::Profile,
-    select::{ASKS, or_decline},
     survey::{Place, Survey},
+    why::{Declined, Hindrance, Passed, Refused},
 };
 
 /// What is done about a profile.
@@ -33,30 +33,24 @@ pub(super) enum Volume {
 /// What is done about a profile. A volume that a container has already at its place comes first, then one that holds the
 /// same, then a new one.
 pub(super) fn decide<'a>(
-    profile: &Profile,
+    profile: &'a Profile,
     survey: &Survey<'a>,
     draft: &Draft<'a>,
 ) -> Decision<'a> {
-    let refused = |why| Decision::Nothing(Effect::Refused(why));
-    let Profile { name, volume, .. } = profile;
-    let path = &volume.mount_path;
+    let refused = |why| Decision::Nothing(Effect::Refused(Refused { profile, why }));
     let mut extended = Vec::new();
     for (place, seat) in survey.seats.iter().zip(&draft.seats) {
-        let container = &seat.container.name;
+        let container = || seat.container.name.to_string();
         match place {
             Place::ByProfile(by) => {
-                return refused(format!(
-                    "profiles \"{by}\" and \"{name}\" both mount a volume at {path} of container \"{container}\"; decline one \
-                     of them ({ASKS}: \"-{by}\")"
-                ));
+                let container = container();
+                return refused(Hindrance::Profile { by, container });
             }
-            Place::Other(other) => {
-                return refused(format!(
-                    "profile \"{name}\": container \"{container}\" mounts volume \"{other}\" at {path}, where volume \"{}\" of \
-                     the profile has its place; mount it elsewhere{}",
-                    volume.name,
-                    or_decline(profile)
-                ));
+            Place::Other(volume) => {
+                return refused(Hindrance::Place {
+                    container: container(),
+                    volume: volume.clone(),
+                });
             }
             Place::Extended(at, tokens) => extended.extend(tokens.iter().map(|held| (*at, *held))),
             Place::Free | Place::Same | Place::Skipped(_) => {}
@@ -65,11 +59,10 @@ pub(super) fn decide<'a>(
     let skipped = |place: &Place<'_>| matches!(place, Place::Skipped(_));
     if survey.seats.iter().all(skipped) {
         let by_pod = |place: &Place<'_>| matches!(place, Place::Skipped(Skipped::ByPod));
-        let why = "no container of the pod is to have it".to_owned();
         return Decision::Nothing(if survey.seats.iter().any(by_pod) {
-            Effect::Declined(why)
+            Effect::Declined(Declined::Containers)
         } else {
-            Effect::Passed(why)
+            Effect::Passed(Passed::Containers)
         });
     }
     let last = extended.last().map(|(at, _)| *at);
@@ -86,26 +79,19 @@ pub(super) fn decide<'a>(
 }
 
 /// The name of the new volume: the profile's own, or the next that is free.
-fn free(profile: &Profile, survey: &Survey<'_>, draft: &Draft<'_>) -> Result<String, String> {
+fn free<'a>(
+    profile: &Profile,
+    survey: &Survey<'a>,
+    draft: &Draft<'a>,
+) -> Result<String, Hindrance<'a>> {
     let Profile {
-        name,
-        volume,
-        on_clash,
-        ..
+        volume, on_clash, ..
     } = profile;
     let Some(holder) = survey.namesake.and_then(|at| draft.volumes.get(at)) else {
         return Ok(volume.name.clone());
     };
     if *on_clash == OnClash::Refuse {
-        let whose = holder.by.map_or_else(
-            || "the pod has a volume".to_owned(),
-            |by| format!("profile \"{by}\" adds a volume"),
-        );
-        return Err(format!(
-            "profile \"{name}\": {whose} \"{}\" that holds something else than that of the profile; rename it{}",
-            volume.name,
-            or_decline(profile)
-        ));
+        return Err(Hindrance::Volume(holder.by));
     }
     let names: HashSet<&str> = draft.volumes.iter().map(|held| &*held.name).collect();
     // A name of 63 characters leaves no room for a number.
@@ -114,6 +100,5 @@ fn free(profile: &Profile, survey: &Survey<'_>, draft: &Draft<'_>) -> Result<Str
     let mut free = numbered
         .take(names.len() + 1)
         .filter(|name| !names.contains(&**name));
-    free.next()
-        .ok_or_else(|| format!("profile \"{name}\": no name is free for its volume"))
+    free.next().ok_or(Hindrance::NoName)
 }

@@ -1,12 +1,12 @@
 //! What a profile comes to, in data and in words.
 
-use std::{
-    borrow::Cow,
-    fmt::{self, Write},
-};
+use std::fmt::{self, Write};
 
-use super::profile::Profile;
-use crate::reference::{Shown, Text, shown, token::EXTENDED};
+use super::{
+    profile::Profile,
+    why::{Declined, Missed, Passed, Refused},
+};
+use crate::reference::{Shown, Text, token::EXTENDED};
 
 /// What a profile comes to for one pod.
 #[derive(Debug)]
@@ -22,39 +22,14 @@ pub struct Step<'a> {
 pub enum Effect<'a> {
     /// The pod gets it, or has it already.
     Given(Given<'a>),
-    /// The pod should get it, but what it depends on is not known or not there; the text says what.
-    Missed(String),
-    /// The pod says that it does not want it; the text says how.
-    Declined(String),
-    /// The profile is not for the pod; the text says why.
-    Passed(String),
-    /// The pod cannot have it as it is; the text says why, and what to do.
-    Refused(String),
-}
-
-impl Effect<'_> {
-    /// The same with every text on one line, whatever names the pod gives.
-    pub(super) fn on_one_line(self) -> Self {
-        match self {
-            Self::Given(given) => Self::Given(Given {
-                warnings: given.warnings.into_iter().map(one_line).collect(),
-                ..given
-            }),
-            Self::Missed(why) => Self::Missed(one_line(why)),
-            Self::Declined(why) => Self::Declined(one_line(why)),
-            Self::Passed(why) => Self::Passed(one_line(why)),
-            Self::Refused(why) => Self::Refused(one_line(why)),
-        }
-    }
-}
-
-/// A text of which nobody's words can speak in our place.
-pub(super) fn one_line(text: String) -> String {
-    match shown(&text) {
-        Cow::Borrowed(_) => None,
-        Cow::Owned(line) => Some(line),
-    }
-    .unwrap_or(text)
+    /// The pod should get it, but what it depends on is not known or not there.
+    Missed(Missed<'a>),
+    /// The pod says that it does not want it.
+    Declined(Declined<'a>),
+    /// The profile is not for the pod.
+    Passed(Passed<'a>),
+    /// The pod cannot have it as it is.
+    Refused(Refused<'a>),
 }
 
 /// A profile in a pod.

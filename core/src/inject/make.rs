@@ -9,10 +9,11 @@ use super::{
     place::Placing,
     pod::Head,
     profile::{Env, EnvValue, Profile},
-    select::{Asks, Chosen, or_decline},
+    select::{Asks, Chosen},
     subject::Subject,
     survey::Survey,
     values::Values,
+    why::{Hindrance, Missed, Passed, Refused},
 };
 
 /// Works out one profile for one pod.
@@ -33,12 +34,15 @@ impl<'a> Maker<'a, '_> {
         let account = match self.account {
             Ok(known) => Some(known),
             Err(why) => {
-                let what = format!("service account \"{name}\" {why}");
+                let missed = Missed::Account {
+                    account: name.to_owned(),
+                    why: why.clone(),
+                };
                 if depends_on_account(profile) {
-                    return Effect::Missed(what);
+                    return Effect::Missed(missed);
                 }
                 warnings.push(format!(
-                    "{what}; profile \"{}\" is injected without what its annotations may change",
+                    "{missed}; profile \"{}\" is injected without what its annotations may change",
                     profile.name
                 ));
                 None
@@ -47,20 +51,17 @@ impl<'a> Maker<'a, '_> {
         let lacks =
             |key: &&String| account.is_none_or(|known| known.get(key).is_none_or(str::is_empty));
         if let Some(key) = profile.select.account_annotations.iter().find(lacks) {
-            let what = format!("service account \"{name}\" has no annotation {key}");
+            let account = name.to_owned();
             return if self.asks.is_for(profile) {
-                Effect::Missed(what)
+                Effect::Missed(Missed::Annotation { account, key })
             } else {
-                Effect::Passed(what)
+                Effect::Passed(Passed::AccountAnnotation { account, key })
             };
         }
         let asked = |key: &&String| self.head.annotation(key).is_some();
         if let Some(key) = profile.unsupported.iter().find(asked) {
-            return Effect::Refused(format!(
-                "profile \"{}\" does not do what the pod asks for by its annotation {key}; remove the annotation{}",
-                profile.name,
-                or_decline(profile)
-            ));
+            let why = Hindrance::Annotation(key);
+            return Effect::Refused(Refused { profile, why });
         }
         let values = Values {
             profile,
@@ -70,7 +71,7 @@ impl<'a> Maker<'a, '_> {
         };
         let tokens = match values.tokens(&mut warnings) {
             Ok(tokens) => tokens,
-            Err(why) => return Effect::Refused(why),
+            Err(refused) => return Effect::Refused(refused),
         };
         let content = Content::new(profile, tokens);
         let survey = Survey::of(&content, &Chosen::of(profile, self.head), draft);

@@ -26,6 +26,7 @@ mod select;
 mod subject;
 mod survey;
 mod values;
+mod why;
 
 pub use account::Account;
 pub use bad::{BadProfile, ProfileMistake};
@@ -35,3 +36,4 @@ pub(crate) use plan::GivenVolume;
 pub use plan::{NoPlan, Plan, plan};
 pub use profile::{Profile, profiles};
 pub use subject::Subject;
+pub use why::{Declined, Hindrance, Missed, NoAccount, Passed, Refusal, Refused, Whose};

@@ -10,7 +10,7 @@ use super::{
     draft::Seat,
     pod::{Mount, Spec},
     profile::Profile,
-    select::or_decline,
+    why::or_decline,
 };
 
 /// What the author of a pod should know of the mounts around that of a profile and inside it, as sentences.

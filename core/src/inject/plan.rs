@@ -5,12 +5,13 @@ use json_patch::Patch;
 use super::{
     account::{Account, annotations},
     draft::Draft,
-    effect::{Effect, Step, one_line},
+    effect::{Effect, Step},
     make::Maker,
     pod::Head,
     profile::Profile,
-    select::{Asks, passes_over, unknown},
+    select::{Asks, passes_over},
     subject::Subject,
+    why::Refusal,
 };
 use crate::object::BadObject;
 
@@ -23,7 +24,7 @@ pub struct Plan<'a> {
     /// What each profile comes to.
     pub steps: Vec<Step<'a>>,
     /// What the pod asks for and cannot have.
-    pub refusals: Vec<String>,
+    pub refusals: Vec<Refusal<'a>>,
     /// What is to be changed; empty if nothing is.
     pub patch: Patch,
 }
@@ -84,21 +85,33 @@ pub fn plan<'a, 'k>(
         .zip(&passed)
         .filter_map(|(profile, why)| why.is_none().then_some(profile))
         .collect();
+    let account_name = head.spec.account();
     for name in &asks.names {
         if plan.refusals.len() < UNKNOWN && !selected.iter().any(|profile| *profile.name == **name)
         {
-            plan.refusals
-                .push(one_line(unknown(name, namespace, &head, &selected)));
+            plan.refusals.push(Refusal::Unknown {
+                name: name.clone(),
+                account: account_name.to_owned(),
+                namespace,
+                gets: selected.iter().map(|profile| &*profile.name).collect(),
+            });
         }
     }
-    let account = if selected.is_empty() {
-        Err("is of no interest".to_owned())
-    } else {
-        let name = head.spec.account();
-        let known = account(name).ok_or_else(|| NoPlan::NeedsAccount(name.to_owned()))?;
-        annotations(known)
-    };
     // Most pods get nothing, and are not looked into.
+    if selected.is_empty() {
+        let steps = profiles.iter().zip(passed);
+        let steps = steps.filter_map(|(profile, effect)| {
+            Some(Step {
+                profile,
+                effect: effect?,
+            })
+        });
+        plan.steps = steps.collect();
+        return Ok(plan);
+    }
+    let known =
+        account(account_name).ok_or_else(|| NoPlan::NeedsAccount(account_name.to_owned()))?;
+    let account = annotations(known);
     let mut draft = None;
     for (profile, why) in profiles.iter().zip(passed) {
         let effect = if let Some(effect) = why {
@@ -117,10 +130,7 @@ pub fn plan<'a, 'k>(
             };
             maker.effect(draft)
         };
-        plan.steps.push(Step {
-            profile,
-            effect: effect.on_one_line(),
-        });
+        plan.steps.push(Step { profile, effect });
     }
     // Nothing is done by halves.
     let refused = |step: &Step<'_>| matches!(step.effect, Effect::Refused(_));

@@ -6,11 +6,10 @@ use super::{
     effect::{Effect, Skipped},
     pod::Head,
     profile::Profile,
+    why::{ASKS, Declined, Passed},
 };
 use crate::reference::Pattern;
 
-/// The annotation by which a pod asks for profiles (`vault,aws-irsa`), declines one (`-vault`) or all (`false`).
-pub(super) const ASKS: &str = "usher.dev/inject";
 /// The annotation by which a pod leaves out containers, whatever the profile.
 const SKIPS: &str = "usher.dev/skip-containers";
 
@@ -51,12 +50,12 @@ impl Asks {
 }
 
 /// Whether a profile is for this pod, as far as the pod itself says; if not, what comes of it.
-pub(super) fn passes_over(
-    profile: &Profile,
-    namespace: &str,
+pub(super) fn passes_over<'a>(
+    profile: &'a Profile,
+    namespace: &'a str,
     head: &Head<'_>,
     asks: &Asks,
-) -> Option<Effect<'static>> {
+) -> Option<Effect<'a>> {
     let select = &profile.select;
     let any = |patterns: &Option<Vec<Pattern>>, name: &str| {
         patterns
@@ -67,67 +66,29 @@ pub(super) fn passes_over(
     let no_annotation = |key: &&String| head.annotation(key).is_none();
     let other_label =
         |(key, value): &(&String, &String)| head.label(key).is_none_or(|held| *held != ***value);
-    let why = if !any(&select.namespaces, namespace) {
-        format!("it is not for namespace {namespace}")
+    Some(if !any(&select.namespaces, namespace) {
+        Effect::Passed(Passed::Namespace(namespace))
     } else if !any(&select.service_accounts, account) {
-        format!("it is not for service account \"{account}\"")
+        Effect::Passed(Passed::Account(account.to_owned()))
     } else if let Some(key) = select.pod_annotations.iter().find(no_annotation) {
-        format!("the pod has no annotation {key}")
+        Effect::Passed(Passed::NoAnnotation(key))
     } else if let Some((key, value)) = select.pod_labels.iter().find(other_label) {
-        format!("the pod has no label {key}: \"{value}\"")
+        Effect::Passed(Passed::NoLabel(key, value))
     } else if select.on_request && !asks.is_for(profile) {
-        format!("the pod does not ask for it ({ASKS}: {})", profile.name)
+        Effect::Passed(Passed::NotAsked(&profile.name))
     } else if head.is_mirror() {
-        return Some(Effect::Declined(
-            "the pod says that it shows a static pod of a kubelet".to_owned(),
-        ));
+        Effect::Declined(Declined::Mirror)
     } else if asks.declines(profile) {
-        return Some(Effect::Declined(format!(
-            "the pod declines it by its annotation {ASKS}"
-        )));
+        Effect::Declined(Declined::Annotation)
     } else if let Some(key) = select
         .unless_pod_labels
         .iter()
         .find(|key| head.has_label(key))
     {
-        return Some(Effect::Declined(format!(
-            "the pod declines it by its label {key}"
-        )));
+        Effect::Declined(Declined::Label(key))
     } else {
         return None;
-    };
-    Some(Effect::Passed(why))
-}
-
-/// That a pod cannot get what it asks for. Says the same for a profile that is not there and one that is for others.
-pub(super) fn unknown(
-    name: &str,
-    namespace: &str,
-    head: &Head<'_>,
-    selected: &[&Profile],
-) -> String {
-    let account = head.spec.account();
-    let mut message = format!(
-        "the pod asks for profile \"{}\", which is none for service account \"{account}\" in namespace {namespace} \
-         (metadata.annotations[{ASKS}])",
-        name.escape_debug()
-    );
-    let known: Vec<&str> = selected.iter().map(|profile| &*profile.name).collect();
-    if !known.is_empty() {
-        message.push_str("; it would get ");
-        message.push_str(&known.join(", "));
-    }
-    message
-}
-
-/// The other way out for a pod that cannot have a profile as it is, as the end of a sentence, where there is one.
-pub(super) fn or_decline(profile: &Profile) -> String {
-    let Profile { name, required, .. } = profile;
-    if *required {
-        String::new()
-    } else {
-        format!(", or decline the profile ({ASKS}: \"-{name}\")")
-    }
+    })
 }
 
 /// Which containers are to have the volume.

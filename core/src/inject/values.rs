@@ -6,12 +6,13 @@ use super::{
     entry::OutOfRange,
     pod::Head,
     profile::{Profile, Token},
+    why::{Hindrance, Refused, Whose},
 };
 use crate::reference::{fnv, token::EXTENDED};
 
 /// Where values of a profile may come from.
-pub(super) struct Values<'v> {
-    pub(super) profile: &'v Profile,
+pub(super) struct Values<'a, 'v> {
+    pub(super) profile: &'a Profile,
     pub(super) head: &'v Head<'v>,
     /// None if it is not known.
     pub(super) account: Option<&'v Known<'v>>,
@@ -19,10 +20,13 @@ pub(super) struct Values<'v> {
     pub(super) seed: &'v str,
 }
 
-impl Values<'_> {
+impl<'a> Values<'a, '_> {
     /// The tokens with the values that hold for this pod: its own word, then that of its account, then the profile's. An
-    /// error, as a sentence, if somebody's word is not one that the profile allows.
-    pub(super) fn tokens(&self, warnings: &mut Vec<String>) -> Result<Vec<GivenToken>, String> {
+    /// error if somebody's word is not one that the profile allows.
+    pub(super) fn tokens(
+        &self,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<GivenToken>, Refused<'a>> {
         let asked = self.lifetime(warnings)?;
         let mut tokens: Vec<GivenToken> = self
             .profile
@@ -43,50 +47,50 @@ impl Values<'_> {
     }
 
     /// What an annotation says, and whose it is.
-    fn given(&self, key: &str) -> Option<(String, &'static str)> {
+    fn given(&self, key: &str) -> Option<(String, Whose)> {
         let own = self.head.annotation(key);
-        let own = own.map(|value| (value.to_string(), "the pod"));
+        let own = own.map(|value| (value.to_string(), Whose::Pod));
         let of_account = || {
             let value = self.account?.get(key).filter(|value| !value.is_empty())?;
-            Some((value.to_owned(), "the service account"))
+            Some((value.to_owned(), Whose::Account))
         };
         own.or_else(of_account)
     }
 
+    fn refused(&self, why: Hindrance<'a>) -> Refused<'a> {
+        let profile = self.profile;
+        Refused { profile, why }
+    }
+
     /// The lifetime in seconds that somebody asks for.
-    fn lifetime(&self, warnings: &mut Vec<String>) -> Result<Option<i64>, String> {
+    fn lifetime(&self, warnings: &mut Vec<String>) -> Result<Option<i64>, Refused<'a>> {
         let Profile {
-            name,
             overrides,
             bounds,
             tokens,
             ..
         } = self.profile;
-        let key = &overrides.seconds;
+        let key = &*overrides.seconds;
         let Some((text, of)) = self.given(key) else {
             return Ok(None);
         };
-        let (least, most) = (*bounds.seconds.start(), *bounds.seconds.end());
-        let shown: String = text.chars().take(40).collect();
-        let wanted: i64 = text.parse().map_err(|_| {
-            format!(
-                "profile \"{name}\": the lifetime \"{}\" is no number of seconds (annotation {key} of {of}); write a \
-                 whole number from {least} to {most}",
-                shown.escape_debug()
-            )
-        })?;
-        let mut seconds = wanted.clamp(least, most);
+        let Ok(wanted) = text.parse::<i64>() else {
+            return Err(self.refused(Hindrance::Lifetime { text, key, of }));
+        };
+        let mut seconds = wanted.clamp(*bounds.seconds.start(), *bounds.seconds.end());
         if seconds == EXTENDED && tokens.iter().any(|token| token.audience.is_empty()) {
             // Exactly this many would live for a year.
             seconds = seconds.saturating_sub(7);
         }
         if wanted != seconds {
-            let what = format!(
-                "profile \"{name}\": a lifetime of {wanted} s is not within {least} to {most} s (annotation {key} of {of})"
-            );
+            let refused = self.refused(Hindrance::Bounds {
+                seconds: wanted,
+                key,
+                of,
+            });
             match bounds.out_of_range {
-                OutOfRange::Refuse => return Err(what),
-                OutOfRange::Clamp => warnings.push(format!("{what}; it is {seconds} s")),
+                OutOfRange::Refuse => return Err(refused),
+                OutOfRange::Clamp => warnings.push(format!("{refused}; it is {seconds} s")),
             }
         }
         Ok(Some(seconds))
@@ -104,28 +108,22 @@ impl Values<'_> {
     }
 
     /// The audience that somebody asks for instead of this one.
-    fn audience(&self, own: &str) -> Result<Option<String>, String> {
+    fn audience(&self, own: &str) -> Result<Option<String>, Refused<'a>> {
         let Profile {
-            name,
-            overrides,
-            bounds,
-            ..
+            overrides, bounds, ..
         } = self.profile;
-        let Some(key) = &overrides.audience else {
+        let Some(key) = overrides.audience.as_deref() else {
             return Ok(None);
         };
         let Some((audience, of)) = self.given(key).filter(|(audience, _)| audience != own) else {
             return Ok(None);
         };
         let mut allowed = bounds.audiences.iter();
-        if !allowed.any(|allowed| allowed.matches(&audience)) {
-            let shown: String = audience.chars().take(200).collect();
-            return Err(format!(
-                "profile \"{name}\": the audience \"{}\" is not one that it allows (annotation {key} of {of})",
-                shown.escape_debug()
-            ));
+        if allowed.any(|allowed| allowed.matches(&audience)) {
+            Ok(Some(audience))
+        } else {
+            Err(self.refused(Hindrance::Audience { audience, key, of }))
         }
-        Ok(Some(audience))
     }
 }
 

@@ -126,7 +126,7 @@ pub fn respond_mutation(mutation: &Mutation<'_>) -> Vec<u8> {
     annotate(
         &mut annotations,
         "refused",
-        mutation.refusals.iter().cloned(),
+        mutation.refusals.iter().map(ToString::to_string),
     );
     let told = mutation.warnings.iter();
     let warnings = warnings(

@@ -260,9 +260,9 @@ fn of_profiles<'a: 'f, 'f>(
                     add(Outcome::Allowed(Reason::Profile(name.to_string())));
                 }
                 Effect::Given(_) => add(lacks("the mutating webhook did not add it")),
-                Effect::Declined(why) | Effect::Missed(why) | Effect::Refused(why) => {
-                    add(lacks(&why));
-                }
+                Effect::Declined(why) => add(lacks(&why.to_string())),
+                Effect::Missed(why) => add(lacks(&why.to_string())),
+                Effect::Refused(why) => add(lacks(&why.to_string())),
             }
         }
     }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     catalogue::{Catalogue, Kind},
-    inject::{Effect, Plan, Profile, Step, Subject},
+    inject::{Effect, Missed, Plan, Profile, Refusal, Step, Subject},
     object::{Metadata, PodSpec, at},
     reference::{Text, shown},
 };
@@ -38,7 +38,7 @@ pub struct Mutation<'a> {
     /// Why the request cannot be read: it is refused.
     pub broken: Option<Broken>,
     /// What the pod asks for and cannot have: it is refused.
-    pub refusals: Vec<String>,
+    pub refusals: Vec<Refusal<'a>>,
     /// What each profile comes to.
     pub steps: Vec<Step<'a>>,
     /// What the requester should know.
@@ -179,7 +179,7 @@ impl<'a> Mutation<'a> {
                         profile.name
                     ));
                 }
-                Effect::Refused(why) => refusals.push(why.clone()),
+                Effect::Refused(refused) => refusals.push(Refusal::Profile(refused.clone())),
                 Effect::Declined(_) | Effect::Passed(_) => {}
             }
         }
@@ -222,9 +222,9 @@ impl<'a> Mutation<'a> {
     }
 
     /// The profiles that the pod should get and does not, with why.
-    pub fn missed(&self) -> impl Iterator<Item = (&'a Profile, &str)> {
+    pub fn missed(&self) -> impl Iterator<Item = (&'a Profile, &Missed<'a>)> {
         self.steps.iter().filter_map(|step| match &step.effect {
-            Effect::Missed(why) => Some((step.profile, &**why)),
+            Effect::Missed(why) => Some((step.profile, why)),
             _ => None,
         })
     }
@@ -260,13 +260,12 @@ impl<'a> Mutation<'a> {
 
     /// What a refused requester reads; empty if the request may go on.
     pub fn message(&self) -> String {
-        match &self.broken {
-            Some(why) => {
-                let kind = self.request.kind.kind.to_lowercase();
-                shown(&format!("usher cannot read this {kind}: {why}")).into_owned()
-            }
-            None => self.refusals.join("\n"),
+        if let Some(why) = &self.broken {
+            let kind = self.request.kind.kind.to_lowercase();
+            return shown(&format!("usher cannot read this {kind}: {why}")).into_owned();
         }
+        let refusals: Vec<String> = self.refusals.iter().map(ToString::to_string).collect();
+        refusals.join("\n")
     }
 }
 
