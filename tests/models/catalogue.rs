@@ -1705,6 +1705,15 @@ impl Seer<'_> {
             return self.unknown("opaque", path, "a patch that sets what stands elsewhere");
         }
         let keys: Vec<&str> = target.split('/').collect();
+        let is_item = |key: &str| key == "-" || key.parse::<usize>().is_ok();
+        // One less of a list says nothing.
+        if operation["op"] == "remove" && keys.last().is_some_and(|key| is_item(key)) {
+            let part = keys.iter().rposition(|key| *key == "tolerations");
+            if part.is_some_and(|at| at + 2 < keys.len()) {
+                self.unknown("opaque", path, "a patch of a part of a toleration");
+            }
+            return;
+        }
         let value = &operation["value"];
         match keys.iter().rposition(|key| *key == "tolerations") {
             Some(at) if at + 2 == keys.len() && operation["op"] == "remove" => {}
@@ -1717,8 +1726,7 @@ impl Seer<'_> {
             _ => {
                 let mut set = value.clone();
                 for key in keys[1..].iter().rev() {
-                    let is_item = *key == "-" || key.parse::<usize>().is_ok();
-                    set = if is_item {
+                    set = if is_item(key) {
                         json!([set])
                     } else {
                         json!({ key.replace("~1", "/"): set })
