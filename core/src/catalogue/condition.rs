@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::entry::BadEntry;
-use crate::object::{FieldPath, Lost, Memo, Place, is_something, text};
+use crate::object::{FieldPath, Lost, Memo, Place, is_surely_something, text};
 
 /// Something that must, or must not, be so: something stands at a path, or a text does. The path begins at the value of the
 /// field if it begins with a dot, else at the object; as far as it goes the same way as that of the field, it goes through the
@@ -99,13 +99,16 @@ impl Condition {
             (Some(path), false, Some(place)) => path.find_beside(object, field, place, memo)?,
             (Some(path), false, None) => path.find(object, memo)?,
         };
-        let mut values = places.into_iter().filter_map(|place| place.value);
-        Ok(values.any(|value| match &self.is {
-            None => is_something(value),
-            Some(is) => match text(value) {
-                Some(text) => *text == **is,
-                None => *value.get() == **is,
-            },
-        }))
+        for value in places.into_iter().filter_map(|place| place.value) {
+            let is_so = match (&self.is, text(value)) {
+                (None, _) => is_surely_something(value)?,
+                (Some(is), Some(text)) => *text == **is,
+                (Some(is), None) => *value.get() == **is,
+            };
+            if is_so {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }

@@ -44,4 +44,4 @@ pub use signing_request::BadSigningRequest;
 pub(crate) use signing_request::{is_approved, user_names};
 pub(crate) use strict::Strict;
 pub use token_request::TokenRequest;
-pub(crate) use value::{is_something, key, text};
+pub(crate) use value::{is_something, is_surely_something, key, text};

@@ -8,13 +8,27 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::seek::{BadObject, at};
+use super::seek::{BadObject, at, fields};
 use crate::reference::Text;
 
 /// Whether a value is more than an empty one. Members without content count for nothing, as in an update.
 pub(crate) fn is_something(value: &RawValue) -> bool {
     let text = value.get();
     text != "false" && serde_json::from_str::<Hollow>(text).is_err()
+}
+
+/// The same where something hangs on it: an error if another reader could find nothing there, because a key stands there twice.
+pub(crate) fn is_surely_something(value: &RawValue) -> Result<bool, BadObject> {
+    let mut open = vec![value];
+    let mut found = false;
+    while let Some(value) = open.pop().filter(|_| !found) {
+        if value.get().starts_with('{') {
+            open.extend(fields(value)?.into_values());
+        } else {
+            found = is_something(value);
+        }
+    }
+    Ok(found)
 }
 
 /// `null`, an empty text or list, or a map that holds nothing else.
@@ -69,4 +83,29 @@ pub(crate) fn text(value: &RawValue) -> Option<Text<'_>> {
 pub(crate) fn key<'o>(object: &'o RawValue, key: &str) -> Result<Option<Text<'o>>, BadObject> {
     let text: Option<Text<'o>> = at(object, &[key.into()])?;
     Ok(text.filter(|text| !text.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_reader_finds_and_another_does_not_is_an_error() {
+        for (json, is, surely) in [
+            ("null", false, Some(false)),
+            ("\"\"", false, Some(false)),
+            ("[]", false, Some(false)),
+            ("false", false, Some(false)),
+            (r#"{"a":{"b":""}}"#, false, Some(false)),
+            ("0", true, Some(true)),
+            (r#"{"a":{"b":"c"}}"#, true, Some(true)),
+            (r#"{"b":"c","b":""}"#, true, None),
+            (r#"{"a":{"b":"c","b":""}}"#, true, None),
+            (r#"{"b":"","b":""}"#, false, None),
+        ] {
+            let value = RawValue::from_string(json.to_owned()).unwrap();
+            assert_eq!(is_something(&value), is, "{json}");
+            assert_eq!(is_surely_something(&value).ok(), surely, "{json}");
+        }
+    }
 }
