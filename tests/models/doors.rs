@@ -560,8 +560,10 @@ impl Maker<'_> {
                 json!({"metadata": metadata, "type": self.one(&sorts), "data": self.one(&data)})
             }
             "Namespace" => {
+                // What may be given is given often: seldom is all of a namespace.
+                let granted =
+                    json!(r#"[{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}]"#);
                 let values = [
-                    r#"[{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}]"#,
                     r#"[{"key": "gpu", "value": "a"}, {"operator": "Exists"}]"#,
                     r#"[{"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute"}]"#,
                     r#"[{"key": "a b"}]"#,
@@ -578,7 +580,9 @@ impl Maker<'_> {
                     "scheduler.alpha.kubernetes.io/tolerationsWhitelist",
                     "color",
                 ];
-                json!({"metadata": self.metadata(&keys, &[&values[..], &[json!(5)]].concat())})
+                let granted = vec![granted; 8];
+                let values = [&granted, &values[..], &[json!(5)]].concat();
+                json!({"metadata": self.metadata(&keys, &values)})
             }
             "TokenRequest" => {
                 json!({"spec": {"audiences": self.one(&[json!([]), json!(["a"]), Value::Null])}})

@@ -19,16 +19,17 @@ pub(crate) fn is_something(value: &RawValue) -> bool {
 
 /// The same where something hangs on it: an error if another reader could find nothing there, because a key stands there twice.
 pub(crate) fn is_surely_something(value: &RawValue) -> Result<bool, BadObject> {
+    let is = is_something(value);
     let mut open = vec![value];
-    let mut found = false;
+    let mut found = !is;
     while let Some(value) = open.pop().filter(|_| !found) {
         if value.get().starts_with('{') {
             open.extend(fields(value)?.into_values());
         } else {
-            found = is_something(value);
+            found = serde_json::from_str::<Hollow>(value.get()).is_err();
         }
     }
-    Ok(found)
+    Ok(is)
 }
 
 /// `null`, an empty text or list, or a map that holds nothing else.
@@ -101,7 +102,8 @@ mod tests {
             (r#"{"a":{"b":"c"}}"#, true, Some(true)),
             (r#"{"b":"c","b":""}"#, true, None),
             (r#"{"a":{"b":"c","b":""}}"#, true, None),
-            (r#"{"b":"","b":""}"#, false, None),
+            (r#"{"b":"","b":""}"#, false, Some(false)),
+            (r#"{"b":false}"#, true, Some(true)),
         ] {
             let value = RawValue::from_string(json.to_owned()).unwrap();
             assert_eq!(is_something(&value), is, "{json}");
