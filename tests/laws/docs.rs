@@ -9,7 +9,7 @@ use std::{
 
 use usher_core::reference::Check;
 
-use crate::real::controlplane::feed;
+use crate::{real::controlplane::feed, support::sources::sources};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -150,27 +150,18 @@ fn ways() -> Vec<(String, String, Vec<String>)> {
 fn every_way_round_is_counted_and_shown_by_a_test_that_is_there() {
     let ways = ways();
     let mut tests = BTreeSet::new();
-    let mut folders = vec![root().join("tests")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|end| end == "rs") {
-                let code = fs::read_to_string(path).unwrap();
-                let named = code.split("#[test]\n").skip(1).filter_map(|test| {
-                    let (_, name) = test.split_once("fn ")?;
-                    Some(name.split_once('(')?.0.to_owned())
-                });
-                tests.extend(named);
-                // The tiers that tell stories list them: `("exec", connections::exec_reads_a_token),`.
-                let (_, listed) = code.split_once("const STORIES: ").unwrap_or_default();
-                let (listed, _) = listed.split_once("];\n").unwrap_or_default();
-                let told = listed.split("::").skip(1);
-                let told = told.filter_map(|name| name.split([',', ')']).next());
-                tests.extend(told.map(|name| name.trim().to_owned()));
-            }
-        }
+    for (_, code) in sources(&["tests"]) {
+        let named = code.split("#[test]\n").skip(1).filter_map(|test| {
+            let (_, name) = test.split_once("fn ")?;
+            Some(name.split_once('(')?.0.to_owned())
+        });
+        tests.extend(named);
+        // The tiers that tell stories list them: `("exec", connections::exec_reads_a_token),`.
+        let (_, listed) = code.split_once("const STORIES: ").unwrap_or_default();
+        let (listed, _) = listed.split_once("];\n").unwrap_or_default();
+        let told = listed.split("::").skip(1);
+        let told = told.filter_map(|name| name.split([',', ')']).next());
+        tests.extend(told.map(|name| name.trim().to_owned()));
     }
     let (tricks, claims) = (rows("ways-round.md", 3), rows("threat-model.md", 3));
     assert!(!tricks.is_empty() && !claims.is_empty());

@@ -5,6 +5,8 @@ use std::{fs, path::Path, process::Command};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
+use crate::support::sources::sources;
+
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// What is generated, and the file that holds it.
@@ -45,25 +47,14 @@ fn generated_files_are_up_to_date() {
 /// Else the command that writes it would empty its own source, and no comparison with it could fail.
 #[test]
 fn no_generated_file_is_a_source_of_the_program() {
-    let mut folders = ["src", "core/src"]
-        .map(|folder| Path::new(ROOT).join(folder))
-        .to_vec();
     let mut seen = 0;
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|end| end == "rs") {
-                let text = fs::read_to_string(&path).unwrap();
-                for included in text.split("include_str!(").skip(1) {
-                    let included = included.split(')').next().unwrap();
-                    let is_in = |(_, file): &&(&str, &str)| included.contains(file);
-                    let wrong = FILES.iter().find(is_in);
-                    assert_eq!(wrong, None, "{}", path.display());
-                    seen += 1;
-                }
-            }
+    for (path, text) in sources(&["src", "core/src"]) {
+        for included in text.split("include_str!(").skip(1) {
+            let included = included.split(')').next().unwrap();
+            let is_in = |(_, file): &&(&str, &str)| included.contains(file);
+            let wrong = FILES.iter().find(is_in);
+            assert_eq!(wrong, None, "{}", path.display());
+            seen += 1;
         }
     }
     assert!(seen > 2, "{seen}");

@@ -2,9 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
-    path::{Path, PathBuf},
+    path::Path,
 };
+
+use crate::support::sources::sources;
 
 /// A crate's rooms, from the nouns to the outside; each may know those before it. What is in the program may know all that
 /// decides: the compiler keeps the other way shut.
@@ -81,20 +82,12 @@ impl House {
     fn open(source: &str) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
         let mut modules = BTreeMap::new();
-        let mut folders = vec![root.clone()];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(&folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else if path.extension().is_some_and(|ending| ending == "rs") {
-                    let way = path.strip_prefix(&root).unwrap().with_extension("");
-                    let way = way.to_str().unwrap().replace('/', "::");
-                    let way = way.strip_suffix("::mod").unwrap_or(&way);
-                    if !matches!(way, "lib" | "main") && !way.ends_with("::tests") {
-                        modules.insert(way.to_owned(), code(&fs::read_to_string(&path).unwrap()));
-                    }
-                }
+        for (path, text) in sources(&[source]) {
+            let way = path.strip_prefix(&root).unwrap().with_extension("");
+            let way = way.to_str().unwrap().replace('/', "::");
+            let way = way.strip_suffix("::mod").unwrap_or(&way);
+            if !matches!(way, "lib" | "main") && !way.ends_with("::tests") {
+                modules.insert(way.to_owned(), code(&text));
             }
         }
         assert!(!modules.is_empty(), "{source}");
@@ -325,30 +318,9 @@ fn what_decides_touches_nothing() {
     }
 }
 
-/// Every file of code in these folders, with its text.
-fn written(folders: &[&str]) -> Vec<(PathBuf, String)> {
-    let mut folders: Vec<_> = folders
-        .iter()
-        .map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder))
-        .collect();
-    let mut files = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "rs") {
-                let text = fs::read_to_string(&path).unwrap();
-                files.push((path, text));
-            }
-        }
-    }
-    files
-}
-
 #[test]
 fn every_file_says_what_it_holds() {
-    let files = written(&["core/src", "src", "tests", "benches"]);
+    let files = sources(&["core/src", "src", "tests", "benches"]);
     assert!(files.len() > 200, "only {} files were read", files.len());
     let silent = files.iter().filter(|(_, text)| !text.starts_with("//!"));
     let silent: Vec<_> = silent.map(|(path, _)| path).collect();
@@ -359,13 +331,13 @@ fn every_file_says_what_it_holds() {
 #[test]
 fn nothing_is_public_that_nobody_outside_needs() {
     let is_letter = |letter: char| letter.is_alphanumeric() || letter == '_';
-    let outside = written(&["src", "tests", "benches", "examples", "fuzz/targets"]);
+    let outside = sources(&["src", "tests", "benches", "examples", "fuzz/targets"]);
     let needed: BTreeSet<&str> = outside
         .iter()
         .flat_map(|(_, text)| text.split(|letter| !is_letter(letter)))
         .collect();
     let (mut seen, mut idle) = (0, Vec::new());
-    for (path, text) in written(&["core/src"]) {
+    for (path, text) in sources(&["core/src"]) {
         for line in text.lines() {
             let Some(item) = line.trim_start().strip_prefix("pub ") else {
                 continue;

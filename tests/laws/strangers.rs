@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::support::{
     contract::is_harmless,
     random::{Dice, seed},
+    sources::sources,
 };
 
 /// Escapes of a terminal, of one and of two bytes, marks of direction, separators of lines, what is not seen, and the end of a
@@ -266,27 +267,10 @@ fn no_output_has_words_of_strangers_in_our_place() {
 #[test]
 fn standard_error_is_written_in_one_place() {
     let mut found = Vec::new();
-    for file in sources() {
-        let text = fs::read_to_string(&file).unwrap();
+    for (file, text) in sources(&["src"]) {
         if text.contains("println!") {
             found.push(file.file_name().unwrap().to_owned());
         }
     }
     assert_eq!(found, ["say.rs"]);
-}
-
-fn sources() -> Vec<PathBuf> {
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
-    let mut files = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                files.push(path);
-            }
-        }
-    }
-    files
 }

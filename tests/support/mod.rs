@@ -7,4 +7,5 @@ pub(crate) mod injected;
 pub(crate) mod random;
 pub(crate) mod rbac_world;
 pub(crate) mod rounds;
+pub(crate) mod sources;
 pub(crate) mod stage;
