@@ -100,10 +100,9 @@ impl Condition {
             (Some(path), false, None) => path.find(object, memo)?,
         };
         for value in places.into_iter().filter_map(|place| place.value) {
-            let is_so = match (&self.is, text(value)) {
-                (None, _) => is_surely_something(value)?,
-                (Some(is), Some(text)) => *text == **is,
-                (Some(is), None) => *value.get() == **is,
+            let is_so = match &self.is {
+                None => is_surely_something(value)?,
+                Some(is) => text(value).map_or(*value.get() == **is, |text| *text == **is),
             };
             if is_so {
                 return Ok(true);
