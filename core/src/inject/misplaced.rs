@@ -19,28 +19,9 @@ pub(super) fn way(bad: &BadProfile, entry: &ProfileEntry) -> Vec<Step<'static>> 
 
 fn of_mistake(mistake: &ProfileMistake, entry: &ProfileEntry) -> Vec<Step<'static>> {
     let keys = |outer, inner| vec![Step::Key(outer), Step::Key(inner)];
-    // Of two that want one thing it is the second that is wrong.
-    let token = |is: &dyn Fn(&TokenEntry) -> bool, key| {
-        let at = entry
-            .tokens
-            .as_ref()
-            .and_then(|tokens| tokens.iter().rposition(is));
-        let mut way = vec![Step::Key("tokens")];
-        way.extend(
-            at.into_iter()
-                .flat_map(|at| [Step::Index(at), Step::Key(key)]),
-        );
-        way
-    };
-    let variable = |is: &dyn Fn(&EnvEntry) -> bool, key| {
-        let at = entry.env.as_ref().and_then(|env| env.iter().rposition(is));
-        let mut way = vec![Step::Key("env")];
-        way.extend(
-            at.into_iter()
-                .flat_map(|at| [Step::Index(at), Step::Key(key)]),
-        );
-        way
-    };
+    let token =
+        |is: &dyn Fn(&TokenEntry) -> bool, key| item("tokens", entry.tokens.as_deref(), is, key);
+    let variable = |is: &dyn Fn(&EnvEntry) -> bool, key| item("env", entry.env.as_deref(), is, key);
     match mistake {
         ProfileMistake::Audience => keys("overrides", "audience"),
         ProfileMistake::Bounds(..) => keys("bounds", "expirationSeconds"),
@@ -68,4 +49,17 @@ fn of_mistake(mistake: &ProfileMistake, entry: &ProfileEntry) -> Vec<Step<'stati
         ProfileMistake::Values(name) => variable(&|env| env.name == *name, "values"),
         ProfileMistake::Volume(_) => keys("volume", "name"),
     }
+}
+
+/// The way to a key of an item of a list. Of two that want one thing it is the second that is wrong.
+fn item<T>(
+    list: &'static str,
+    items: Option<&[T]>,
+    is: impl Fn(&T) -> bool,
+    key: &'static str,
+) -> Vec<Step<'static>> {
+    let at = items.and_then(|items| items.iter().rposition(is));
+    let below = at.map(|at| [Step::Index(at), Step::Key(key)]);
+    let list = std::iter::once(Step::Key(list));
+    list.chain(below.into_iter().flatten()).collect()
 }
