@@ -1,7 +1,6 @@
 //! `usher inject`: what would be injected into the pods of manifests.
 
 use std::{
-    fmt,
     io::{self, BufWriter, IsTerminal as _, Write},
     path::PathBuf,
 };
@@ -184,21 +183,17 @@ fn reasons(what: &str, mutation: &Mutation<'_>) -> Vec<String> {
     let mut lines = vec![what.to_owned()];
     for step in &mutation.steps {
         let name = &step.profile.name;
-        let nothing = |why: &dyn fmt::Display| format!("  profile {name}: nothing, {why}");
-        match &step.effect {
-            Effect::Given(given) => {
-                let state = if given.changed {
-                    "injected"
-                } else {
-                    "already there"
-                };
-                lines.push(format!("  profile {name}: {state}, {given}"));
-                containers(given, &mut lines);
-            }
-            Effect::Missed(why) => lines.push(nothing(why)),
-            Effect::Declined(why) => lines.push(nothing(why)),
-            Effect::Passed(why) => lines.push(nothing(why)),
-            Effect::Refused(why) => lines.push(nothing(why)),
+        if let Some(why) = step.effect.nothing() {
+            lines.push(format!("  profile {name}: nothing, {why}"));
+        }
+        if let Effect::Given(given) = &step.effect {
+            let state = if given.changed {
+                "injected"
+            } else {
+                "already there"
+            };
+            lines.push(format!("  profile {name}: {state}, {given}"));
+            containers(given, &mut lines);
         }
     }
     let warnings = mutation

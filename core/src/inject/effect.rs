@@ -32,6 +32,19 @@ pub enum Effect<'a> {
     Refused(Refused<'a>),
 }
 
+impl Effect<'_> {
+    /// Why the pod gets nothing; none if it does.
+    pub fn nothing(&self) -> Option<&dyn fmt::Display> {
+        match self {
+            Self::Given(_) => None,
+            Self::Missed(why) => Some(why),
+            Self::Declined(why) => Some(why),
+            Self::Passed(why) => Some(why),
+            Self::Refused(why) => Some(why),
+        }
+    }
+}
+
 /// A profile in a pod.
 #[derive(Debug)]
 pub struct Given<'a> {

@@ -1,6 +1,6 @@
 //! What a pod spec leads to.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use super::tokens;
 use crate::{
@@ -241,7 +241,7 @@ fn of_profiles<'a: 'f, 'f>(
             };
             findings.push(case.finding(pod, reference, outcome));
         };
-        let lacks = |why: &str| {
+        let lacks = |why: &dyn fmt::Display| {
             Outcome::Forbidden(format!(
                 "every pod that profile \"{name}\" selects must hold it, and this one does not: {why}"
             ))
@@ -249,7 +249,7 @@ fn of_profiles<'a: 'f, 'f>(
         let plan = match case.plan(std::slice::from_ref(profile), object)? {
             Ok(plan) => plan,
             Err(bad) => {
-                add(lacks(&bad.to_string()));
+                add(lacks(&bad));
                 continue;
             }
         };
@@ -259,10 +259,10 @@ fn of_profiles<'a: 'f, 'f>(
                 Effect::Given(given) if !given.changed => {
                     add(Outcome::Allowed(Reason::Profile(name.to_string())));
                 }
-                Effect::Given(_) => add(lacks("the mutating webhook did not add it")),
-                Effect::Declined(why) => add(lacks(&why.to_string())),
-                Effect::Missed(why) => add(lacks(&why.to_string())),
-                Effect::Refused(why) => add(lacks(&why.to_string())),
+                other => {
+                    let why = other.nothing();
+                    add(lacks(why.unwrap_or(&"the mutating webhook did not add it")));
+                }
             }
         }
     }
