@@ -85,10 +85,6 @@ fn by_limits<'a: 'f, 'f>(
     let account = pod.spec.account();
     let account = pod.names_account.then_some(&*account);
     let namespace = Some(&*pod.namespace).filter(|namespace| !namespace.is_empty());
-    if let (Some(namespace), Some(account)) = (namespace, account) {
-        let limit = policy.limit(namespace, account);
-        return limit.map_or_else(Vec::new, by);
-    }
     let is_same = |one: &Finding<'_>, other: &Finding<'_>| {
         one.reference.path == other.reference.path && one.target() == other.target()
     };
