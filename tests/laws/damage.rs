@@ -478,6 +478,7 @@ fn kind(fields: &str) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a long table is not a long thought")]
 fn what_contradicts_itself_is_refused_at_its_place() {
     let row = "{group: g, kind: K, resource: ks, versions: [v1], fields: []}";
     let aliases = |levels: usize| {

@@ -322,6 +322,7 @@ impl Asked {
     }
 
     /// What is not as it should be.
+    #[expect(clippy::too_many_lines, reason = "a long table is not a long thought")]
     fn differences(&self, answer: &Answer) -> Vec<String> {
         let mut found = Vec::new();
         let mut same = |what: &str, expected: &str, actual: &str| {

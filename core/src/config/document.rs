@@ -254,6 +254,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a long table is not a long thought")]
     fn a_mistake_is_named_with_its_place() {
         for (text, at, why) in [
             ("unknown: 1", (1, 1), "unknown"),

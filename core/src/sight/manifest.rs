@@ -6,8 +6,8 @@ use super::{Sighting, look::Looker};
 use crate::{
     catalogue::Content,
     object::{
-        NamespaceAnnotation, PodSpec, ServiceAccount, TokenSecret, at, key, namespace_tolerations,
-        parse, revised,
+        BadObject, NamespaceAnnotation, PodSpec, ServiceAccount, TokenSecret, at, key,
+        namespace_tolerations, parse, revised,
     },
     reference::{Check, Path, Pattern, Reference, Resource, Target, Text},
 };
@@ -69,85 +69,97 @@ impl<'o> Looker<'_, 'o> {
         let Some(entry) = self.catalogue.version(group, &kind, version) else {
             return self.push(lost("its version is not known"));
         };
-        match &entry.content {
-            Content::PodSpec(route) | Content::Revision(route) => {
-                let read = match &entry.content {
-                    Content::Revision(_) => revised(value, &route.keys).map(Some),
-                    _ => at::<PodSpec<'o>>(value, &route.keys),
-                };
-                match read {
-                    Ok(Some(spec)) => self.push(Sighting::PodSpec {
-                        base: format!("{path}.{}", route.dotted),
-                        spec: Box::new(spec),
-                        account: true,
-                        namespace: own,
-                    }),
-                    Ok(None) => {}
-                    Err(bad) => self.push(lost(&bad.to_string())),
-                }
-            }
-            Content::NamespaceTolerations => match namespace_tolerations(value, None) {
-                Ok(said) => {
-                    let name = at::<Text<'o>>(value, &["metadata".into(), "name".into()]);
-                    for NamespaceAnnotation { key, tolerations } in said {
-                        let path = format!("{path}.metadata.annotations[\"{key}\"]");
-                        let (Ok(said), Ok(name)) = (tolerations, &name) else {
-                            let why = "it cannot be read".to_owned();
-                            self.push(Sighting::Lost(Path::new(path, ""), why));
-                            continue;
-                        };
-                        for (index, toleration) in said.into_iter().enumerate() {
-                            self.push(Sighting::Reference(Reference {
-                                check: Check::Tolerations,
-                                path: Path::new(format!("{path}[{index}]"), ""),
-                                target: Target::Taints(toleration),
-                                namespace: name.clone(),
-                            }));
-                        }
-                    }
-                }
-                Err(bad) => self.push(lost(&bad.to_string())),
-            },
+        let read = match &entry.content {
             Content::Fields(fields) => {
                 let outer = std::mem::replace(&mut self.own, own);
                 self.look(fields, value, path, depth - 1);
                 self.own = outer;
+                Ok(())
             }
-            Content::Binding(route) => match at::<Text<'o>>(value, &route.keys) {
-                Ok(node) => {
-                    let path = Path::new(format!("{path}.{}", route.dotted), "");
-                    self.named(Check::Nodes, Resource::NODES, node, path, Some(own));
+            Content::NamespaceTolerations => self.namespace_tolerations(value, path),
+            content => self.of_kubernetes(content, value, path, own),
+        };
+        if let Err(bad) = read {
+            self.push(lost(&bad.to_string()));
+        }
+    }
+
+    /// What an object names whose kind is one of Kubernetes.
+    fn of_kubernetes(
+        &mut self,
+        content: &Content,
+        value: &'o RawValue,
+        path: &str,
+        own: Text<'o>,
+    ) -> Result<(), BadObject> {
+        let below = |part: &str| Path::new(format!("{path}.{part}"), "");
+        match content {
+            Content::PodSpec(route) | Content::Revision(route) => {
+                let spec = match content {
+                    Content::Revision(_) => Some(revised(value, &route.keys)?),
+                    _ => at::<PodSpec<'o>>(value, &route.keys)?,
+                };
+                if let Some(spec) = spec {
+                    self.push(Sighting::PodSpec {
+                        base: format!("{path}.{}", route.dotted),
+                        spec: Box::new(spec),
+                        account: true,
+                        namespace: own,
+                    });
                 }
-                Err(bad) => self.push(lost(&bad.to_string())),
-            },
-            Content::Account(steering) => match ServiceAccount::of(value) {
-                Ok(account) => {
-                    let steers = |key: &str| Pattern::any(steering, key);
-                    if let Some(steered) = account.steered(None, steers) {
-                        let name = at(value, &["metadata".into(), "name".into()]);
-                        let name = name.unwrap_or_default();
-                        let path = Path::new(format!("{path}.{steered}"), "");
-                        let resource = Resource::SERVICE_ACCOUNTS;
-                        self.named(Check::Accounts, resource, name, path, Some(own));
-                    }
+            }
+            Content::Binding(route) => {
+                let node = at(value, &route.keys)?;
+                let path = below(&route.dotted);
+                self.named(Check::Nodes, Resource::NODES, node, path, Some(own));
+            }
+            Content::Account(steering) => {
+                let account = ServiceAccount::of(value)?;
+                if let Some(steered) = account.steered(None, |key| Pattern::any(steering, key)) {
+                    let name = at(value, &["metadata".into(), "name".into()]);
+                    let name = name.unwrap_or_default();
+                    let (path, resource) = (below(&steered), Resource::SERVICE_ACCOUNTS);
+                    self.named(Check::Accounts, resource, name, path, Some(own));
                 }
-                Err(bad) => self.push(lost(&bad.to_string())),
-            },
-            Content::TokenSecret => match TokenSecret::of(value) {
-                Ok(Some(secret)) => {
-                    let path = Path::new(format!("{path}.{}", TokenSecret::PATH), "");
-                    let (account, within) = (Some(secret.account), Some(own));
+            }
+            Content::TokenSecret => {
+                if let Some(secret) = TokenSecret::of(value)? {
+                    let (path, account) = (below(TokenSecret::PATH), Some(secret.account));
                     let resource = Resource::SERVICE_ACCOUNTS;
-                    self.named(Check::TokenSecrets, resource, account, path, within);
+                    self.named(Check::TokenSecrets, resource, account, path, Some(own));
                 }
-                Ok(None) => {}
-                Err(bad) => self.push(lost(&bad.to_string())),
-            },
+            }
             // These are asked for and not kept: nobody applies one.
             Content::Connection(_)
             | Content::Named(_)
             | Content::SigningRequest
-            | Content::TokenRequest(_) => {}
+            | Content::TokenRequest(_)
+            // These are no kinds of which one object names one thing.
+            | Content::Fields(_)
+            | Content::NamespaceTolerations => {}
         }
+        Ok(())
+    }
+
+    /// What the annotations of a namespace give to every pod in it.
+    fn namespace_tolerations(&mut self, value: &'o RawValue, path: &str) -> Result<(), BadObject> {
+        let name = at::<Text<'o>>(value, &["metadata".into(), "name".into()]);
+        for NamespaceAnnotation { key, tolerations } in namespace_tolerations(value, None)? {
+            let path = format!("{path}.metadata.annotations[\"{key}\"]");
+            let (Ok(said), Ok(name)) = (tolerations, &name) else {
+                let why = "it cannot be read".to_owned();
+                self.push(Sighting::Lost(Path::new(path, ""), why));
+                continue;
+            };
+            for (index, toleration) in said.into_iter().enumerate() {
+                self.push(Sighting::Reference(Reference {
+                    check: Check::Tolerations,
+                    path: Path::new(format!("{path}[{index}]"), ""),
+                    target: Target::Taints(toleration),
+                    namespace: name.clone(),
+                }));
+            }
+        }
+        Ok(())
     }
 }

@@ -371,6 +371,7 @@ async fn attempt(
 
 #[test]
 #[ignore = "needs USHER_FIXTURES, the test data of other projects"]
+#[expect(clippy::too_many_lines, reason = "one story told in order")]
 fn every_path_is_refused_without_the_grant_and_admitted_with_it() {
     let fixtures = fixtures();
     installed(&fixtures);

@@ -117,6 +117,7 @@ fn what_is_no_review_is_a_bad_request_here_too() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a long table is not a long thought")]
 fn a_pod_that_cannot_be_read_is_refused_with_its_reason() {
     let served = served();
     let change = |path: &str, value: Value| {

@@ -136,6 +136,7 @@ metadata: {name: alone}
 ";
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story told in order")]
 fn all_controllers_come_as_one_user() {
     let gates =
         "--feature-gates=PodCertificateRequest=true,TaintTolerationComparisonOperators=true";
