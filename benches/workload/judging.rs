@@ -7,7 +7,7 @@ use usher::files::configuration;
 use usher_core::{
     catalogue::Catalogue,
     config::Settings,
-    engine::{Facts, Judgement, Mutating, Need, Policy, World, judge, mutate},
+    engine::{Facts, Governed, Judgement, Mutating, Need, Policy, World, mutate},
     review::{read, respond, respond_mutation},
     rights::Rights,
     yaml::Source,
@@ -92,8 +92,12 @@ impl Judging {
         };
         let request = read(review).unwrap();
         let (mut facts, mut read_objects) = (Facts::default(), 0);
+        let governed = match Governed::of(&request, &world) {
+            Ok(governed) => governed,
+            Err(verdict) => return (verdict.allowed(), respond(&verdict), read_objects),
+        };
         loop {
-            match judge(&request, &world, &facts) {
+            match governed.judge(&facts) {
                 Judgement::Verdict(verdict) => {
                     return (verdict.allowed(), respond(&verdict), read_objects);
                 }

@@ -20,8 +20,8 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use usher_core::{
     engine::{
-        self, Broken, Facts, Finding, Judgement, Mutating, Mutation, Need, Request, Verdict, World,
-        judge,
+        self, Broken, Facts, Finding, Governed, Judgement, Mutating, Mutation, Need, Request,
+        Verdict, World,
     },
     reference::{Reference, Requester},
     rights::Rights,
@@ -133,7 +133,11 @@ pub async fn decide<'a>(
     source: &impl FactSource,
     deadline: Instant,
 ) -> Verdict<'a> {
-    let round = |facts: &Facts| match judge(request, world, facts) {
+    let governed = match Governed::of(request, world) {
+        Ok(governed) => governed,
+        Err(verdict) => return verdict,
+    };
+    let round = |facts: &Facts| match governed.judge(facts) {
         Judgement::Verdict(verdict) => Ok(verdict),
         Judgement::Needs(needs) => Err(needs),
     };

@@ -36,6 +36,8 @@ pub(super) struct Case<'a, 'f> {
     pub(super) world: World<'a>,
     /// The kind of the object; none if the question is about no object.
     pub(super) kind: Option<&'a Kind>,
+    /// The metadata of the object, if it was met already.
+    metadata: Option<&'a RawValue>,
     facts: &'f Facts,
     needs: RefCell<Vec<Need>>,
 }
@@ -79,18 +81,32 @@ pub(super) struct Pod<'a, 's> {
 }
 
 impl<'a, 'f> Case<'a, 'f> {
-    pub(super) fn new(
-        request: &'a Request<'a>,
-        world: &World<'a>,
-        facts: &'f Facts,
-        kind: Option<&'a Kind>,
-    ) -> Self {
+    pub(super) fn new(request: &'a Request<'a>, world: &World<'a>, facts: &'f Facts) -> Self {
         Self {
             request,
             world: *world,
-            kind,
+            kind: None,
+            metadata: None,
             facts,
             needs: RefCell::default(),
+        }
+    }
+
+    /// The same about an object of this kind, whose metadata may have been met already.
+    pub(super) fn about(self, kind: &'a Kind, metadata: Option<&'a RawValue>) -> Self {
+        Self {
+            kind: Some(kind),
+            metadata,
+            ..self
+        }
+    }
+
+    /// The metadata of the object; empty if there is none.
+    pub(super) fn metadata(&self) -> Result<Metadata<'a>, BadObject> {
+        match (self.metadata, self.request.object) {
+            (Some(metadata), _) => Metadata::read(metadata),
+            (None, Some(object)) => Metadata::of(object),
+            (None, None) => Ok(Metadata::default()),
         }
     }
 
@@ -309,7 +325,7 @@ fn mirror<'a>(case: &Case<'a, '_>, spec: &PodSpec<'a>) -> Option<&'a str> {
     if request.operation != Operation::Create || !placed || !spec.names_no_account() {
         return None;
     }
-    let metadata = Metadata::of(request.object?).ok()??;
+    let metadata = case.metadata().ok()?;
     let annotations = metadata.annotations().ok()??;
     annotations
         .contains_key("kubernetes.io/config.mirror")

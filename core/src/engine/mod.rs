@@ -28,7 +28,7 @@ mod world;
 
 pub use broken::Broken;
 pub use facts::{FactError, Facts, Need, ObjectRef};
-pub use judge::{Judgement, ask, judge};
+pub use judge::{Governed, Judgement, ask, judge};
 pub use mutate::{Concerned, Mutating, Mutation, Unfit, mutate, preview};
 pub(crate) use policy::legal_limits;
 pub use policy::{

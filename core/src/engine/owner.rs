@@ -16,7 +16,7 @@ use crate::{
     catalogue::{Content, Kind, Making},
     object::{
         BadObject, Listed, Metadata, Named, Owner, PodCertificateSource, PodField, PodSpec, Says,
-        TokenSource, Volume, at, credentials, revised, text,
+        TokenSource, Volume, at_with_metadata, credentials, revised, text,
     },
     reference::{Check, Reference, Resource, Target, Text, Toleration},
     sight::{Sighting, sightings},
@@ -100,7 +100,7 @@ impl<'f> Maker<'f> {
             return Ok(Self::Nobody(None));
         }
         let stranger = |why: &str| Ok(Self::Nobody(Some(why.to_owned())));
-        let Some(Ok(owners)) = request.object.map(controllers) else {
+        let Ok(owners) = case.metadata().and_then(|metadata| metadata.controllers()) else {
             return stranger("its metadata cannot be read");
         };
         let [owner] = &*owners else {
@@ -139,15 +139,12 @@ impl<'f> Maker<'f> {
                 return Ok(Self::Unknown(Unknown::Owner(who, why)));
             }
         };
-        let unread = |who, bad: &BadObject| {
-            Ok(Self::Unknown(Unknown::Owner(
-                who,
-                Unread::Bad(bad.to_string()),
-            )))
-        };
-        let live = match Metadata::of(found) {
-            Ok(live) => live.unwrap_or_default(),
-            Err(bad) => return unread(who, &bad),
+        let (live, spec) = match met(kind, found) {
+            Ok(met) => met,
+            Err(bad) => {
+                let why = Unread::Bad(bad.to_string());
+                return Ok(Self::Unknown(Unknown::Owner(who, why)));
+            }
         };
         if live.uid != owner.uid || owner.uid.is_empty() {
             return stranger(&format!("{who} has another uid"));
@@ -155,15 +152,14 @@ impl<'f> Maker<'f> {
         if !live.deletion_timestamp.is_empty() {
             return stranger(&format!("{who} is being deleted"));
         }
-        match Said::by(case, kind, found) {
-            Ok(Some(said)) => Ok(Self::Controller {
+        match Said::by(case, kind, found, spec) {
+            Some(said) => Ok(Self::Controller {
                 owner: who,
                 controller,
                 said,
                 revision: Revision::of(case, controller, owner),
             }),
-            Ok(None) => stranger(&format!("{who} has no pod template")),
-            Err(bad) => unread(who, &bad),
+            None => stranger(&format!("{who} has no pod template")),
         }
     }
 
@@ -222,8 +218,7 @@ impl<'f> Revision<'f> {
     /// The revision that the object of the request names, if such a controller makes objects of revisions.
     fn of<'a: 'f>(case: &Case<'a, 'f>, controller: &Making, owner: &Owner<'f>) -> Option<Self> {
         let label = controller.revision.as_deref()?;
-        let metadata = Metadata::of(case.request.object?).ok()??;
-        let labels = metadata.labels().ok()??;
+        let labels = case.metadata().ok()?.labels().ok()??;
         let kind = case.world.catalogue.find("apps", "ControllerRevision")?;
         Some(Self {
             at: ObjectRef {
@@ -262,12 +257,13 @@ impl<'f> Revision<'f> {
 }
 
 impl<'f> Said<'f> {
-    /// Everything that an owner of this kind names; none if it has no pod template and can name nothing else.
+    /// Everything that an owner of this kind and pod spec names; none if it has no pod template and can name nothing else.
     fn by<'a: 'f>(
         case: &Case<'a, 'f>,
         kind: &'f Kind,
         owner: &'f RawValue,
-    ) -> Result<Option<Self>, BadObject> {
+        spec: Option<Box<PodSpec<'f>>>,
+    ) -> Option<Self> {
         let world = case.world;
         // The author of an object of the whole cluster was asked in no namespace, which stands for every one.
         let namespace = if kind.cluster {
@@ -277,10 +273,7 @@ impl<'f> Said<'f> {
         };
         let mut said = Self::default();
         match &kind.content {
-            Content::PodSpec(route) => match at(owner, &route.keys)? {
-                Some(spec) => said.templates.push(Template::new(spec, true, namespace)),
-                None => return Ok(None),
-            },
+            Content::PodSpec(_) => said.templates.push(Template::new(spec?, true, namespace)),
             Content::Account(_)
             | Content::Binding(_)
             | Content::Connection(_)
@@ -289,7 +282,7 @@ impl<'f> Said<'f> {
             | Content::Revision(_)
             | Content::TokenRequest(_)
             | Content::SigningRequest
-            | Content::TokenSecret => return Ok(None),
+            | Content::TokenSecret => return None,
             Content::Fields(fields) => {
                 let controller = |name: &str| world.identity(name);
                 let asks = |check| case.asks(check);
@@ -331,7 +324,7 @@ impl<'f> Said<'f> {
                 }
             }
         }
-        Ok(Some(said))
+        Some(said)
     }
 
     /// Whether a field of the owner, other than those of pod specs, names the same.
@@ -469,9 +462,23 @@ fn is_there(pod: &Pod<'_, '_>, namespace: &str, wanted: &Reference<'_>) -> bool 
     namespace.is_empty() || **wanted == *namespace
 }
 
+/// The metadata of an owner of this kind, and its pod spec where the kind has one: both in one walk, for most of the time that a
+/// pod of a controller costs is spent on walks over texts.
+fn met<'f>(
+    kind: &Kind,
+    owner: &'f RawValue,
+) -> Result<(Metadata<'f>, Option<Box<PodSpec<'f>>>), BadObject> {
+    let Content::PodSpec(route) = &kind.content else {
+        return Ok((Metadata::of(owner)?, None));
+    };
+    let (spec, metadata) = at_with_metadata(owner, &route.keys)?;
+    let metadata = metadata.map(Metadata::read).transpose()?;
+    Ok((metadata.unwrap_or_default(), spec))
+}
+
 /// The owners of an object that are its controllers.
 fn controllers(object: &RawValue) -> Result<Vec<Owner<'_>>, BadObject> {
-    Metadata::of(object)?.unwrap_or_default().controllers()
+    Metadata::of(object)?.controllers()
 }
 
 /// Whether the requester is this controller: of Kubernetes, by its account in kube-system or by the one user that all of

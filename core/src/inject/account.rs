@@ -40,7 +40,7 @@ pub(super) fn annotations(account: Account<'_>) -> Annotations<'_> {
     match account {
         Account::Known(object) => {
             let read = || {
-                let metadata = Metadata::of(object)?.unwrap_or_default();
+                let metadata = Metadata::of(object)?;
                 let held = metadata.annotations()?.unwrap_or_default();
                 let texts = held
                     .into_iter()

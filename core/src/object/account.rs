@@ -24,7 +24,7 @@ pub struct ServiceAccount<'a> {
 impl<'a> ServiceAccount<'a> {
     /// What a service account says.
     pub(crate) fn of(account: &'a RawValue) -> Result<Self, BadObject> {
-        let metadata = Metadata::of(account)?.unwrap_or_default();
+        let metadata = Metadata::of(account)?;
         let mut lists = [None; LISTS.len()];
         for (held, key) in lists.iter_mut().zip(LISTS) {
             *held = at::<&RawValue>(account, &[key.into()])?.filter(|list| is_something(list));

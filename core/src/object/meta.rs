@@ -54,15 +54,21 @@ pub(crate) struct Owner<'a> {
 }
 
 impl<'a> Metadata<'a> {
-    /// The metadata of an object; none if there is none. An error if the object is no map, or its metadata is none.
-    pub(crate) fn of(object: &'a RawValue) -> Result<Option<Self>, BadObject> {
+    /// The metadata of an object; empty if there is none. An error if the object is no map, or its metadata is none.
+    pub(crate) fn of(object: &'a RawValue) -> Result<Self, BadObject> {
         #[derive(Deserialize)]
         struct Object<'a> {
             #[serde(borrow, default)]
             metadata: Option<Metadata<'a>>,
         }
 
-        parse::<Object<'a>>(object).map(|object| object.metadata)
+        let object: Object<'a> = parse(object)?;
+        Ok(object.metadata.unwrap_or_default())
+    }
+
+    /// The metadata that stands in an object; empty if it is `null`.
+    pub(crate) fn read(metadata: &'a RawValue) -> Result<Self, BadObject> {
+        parse::<Option<Self>>(metadata).map(Option::unwrap_or_default)
     }
 
     /// The annotations; none if nothing stands there.
@@ -96,11 +102,14 @@ mod tests {
     #[test]
     fn what_is_not_there_is_empty() {
         for json in ["{}", r#"{"metadata":null}"#] {
-            assert!(Metadata::of(object(json)).unwrap().is_none(), "{json}");
+            assert!(
+                Metadata::of(object(json)).unwrap().name.is_empty(),
+                "{json}"
+            );
         }
         let nothing = r#"{"metadata":{"name":null,"annotations":null,"ownerReferences":null}}"#;
         for json in [r#"{"metadata":{}}"#, nothing] {
-            let metadata = Metadata::of(object(json)).unwrap().unwrap();
+            let metadata = Metadata::of(object(json)).unwrap();
             assert!(
                 metadata.name.is_empty() && metadata.deletion_timestamp.is_empty(),
                 "{json}"
@@ -116,7 +125,7 @@ mod tests {
         let json = r#"{"metadata":{"uid":"u","labels":{"a":"b"},"ownerReferences":[
             {"apiVersion":"v1","kind":"A","name":"a","uid":"1"},{"kind":"B","name":"b","controller":false},
             {"apiVersion":"apps/v1","kind":"C","name":"c","uid":"3","controller":true}]}}"#;
-        let metadata = Metadata::of(object(json)).unwrap().unwrap();
+        let metadata = Metadata::of(object(json)).unwrap();
         let owners = metadata.controllers().unwrap();
         let names: Vec<&str> = owners.iter().map(|owner| &*owner.name).collect();
         assert_eq!((names, &*metadata.uid), (vec!["c"], "u"));
@@ -134,7 +143,7 @@ mod tests {
             assert!(Metadata::of(object(json)).is_err(), "{json}");
         }
         let metadata = r#"{"metadata":{"annotations":[],"labels":1,"ownerReferences":{}}}"#;
-        let metadata = Metadata::of(object(metadata)).unwrap().unwrap();
+        let metadata = Metadata::of(object(metadata)).unwrap();
         assert!(metadata.annotations().is_err() && metadata.labels().is_err());
         assert!(metadata.controllers().is_err());
     }

@@ -29,7 +29,7 @@ pub(crate) fn namespace_tolerations(
     old: Option<&RawValue>,
 ) -> Result<Vec<NamespaceAnnotation>, BadObject> {
     let annotations = |object| {
-        let metadata = Metadata::of(object)?.unwrap_or_default();
+        let metadata = Metadata::of(object)?;
         Ok::<_, BadObject>(metadata.annotations()?.unwrap_or_default())
     };
     let now = annotations(object)?;

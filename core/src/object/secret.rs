@@ -33,7 +33,7 @@ impl<'a> TokenSecret<'a> {
         if sort.is_none_or(|sort| *sort != *TYPE) {
             return Ok(None);
         }
-        let metadata = Metadata::of(secret)?.unwrap_or_default();
+        let metadata = Metadata::of(secret)?;
         let annotations = metadata.annotations()?.unwrap_or_default();
         let text = |key: &str| {
             annotations

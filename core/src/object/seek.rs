@@ -40,10 +40,26 @@ pub fn at<'a, T: Deserialize<'a>>(
 ) -> Result<Option<T>, BadObject> {
     let seek = Seek {
         keys,
+        beside: None,
         found: PhantomData,
     };
     let json = &mut serde_json::Deserializer::from_str(object.get());
     Ok(seek.deserialize(Strict(json))?)
+}
+
+/// The same, and the metadata on the way there, unread.
+pub(crate) fn at_with_metadata<'a, T: Deserialize<'a>>(
+    object: &'a RawValue,
+    keys: &[Box<str>],
+) -> Result<(Option<T>, Option<&'a RawValue>), BadObject> {
+    let mut metadata = None;
+    let seek = Seek {
+        keys,
+        beside: Some(&mut metadata),
+        found: PhantomData,
+    };
+    let json = &mut serde_json::Deserializer::from_str(object.get());
+    Ok((seek.deserialize(Strict(json))?, metadata))
 }
 
 /// Takes an object apart, field by field. An error if a field stands there twice.
@@ -77,12 +93,14 @@ fn twice<E: de::Error>(key: &str) -> E {
     E::custom(format_args!("\"{key}\" stands there twice"))
 }
 
-struct Seek<'k, T> {
+struct Seek<'k, 'de, T> {
     keys: &'k [Box<str>],
+    /// Where the value of `metadata` beside the first key is kept, if somebody wants it.
+    beside: Option<&'k mut Option<&'de RawValue>>,
     found: PhantomData<T>,
 }
 
-impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Seek<'_, T> {
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Seek<'_, 'de, T> {
     type Value = Option<T>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -94,7 +112,7 @@ impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Seek<'_, T> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Seek<'_, T> {
+impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Seek<'_, 'de, T> {
     type Value = Option<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,18 +123,28 @@ impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Seek<'_, T> {
         Ok(None)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
         let Some((first, rest)) = self.keys.split_first() else {
             return Ok(None);
         };
         let mut found = None;
         while let Some(key) = map.next_key::<Text<'de>>()? {
             if *key != **first {
-                map.next_value::<IgnoredAny>()?;
+                match &mut self.beside {
+                    Some(beside) if *key == *"metadata" => {
+                        if beside.replace(map.next_value()?).is_some() {
+                            return Err(twice(&key));
+                        }
+                    }
+                    _ => {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
                 continue;
             }
             let seek = Seek {
                 keys: rest,
+                beside: None,
                 found: PhantomData,
             };
             if found.replace(map.next_value_seed(seek)?).is_some() {

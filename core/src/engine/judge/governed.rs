@@ -18,7 +18,7 @@ use crate::{
     inject::Profile,
     object::{
         Metadata, NamespaceAnnotation, Owner, PodSpec, ServiceAccount, TokenRequest, TokenSecret,
-        at, is_approved, namespace_tolerations, parse, revised, user_names,
+        at, at_with_metadata, is_approved, namespace_tolerations, parse, revised, user_names,
     },
     reference::{Account, Check, Mode, Pattern, Text},
 };
@@ -37,9 +37,13 @@ impl<B: Into<Broken>> From<B> for Stop {
     }
 }
 
-/// The part of the object that decides.
-pub(super) struct Governed<'a> {
+/// A request of which is known what decides. That is found once, however often it is judged.
+pub struct Governed<'a> {
+    pub(super) request: &'a Request<'a>,
+    pub(super) world: World<'a>,
     pub(super) kind: &'a Kind,
+    /// The metadata of the object, where they stood beside the way to the part.
+    pub(super) metadata: Option<&'a RawValue>,
     /// Where the part stands.
     pub(super) base: Cow<'a, str>,
     pub(super) part: Part<'a>,
@@ -90,18 +94,27 @@ pub(super) fn governed<'a>(
     };
     if !is_known {
         return Ok(Governed {
+            request,
+            world: *world,
             kind,
+            metadata: None,
             base: Cow::Borrowed(""),
             part: Part::UnknownVersion,
         });
     }
+    let mut metadata = None;
     let (base, part) = match &kind.content {
         Content::PodSpec(route) => {
-            let part = match pod_spec(request, kind, route, object) {
+            let part = match before(request, kind, object) {
                 Err(Stop::Passed(Passed::Unchanged)) if kind.is_pod() => {
                     choice(request, world, route, object)?
                 }
-                otherwise => otherwise?,
+                old => {
+                    let old = old?;
+                    let spec;
+                    (spec, metadata) = at_with_metadata(object, &route.keys)?;
+                    pod_spec(route, spec, old)?
+                }
             };
             (&*route.dotted, part)
         }
@@ -141,7 +154,10 @@ pub(super) fn governed<'a>(
         }
     };
     Ok(Governed {
+        request,
+        world: *world,
         kind,
+        metadata,
         base: Cow::Borrowed(base),
         part,
     })
@@ -289,13 +305,11 @@ fn before<'a>(
 }
 
 fn pod_spec<'a>(
-    request: &Request<'a>,
-    kind: &Kind,
     route: &Route,
-    object: &'a RawValue,
+    spec: Option<PodSpec<'a>>,
+    old: Option<&'a RawValue>,
 ) -> Result<Part<'a>, Stop> {
-    let old = before(request, kind, object)?;
-    let spec = at(object, &route.keys)?.ok_or(Stop::Passed(Passed::NoPodSpec))?;
+    let spec = spec.ok_or(Stop::Passed(Passed::NoPodSpec))?;
     let old = match old {
         Some(old) => at(old, &route.keys)?.map(Box::new),
         None => None,
@@ -345,7 +359,7 @@ fn is_kept(request: &Request<'_>, world: &World<'_>, object: &RawValue) -> Resul
         return Err(Stop::Passed(Passed::Keeper));
     }
     for held in [Some(object), request.old].into_iter().flatten() {
-        let owners = Metadata::of(held)?.unwrap_or_default().controllers()?;
+        let owners = Metadata::of(held)?.controllers()?;
         let foreign = |owner: &Owner<'_>| !matches!(&*owner.kind, "StatefulSet" | "DaemonSet");
         if owners.is_empty() || !owners.iter().all(foreign) {
             return Ok(());

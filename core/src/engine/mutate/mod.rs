@@ -233,7 +233,7 @@ impl<'a> Mutation<'a> {
     /// name, its account.
     pub fn concerned(&self) -> Concerned<'_> {
         let metadata = self.request.object.map(Metadata::of);
-        let metadata = metadata.and_then(Result::ok).flatten().unwrap_or_default();
+        let metadata = metadata.and_then(Result::ok).unwrap_or_default();
         let owners = metadata.controllers().unwrap_or_default();
         if let Some(owner) = owners.into_iter().next() {
             return Concerned {
