@@ -1,6 +1,7 @@
 //! One request, with what is known of it and what is still needed.
 
 use std::{
+    borrow::Cow,
     cell::{OnceCell, RefCell},
     collections::{HashMap, HashSet},
 };
@@ -36,8 +37,8 @@ pub(super) struct Case<'a, 'f> {
     pub(super) world: World<'a>,
     /// The kind of the object; none if the question is about no object.
     pub(super) kind: Option<&'a Kind>,
-    /// The metadata of the object, if it was met already.
-    metadata: Option<&'a RawValue>,
+    /// The metadata of the object, if it was read already.
+    metadata: Option<&'f Metadata<'a>>,
     facts: &'f Facts,
     needs: RefCell<Vec<Need>>,
 }
@@ -92,8 +93,8 @@ impl<'a, 'f> Case<'a, 'f> {
         }
     }
 
-    /// The same about an object of this kind, whose metadata may have been met already.
-    pub(super) fn about(self, kind: &'a Kind, metadata: Option<&'a RawValue>) -> Self {
+    /// The same about an object of this kind, whose metadata may have been read already.
+    pub(super) fn about(self, kind: &'a Kind, metadata: Option<&'f Metadata<'a>>) -> Self {
         Self {
             kind: Some(kind),
             metadata,
@@ -102,12 +103,12 @@ impl<'a, 'f> Case<'a, 'f> {
     }
 
     /// The metadata of the object; empty if there is none.
-    pub(super) fn metadata(&self) -> Result<Metadata<'a>, BadObject> {
-        match (self.metadata, self.request.object) {
-            (Some(metadata), _) => Metadata::read(metadata),
-            (None, Some(object)) => Metadata::of(object),
-            (None, None) => Ok(Metadata::default()),
-        }
+    pub(super) fn metadata(&self) -> Result<Cow<'f, Metadata<'a>>, BadObject> {
+        Ok(match (self.metadata, self.request.object) {
+            (Some(metadata), _) => Cow::Borrowed(metadata),
+            (None, Some(object)) => Cow::Owned(Metadata::of(object)?),
+            (None, None) => Cow::default(),
+        })
     }
 
     /// What is still to be found out, each once.

@@ -16,7 +16,7 @@ use crate::{
     catalogue::{Content, Kind, Making},
     object::{
         BadObject, Listed, Metadata, Named, Owner, PodCertificateSource, PodField, PodSpec, Says,
-        TokenSource, Volume, at_with_metadata, credentials, revised, text,
+        TokenSource, Volume, credentials, revised, text,
     },
     reference::{Check, Reference, Resource, Target, Text, Toleration},
     sight::{Sighting, sightings},
@@ -100,7 +100,7 @@ impl<'f> Maker<'f> {
             return Ok(Self::Nobody(None));
         }
         let stranger = |why: &str| Ok(Self::Nobody(Some(why.to_owned())));
-        let Ok(owners) = case.metadata().and_then(|metadata| metadata.controllers()) else {
+        let Ok(owners) = case.metadata().and_then(|object| object.controllers()) else {
             return stranger("its metadata cannot be read");
         };
         let [owner] = &*owners else {
@@ -462,8 +462,7 @@ fn is_there(pod: &Pod<'_, '_>, namespace: &str, wanted: &Reference<'_>) -> bool 
     namespace.is_empty() || **wanted == *namespace
 }
 
-/// The metadata of an owner of this kind, and its pod spec where the kind has one: both in one walk, for most of the time that a
-/// pod of a controller costs is spent on walks over texts.
+/// The metadata of an owner of this kind, and its pod spec where the kind has one.
 fn met<'f>(
     kind: &Kind,
     owner: &'f RawValue,
@@ -471,9 +470,7 @@ fn met<'f>(
     let Content::PodSpec(route) = &kind.content else {
         return Ok((Metadata::of(owner)?, None));
     };
-    let (spec, metadata) = at_with_metadata(owner, &route.keys)?;
-    let metadata = metadata.map(Metadata::read).transpose()?;
-    Ok((metadata.unwrap_or_default(), spec))
+    Metadata::and_part(owner, &route.keys)
 }
 
 /// The owners of an object that are its controllers.

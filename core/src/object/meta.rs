@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::seek::{BadObject, parse};
+use super::seek::{BadObject, at_beside, parse};
 use crate::reference::Text;
 
 /// Annotations or labels. A value that is no text (Kubernetes has none) is kept as it is.
@@ -66,9 +66,14 @@ impl<'a> Metadata<'a> {
         Ok(object.metadata.unwrap_or_default())
     }
 
-    /// The metadata that stands in an object; empty if it is `null`.
-    pub(crate) fn read(metadata: &'a RawValue) -> Result<Self, BadObject> {
-        parse::<Option<Self>>(metadata).map(Option::unwrap_or_default)
+    /// The same, and the part of the object at a path of keys, in one walk: most of the time that a request takes is spent on walks
+    /// over texts.
+    pub(crate) fn and_part<T: Deserialize<'a>>(
+        object: &'a RawValue,
+        keys: &[Box<str>],
+    ) -> Result<(Self, Option<T>), BadObject> {
+        let (part, metadata) = at_beside::<T, Self>(object, keys, "metadata")?;
+        Ok((metadata.unwrap_or_default(), part))
     }
 
     /// The annotations; none if nothing stands there.
@@ -130,6 +135,46 @@ mod tests {
         let names: Vec<&str> = owners.iter().map(|owner| &*owner.name).collect();
         assert_eq!((names, &*metadata.uid), (vec!["c"], "u"));
         assert_eq!(metadata.labels().unwrap().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_part_comes_with_the_metadata_beside_it() {
+        let read = |json| {
+            let keys = ["spec".into(), "metadata".into()];
+            let read = Metadata::and_part::<Text<'_>>(object(json), &keys);
+            read.map(|(metadata, part)| {
+                (metadata.name.to_string(), part.map(|part| part.to_string()))
+            })
+            .map_err(|bad| bad.to_string())
+        };
+        let both = Ok(("a".to_owned(), Some("b".to_owned())));
+        assert_eq!(
+            read(r#"{"metadata":{"name":"a"},"spec":{"metadata":"b"}}"#),
+            both
+        );
+        assert_eq!(
+            read(r#"{"spec":{"metadata":"b"},"x":1,"metadata":{"name":"a"}}"#),
+            both
+        );
+        for json in ["{}", "null", r#"{"metadata":null,"spec":null}"#] {
+            assert_eq!(read(json), Ok((String::new(), None)), "{json}");
+        }
+        for (json, why) in [
+            (
+                r#"{"metadata":{},"metadata":{}}"#,
+                "\"metadata\" stands there twice",
+            ),
+            (
+                r#"{"metadata":null,"metadata":{"name":"a"}}"#,
+                "\"metadata\" stands there twice",
+            ),
+            (r#"{"spec":{},"spec":{}}"#, "\"spec\" stands there twice"),
+            (r#"{"metadata":[]}"#, "invalid type"),
+            ("[]", "invalid type"),
+        ] {
+            let bad = read(json).unwrap_err();
+            assert!(bad.contains(why), "{json}: {bad}");
+        }
     }
 
     #[test]

@@ -39,7 +39,6 @@ pub use projection::{
 };
 pub(crate) use revision::revised;
 pub use secret::TokenSecret;
-pub(crate) use seek::at_with_metadata;
 pub use seek::{BadObject, at, fields, parse};
 pub use signing_request::BadSigningRequest;
 pub(crate) use signing_request::{is_approved, user_names};

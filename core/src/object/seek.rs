@@ -38,28 +38,30 @@ pub fn at<'a, T: Deserialize<'a>>(
     object: &'a RawValue,
     keys: &[Box<str>],
 ) -> Result<Option<T>, BadObject> {
-    let seek = Seek {
-        keys,
-        beside: None,
-        found: PhantomData,
-    };
-    let json = &mut serde_json::Deserializer::from_str(object.get());
-    Ok(seek.deserialize(Strict(json))?)
+    let (found, _) = at_beside::<T, IgnoredAny>(object, keys, "")?;
+    Ok(found)
 }
 
-/// The same, and the metadata on the way there, unread.
-pub(crate) fn at_with_metadata<'a, T: Deserialize<'a>>(
+/// The same, and what stands beside the first of the keys under another one, in one walk. `None` as well if that is absent or
+/// `null`, and an error if it stands there twice.
+pub(crate) fn at_beside<'a, T: Deserialize<'a>, B: Deserialize<'a>>(
     object: &'a RawValue,
     keys: &[Box<str>],
-) -> Result<(Option<T>, Option<&'a RawValue>), BadObject> {
-    let mut metadata = None;
+    key: &str,
+) -> Result<(Option<T>, Option<B>), BadObject> {
+    let mut beside = Beside {
+        key,
+        is_met: false,
+        value: None,
+    };
     let seek = Seek {
         keys,
-        beside: Some(&mut metadata),
+        beside: Some(&mut beside).filter(|_| !key.is_empty()),
         found: PhantomData,
     };
     let json = &mut serde_json::Deserializer::from_str(object.get());
-    Ok((seek.deserialize(Strict(json))?, metadata))
+    let found = seek.deserialize(Strict(json))?;
+    Ok((found, beside.value))
 }
 
 /// Takes an object apart, field by field. An error if a field stands there twice.
@@ -93,14 +95,20 @@ fn twice<E: de::Error>(key: &str) -> E {
     E::custom(format_args!("\"{key}\" stands there twice"))
 }
 
-struct Seek<'k, 'de, T> {
+/// Another key beside the first one, and its value.
+struct Beside<'k, B> {
+    key: &'k str,
+    is_met: bool,
+    value: Option<B>,
+}
+
+struct Seek<'k, 'b, T, B> {
     keys: &'k [Box<str>],
-    /// Where the value of `metadata` beside the first key is kept, if somebody wants it.
-    beside: Option<&'k mut Option<&'de RawValue>>,
+    beside: Option<&'b mut Beside<'k, B>>,
     found: PhantomData<T>,
 }
 
-impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Seek<'_, 'de, T> {
+impl<'de, T: Deserialize<'de>, B: Deserialize<'de>> DeserializeSeed<'de> for Seek<'_, '_, T, B> {
     type Value = Option<T>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -112,7 +120,7 @@ impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Seek<'_, 'de, T> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Seek<'_, 'de, T> {
+impl<'de, T: Deserialize<'de>, B: Deserialize<'de>> de::Visitor<'de> for Seek<'_, '_, T, B> {
     type Value = Option<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -131,10 +139,11 @@ impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Seek<'_, 'de, T> {
         while let Some(key) = map.next_key::<Text<'de>>()? {
             if *key != **first {
                 match &mut self.beside {
-                    Some(beside) if *key == *"metadata" => {
-                        if beside.replace(map.next_value()?).is_some() {
+                    Some(beside) if *key == *beside.key => {
+                        if std::mem::replace(&mut beside.is_met, true) {
                             return Err(twice(&key));
                         }
+                        beside.value = map.next_value()?;
                     }
                     _ => {
                         map.next_value::<IgnoredAny>()?;
@@ -142,7 +151,7 @@ impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Seek<'_, 'de, T> {
                 }
                 continue;
             }
-            let seek = Seek {
+            let seek = Seek::<T, B> {
                 keys: rest,
                 beside: None,
                 found: PhantomData,

@@ -18,7 +18,7 @@ use crate::{
     inject::Profile,
     object::{
         Metadata, NamespaceAnnotation, Owner, PodSpec, ServiceAccount, TokenRequest, TokenSecret,
-        at, at_with_metadata, is_approved, namespace_tolerations, parse, revised, user_names,
+        at, is_approved, namespace_tolerations, parse, revised, user_names,
     },
     reference::{Account, Check, Mode, Pattern, Text},
 };
@@ -42,8 +42,8 @@ pub struct Governed<'a> {
     pub(super) request: &'a Request<'a>,
     pub(super) world: World<'a>,
     pub(super) kind: &'a Kind,
-    /// The metadata of the object, where they stood beside the way to the part.
-    pub(super) metadata: Option<&'a RawValue>,
+    /// The metadata of the object, where they were read on the way to the part.
+    pub(super) metadata: Option<Metadata<'a>>,
     /// Where the part stands.
     pub(super) base: Cow<'a, str>,
     pub(super) part: Part<'a>,
@@ -111,8 +111,8 @@ pub(super) fn governed<'a>(
                 }
                 old => {
                     let old = old?;
-                    let spec;
-                    (spec, metadata) = at_with_metadata(object, &route.keys)?;
+                    let (read, spec) = Metadata::and_part(object, &route.keys)?;
+                    metadata = Some(read);
                     pod_spec(route, spec, old)?
                 }
             };

@@ -71,7 +71,7 @@ impl<'a> Governed<'a> {
     /// Judges the request by what is known so far.
     pub fn judge(&self, facts: &Facts) -> Judgement<'a> {
         let case = Case::new(self.request, &self.world, facts);
-        let answers = Answers::new(case.about(self.kind, self.metadata));
+        let answers = Answers::new(case.about(self.kind, self.metadata.as_ref()));
         let findings = findings(&answers, &self.base, &self.part);
         let needs = answers.case.needs();
         if needs.is_empty() {
