@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::{json, value::to_raw_value};
 use usher_core::{
     catalogue::{Catalogue, Content},
-    sight::sightings,
+    sight::{Around, sightings},
 };
 
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
@@ -26,6 +26,12 @@ fuzz_target!(|text: &str| {
     let Content::Fields(fields) = &kind.content else {
         panic!("a Kustomization has fields");
     };
-    let identity = |name: &str| CATALOGUE.identity(name);
-    let _ = sightings(&CATALOGUE, fields, &object, "team-a".into(), &identity, &|_| true);
+    let around = Around {
+        catalogue: &CATALOGUE,
+        controller: &|name| CATALOGUE.identity(name),
+        asks: &|_| true,
+        steers: &|_| true,
+        is_bound: &|_| true,
+    };
+    let _ = sightings(around, fields, &object, "team-a".into());
 });

@@ -67,8 +67,8 @@ impl FromStr for Holder {
             "user" => Ok(Self(roles::person("User", name))),
             "serviceaccount" | "sa" => {
                 let (namespace, name) = name.split_once('/').ok_or(BadHolder)?;
-                let user = format!("system:serviceaccount:{namespace}:{name}");
-                Account::of_user(&user).ok_or(BadHolder)?;
+                let account = Account { namespace, name };
+                Account::of_user(&account.to_string()).ok_or(BadHolder)?;
                 Ok(Self(roles::account(namespace, name)))
             }
             _ => Err(BadHolder),

@@ -8,6 +8,7 @@ mod docs;
 mod generated;
 mod injection_page;
 mod limits;
+mod manifests;
 mod patches;
 mod rooms;
 mod shortened;

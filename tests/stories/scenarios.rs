@@ -253,11 +253,17 @@ impl Scenario {
 
     /// The world.
     pub(crate) fn stage(&self) -> Stage {
-        let settings = match &self.config {
+        self.stage_with("about: no further kinds")
+    }
+
+    /// The world, where further kinds are known.
+    pub(crate) fn stage_with(&self, kinds: &str) -> Stage {
+        let mut settings = match &self.config {
             None => over_core(Policy::default()),
             Some(config) => config::parse(&config.to_string())
                 .unwrap_or_else(|error| panic!("{}: {error}", self.name)),
         };
+        settings.catalogue.add("further.yaml", kinds).unwrap();
         let mut stage = Stage::new(settings, &self.rbac, &self.objects, self.today);
         stage.unreadable = self.unreadable.iter().cloned().collect();
         stage.no_reviews = self.no_access_reviews.map(|why| match why {

@@ -18,10 +18,11 @@ use super::{
     world::World,
 };
 use crate::{
-    catalogue::Kind,
+    catalogue::{Field, Kind},
     inject::{Plan, Profile},
     object::{BadObject, Metadata, PodSpec, parse},
     reference::{Check, Mode, Question, Reference, Text, Toleration},
+    sight::{Around, Sighting, sightings},
 };
 
 /// A fact is missing. What it is stands in the [`Case`].
@@ -152,6 +153,24 @@ impl<'a, 'f> Case<'a, 'f> {
             .namespace
             .get_or_insert_with(|| pod.namespace.clone());
         Finding::new(self.request, &self.world, reference, outcome, mode)
+    }
+
+    /// Everything that these fields of an object name, which is in this namespace.
+    pub(super) fn sightings<'o>(
+        &self,
+        fields: &[Field],
+        object: &'o RawValue,
+        namespace: Text<'o>,
+    ) -> Vec<Sighting<'o>> {
+        let world = self.world;
+        let around = Around {
+            catalogue: world.catalogue,
+            controller: &|name| world.identity(name),
+            asks: &|check| self.asks(check),
+            steers: &|annotation| world.steers(annotation),
+            is_bound: &|user| world.rights.names(user),
+        };
+        sightings(around, fields, object, namespace)
     }
 
     /// An object of the cluster.

@@ -19,7 +19,7 @@ use crate::{
         TokenSource, Volume, credentials, revised, text,
     },
     reference::{Check, Reference, Resource, Target, Text, Toleration},
-    sight::{Sighting, sightings},
+    sight::Sighting,
 };
 
 /// Who made the object, if the requester is a controller.
@@ -264,7 +264,6 @@ impl<'f> Said<'f> {
         owner: &'f RawValue,
         spec: Option<Box<PodSpec<'f>>>,
     ) -> Option<Self> {
-        let world = case.world;
         // The author of an object of the whole cluster was asked in no namespace, which stands for every one.
         let namespace = if kind.cluster {
             Text::default()
@@ -284,17 +283,7 @@ impl<'f> Said<'f> {
             | Content::SigningRequest
             | Content::TokenSecret => return None,
             Content::Fields(fields) => {
-                let controller = |name: &str| world.identity(name);
-                let asks = |check| case.asks(check);
-                let seen = sightings(
-                    world.catalogue,
-                    fields,
-                    owner,
-                    namespace.clone(),
-                    &controller,
-                    &asks,
-                );
-                for sighting in seen {
+                for sighting in case.sightings(fields, owner, namespace.clone()) {
                     match sighting {
                         Sighting::Reference(mut reference) => {
                             reference.namespace.get_or_insert_with(|| namespace.clone());

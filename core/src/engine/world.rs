@@ -5,6 +5,7 @@ use jiff::civil::Date;
 use super::policy::Policy;
 use crate::{
     catalogue::{Catalogue, Identity},
+    inject::Profile,
     rights::Rights,
 };
 
@@ -26,5 +27,12 @@ impl<'a> World<'a> {
     pub(super) fn identity(&self, controller: &str) -> Option<&'a Identity> {
         let configured = self.policy.controllers.get(controller);
         configured.or_else(|| self.catalogue.identity(controller))
+    }
+
+    /// Whether a profile reads this annotation of a service account.
+    pub(super) fn steers(&self, annotation: &str) -> bool {
+        let profiles = self.policy.profiles.iter();
+        let mut read = profiles.flat_map(Profile::account_annotations);
+        read.any(|read| *read == *annotation)
     }
 }

@@ -35,9 +35,21 @@ impl<'a> ServiceAccount<'a> {
         })
     }
 
+    /// Where something stands that makes the account somebody: what `steers` it and is new, or its name, if it is made although
+    /// somebody gave that name something already.
+    pub(crate) fn identity(
+        &self,
+        before: Option<&Self>,
+        steers: impl Fn(&str) -> bool,
+        is_bound: impl FnOnce() -> bool,
+    ) -> Option<Cow<'static, str>> {
+        let bound = || (before.is_none() && is_bound()).then_some("metadata.name".into());
+        self.steered(before, steers).or_else(bound)
+    }
+
     /// Where something stands that steers it and did not stand there before: an annotation that `steers`, or a list of
     /// Secrets; of several the first. Before it was made, it said nothing.
-    pub(crate) fn steered(
+    fn steered(
         &self,
         before: Option<&Self>,
         steers: impl Fn(&str) -> bool,

@@ -1,5 +1,7 @@
 //! Who sent a request.
 
+use std::fmt;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -112,6 +114,13 @@ impl<'a> Account<'a> {
             .split_once(':')?;
         (!namespace.is_empty() && !name.is_empty() && !name.contains(':'))
             .then_some(Self { namespace, name })
+    }
+}
+
+/// The user name (`k8s.io/apiserver/pkg/authentication/serviceaccount.MakeUsername`).
+impl fmt::Display for Account<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "system:serviceaccount:{}:{}", self.namespace, self.name)
     }
 }
 

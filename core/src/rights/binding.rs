@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use k8s_openapi::api::rbac::v1;
 
+use crate::reference::Account;
+
 /// Which role a binding binds.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct RoleRef {
@@ -49,8 +51,11 @@ impl Binding {
                 "Group" | "User" => subject.name.as_str().into(),
                 "ServiceAccount" => {
                     let own = subject.namespace.as_deref().filter(|own| !own.is_empty());
-                    let home = own.or(namespace)?;
-                    format!("system:serviceaccount:{home}:{}", subject.name).into()
+                    let account = Account {
+                        namespace: own.or(namespace)?,
+                        name: &subject.name,
+                    };
+                    account.to_string().into()
                 }
                 _ => return None,
             };

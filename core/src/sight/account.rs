@@ -79,7 +79,7 @@ impl<'o> Looker<'_, 'o> {
 
     /// The account that a controller uses where none is named, and its namespace if that is another one.
     pub(super) fn controller(&self, name: &str) -> (Text<'o>, Option<Text<'o>>) {
-        let identity = (self.controller)(name).cloned().unwrap_or_default();
+        let identity = (self.around.controller)(name).cloned().unwrap_or_default();
         if identity.default_service_account.is_empty() {
             let within = identity.namespace.to_string();
             (

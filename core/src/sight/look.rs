@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use serde_json::value::RawValue;
 
-use super::Sighting;
+use super::{Around, Sighting};
 use crate::{
-    catalogue::{Catalogue, Field, Identity, Sort, Within},
+    catalogue::{Field, Sort, Within},
     object::{FieldPath, Lost, Memo, Place, PodSpec, Says, is_something, key, parse, text},
     reference::{Check, Path, Reference, Resource, Target, Text},
 };
@@ -34,8 +34,7 @@ pub(super) struct Holder<'o> {
 
 /// Who looks into an object.
 pub(super) struct Looker<'c, 'o> {
-    pub(super) catalogue: &'c Catalogue,
-    pub(super) controller: &'c dyn Fn(&str) -> Option<&'c Identity>,
+    pub(super) around: Around<'c>,
     /// The checks that ask about what stands in the lists of a pod spec.
     pub(super) asking: Vec<Check>,
     /// Whether anybody asks about tokens.
@@ -51,17 +50,11 @@ pub(super) struct Looker<'c, 'o> {
 }
 
 impl<'c, 'o> Looker<'c, 'o> {
-    pub(super) fn new(
-        catalogue: &'c Catalogue,
-        namespace: Text<'o>,
-        controller: &'c dyn Fn(&str) -> Option<&'c Identity>,
-        asks: &'c dyn Fn(Check) -> bool,
-    ) -> Self {
+    pub(super) fn new(around: Around<'c>, namespace: Text<'o>) -> Self {
         Self {
-            catalogue,
-            controller,
-            asking: Says::asking(asks),
-            tokens: asks(Check::Tokens),
+            around,
+            asking: Says::asking(around.asks),
+            tokens: (around.asks)(Check::Tokens),
             root: namespace.clone(),
             own: namespace,
             memo: Memo::default(),
@@ -253,7 +246,7 @@ impl<'o> Looker<'_, 'o> {
         match within {
             None => {}
             Some(Within::Controller(name)) => {
-                let identity = (self.controller)(name);
+                let identity = (self.around.controller)(name);
                 return Ok(identity.map(|identity| identity.namespace.to_string().into()));
             }
             Some(Within::Field(field)) => {

@@ -2,15 +2,26 @@
 
 use serde_json::value::RawValue;
 
-use super::{Sighting, look::Looker};
+use super::{Around, Sighting, look::Looker};
 use crate::{
     catalogue::Content,
     object::{
-        BadObject, NamespaceAnnotation, PodSpec, ServiceAccount, TokenSecret, at, key,
-        namespace_tolerations, parse, revised,
+        BadObject, BadSigningRequest, NamespaceAnnotation, PodSpec, ServiceAccount, TokenSecret,
+        at, key, namespace_tolerations, parse, revised, user_names,
     },
-    reference::{Check, Path, Pattern, Reference, Resource, Target, Text},
+    reference::{Account, Check, Path, Pattern, Reference, Resource, Target, Text},
 };
+
+/// An object that stands in another cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BadManifest {
+    /// It is not what the API says it is.
+    #[error(transparent)]
+    Object(#[from] BadObject),
+    /// Nobody knows in whose name it asks for a certificate.
+    #[error(transparent)]
+    SigningRequest(#[from] BadSigningRequest),
+}
 
 impl<'o> Looker<'_, 'o> {
     /// An object that stands in another, or a list of them.
@@ -63,10 +74,10 @@ impl<'o> Looker<'_, 'o> {
             self.named(Check::CrossNamespace, resource, name, path, within);
         }
         let (group, version) = api_version.rsplit_once('/').unwrap_or(("", &api_version));
-        if self.catalogue.find(group, &kind).is_none() {
+        if self.around.catalogue.find(group, &kind).is_none() {
             return;
         }
-        let Some(entry) = self.catalogue.version(group, &kind, version) else {
+        let Some(entry) = self.around.catalogue.version(group, &kind, version) else {
             return self.push(lost("its version is not known"));
         };
         let read = match &entry.content {
@@ -91,7 +102,7 @@ impl<'o> Looker<'_, 'o> {
         value: &'o RawValue,
         path: &str,
         own: Text<'o>,
-    ) -> Result<(), BadObject> {
+    ) -> Result<(), BadManifest> {
         let below = |part: &str| Path::new(format!("{path}.{part}"), "");
         match content {
             Content::PodSpec(route) | Content::Revision(route) => {
@@ -115,10 +126,21 @@ impl<'o> Looker<'_, 'o> {
             }
             Content::Account(steering) => {
                 let account = ServiceAccount::of(value)?;
-                if let Some(steered) = account.steered(None, |key| Pattern::any(steering, key)) {
-                    let name = at(value, &["metadata".into(), "name".into()]);
-                    let name = name.unwrap_or_default();
-                    let (path, resource) = (below(&steered), Resource::SERVICE_ACCOUNTS);
+                let name = at::<Text<'o>>(value, &["metadata".into(), "name".into()])?;
+                let Around {
+                    steers, is_bound, ..
+                } = self.around;
+                let user = Account {
+                    namespace: &own,
+                    name: name.as_deref().unwrap_or_default(),
+                };
+                let identity = account.identity(
+                    None,
+                    |key| Pattern::any(steering, key) || steers(key),
+                    || is_bound(&user.to_string()),
+                );
+                if let Some(place) = identity {
+                    let (path, resource) = (below(&place), Resource::SERVICE_ACCOUNTS);
                     self.named(Check::Accounts, resource, name, path, Some(own));
                 }
             }
@@ -129,10 +151,20 @@ impl<'o> Looker<'_, 'o> {
                     self.named(Check::TokenSecrets, resource, account, path, Some(own));
                 }
             }
+            Content::SigningRequest => {
+                for user in user_names(value)? {
+                    let Some(account) = Account::of_user(&user) else {
+                        continue;
+                    };
+                    let (namespace, name) = (account.namespace.to_owned(), account.name.to_owned());
+                    let (path, resource) = (below("spec.request"), Resource::SERVICE_ACCOUNTS);
+                    let (name, within) = (Some(name.into()), Some(namespace.into()));
+                    self.named(Check::Accounts, resource, name, path, within);
+                }
+            }
             // These are asked for and not kept: nobody applies one.
             Content::Connection(_)
             | Content::Named(_)
-            | Content::SigningRequest
             | Content::TokenRequest(_)
             // These are no kinds of which one object names one thing.
             | Content::Fields(_)
@@ -142,7 +174,11 @@ impl<'o> Looker<'_, 'o> {
     }
 
     /// What the annotations of a namespace give to every pod in it.
-    fn namespace_tolerations(&mut self, value: &'o RawValue, path: &str) -> Result<(), BadObject> {
+    fn namespace_tolerations(
+        &mut self,
+        value: &'o RawValue,
+        path: &str,
+    ) -> Result<(), BadManifest> {
         let name = at::<Text<'o>>(value, &["metadata".into(), "name".into()]);
         for NamespaceAnnotation { key, tolerations } in namespace_tolerations(value, None)? {
             let path = format!("{path}.metadata.annotations[\"{key}\"]");

@@ -71,17 +71,30 @@ pub enum Sighting<'o> {
     Reference(Reference<'o>),
 }
 
+/// What has to be known beside an object to see what it names.
+#[derive(Clone, Copy)]
+pub struct Around<'c> {
+    /// Which kinds are known.
+    pub catalogue: &'c Catalogue,
+    /// Who a controller is.
+    pub controller: &'c dyn Fn(&str) -> Option<&'c Identity>,
+    /// Whether a check could ask about anything: of patches nothing else is read.
+    pub asks: &'c dyn Fn(Check) -> bool,
+    /// Whether a profile reads this annotation of a service account.
+    pub steers: &'c dyn Fn(&str) -> bool,
+    /// Whether a binding names this user.
+    pub is_bound: &'c dyn Fn(&str) -> bool,
+}
+
 /// Everything that the fields of a custom resource name. `namespace` is that of the object, empty for one of the whole
-/// cluster; `controller` says who a controller is. Of patches only what one of the checks that `asks` could ask about is read.
-pub fn sightings<'c, 'o>(
-    catalogue: &'c Catalogue,
+/// cluster.
+pub fn sightings<'o>(
+    around: Around<'_>,
     fields: &[Field],
     object: &'o RawValue,
     namespace: Text<'o>,
-    controller: &'c dyn Fn(&str) -> Option<&'c Identity>,
-    asks: &'c dyn Fn(Check) -> bool,
 ) -> Vec<Sighting<'o>> {
-    let mut looker = look::Looker::new(catalogue, namespace, controller, asks);
+    let mut looker = look::Looker::new(around, namespace);
     looker.look(fields, object, "", look::DEPTH);
     looker.containers();
     looker.found

@@ -6,7 +6,7 @@ use super::{Sighting, look::Looker};
 use crate::{
     catalogue::{ObjectField, Of},
     object::{Place, key, text},
-    reference::{Check, Path, Reference, Resource, Target, Text},
+    reference::{Check, Known, Path, Reference, Resource, Target, Text},
 };
 
 impl<'o> Looker<'_, 'o> {
@@ -50,12 +50,9 @@ impl<'o> Looker<'_, 'o> {
             (_, field) => key(value, field.as_deref().unwrap_or("namespace")),
         };
         let within = self.within(target.within.as_ref(), object, Some(value));
-        let by_resource = match resource {
-            Resource::SECRETS => Check::Secrets,
-            Resource::CONFIG_MAPS => Check::ConfigMaps,
-            _ => Check::CrossNamespace,
-        };
-        let check = target.check.unwrap_or(by_resource);
+        let of_resource = resource.known().map(Known::check);
+        let check = target.check.or(of_resource);
+        let check = check.unwrap_or(Check::CrossNamespace);
         let (Ok(within), Ok(beside)) = (within, beside) else {
             return self.named(check, resource, None, path, None);
         };

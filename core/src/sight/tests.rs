@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::{Sighting, sightings};
+use super::{Around, Sighting, sightings};
 use crate::{
     catalogue::{Catalogue, Content},
     reference::{Reference, Target},
@@ -23,14 +23,14 @@ fn seen(field: &str, object: &str) -> Vec<String> {
     };
     let object: &RawValue = serde_json::from_str(object).unwrap();
     let controller = |name: &str| catalogue.identity(name);
-    let found = sightings(
-        &catalogue,
-        fields,
-        object,
-        "own".into(),
-        &controller,
-        &|_| true,
-    );
+    let around = Around {
+        catalogue: &catalogue,
+        controller: &controller,
+        asks: &|_| true,
+        steers: &|annotation| annotation == "profile.example/role",
+        is_bound: &|user| user == "system:serviceaccount:own:bound",
+    };
+    let found = sightings(around, fields, object, "own".into());
     let reference = |reference: &Reference<'_>| {
         let namespace = reference.namespace.as_ref().map(|ns| format!("{ns}/"));
         let target = match &reference.target {
@@ -224,6 +224,34 @@ fn every_sort_of_field_is_seen() {
             "{path: s.o, object: {of: as.g, check: scaleTargets, name: .}}",
             r#"{"s":{"o":"x"}}"#,
             &["s.o: as.g x"],
+        ),
+        // What a check asks about is asked by it, wherever it is named.
+        (
+            "{path: s.o, object: {of: serviceaccounts, name: .}}",
+            r#"{"s":{"o":"x"}}"#,
+            &["s.o: serviceaccounts x"],
+        ),
+        (
+            "{path: s.o, object: {of: nodes, name: ., namespace: none}}",
+            r#"{"s":{"o":"x"}}"#,
+            &["s.o: nodes x"],
+        ),
+        (
+            "{path: s.m, manifest: {}}",
+            r#"{"s":{"m":{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"x","annotations":{"profile.example/role":"r"}}}}}"#,
+            &["s.m.metadata.annotations[\"profile.example/role\"]: own/serviceaccounts x"],
+        ),
+        (
+            "{path: 's.m[]', manifest: {}}",
+            r#"{"s":{"m":[{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"bound"}},
+                {"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"free"}}]}}"#,
+            &["s.m[0].metadata.name: own/serviceaccounts bound"],
+        ),
+        (
+            "{path: s.m, manifest: {}}",
+            r#"{"s":{"m":{"apiVersion":"certificates.k8s.io/v1","kind":"CertificateSigningRequest","metadata":{"name":"x"},
+                "spec":{"signerName":"kubernetes.io/kube-apiserver-client","request":"?"}}}}"#,
+            &["s.m lost: spec.request holds no certificate request in PEM"],
         ),
         (
             "{path: s.n, namespace: {}}",

@@ -18,7 +18,7 @@ use crate::{
     },
     object::{PodSpec, at},
     reference::{Check, Path, Reference, Resource, Target},
-    sight::{Sighting, sightings},
+    sight::Sighting,
 };
 
 /// The findings about a custom resource. What has to wait for a fact is left out: the case notes the fact.
@@ -28,22 +28,11 @@ pub(super) fn of_fields<'a: 'f, 'f>(
     object: &'a RawValue,
 ) -> Vec<Finding<'a>> {
     let case = &answers.case;
-    let world = case.world;
-    let controller = |name: &str| world.identity(name);
     let namespace = case.request.namespace.clone();
     let no_pod = PodSpec::default();
     let itself = Pod::described(&no_pod, namespace.clone(), true);
     let mut findings = Vec::new();
-    let asks = |check| case.asks(check);
-    let seen = sightings(
-        world.catalogue,
-        fields,
-        object,
-        namespace,
-        &controller,
-        &asks,
-    );
-    for sighting in seen {
+    for sighting in case.sightings(fields, object, namespace) {
         match sighting {
             Sighting::Reference(reference) => {
                 findings.extend(of_reference(answers, &itself, reference));

@@ -15,7 +15,6 @@ use crate::{
         verdict::Passed,
         world::World,
     },
-    inject::Profile,
     object::{
         Metadata, NamespaceAnnotation, Owner, PodSpec, ServiceAccount, TokenRequest, TokenSecret,
         at, is_approved, namespace_tolerations, parse, revised, user_names,
@@ -231,23 +230,19 @@ fn account<'a>(
         }
         _ => None,
     };
-    let policy = world.policy;
-    let steers = |key: &str| {
-        let mut profiles = policy
-            .profiles
-            .iter()
-            .flat_map(Profile::account_annotations);
-        Pattern::any(steering, key) || profiles.any(|read| *read == *key)
-    };
     is_named(request, "service account")?;
-    let steered = account.steered(before.as_ref(), steers);
-    // A binding gives what it gives to whoever bears the name.
-    let named = || {
-        let (namespace, name) = (&request.namespace, &request.name);
-        let user = format!("system:serviceaccount:{namespace}:{name}");
-        before.is_none() && world.rights.names(&user)
-    };
-    let path = steered.or_else(|| named().then_some("metadata.name".into()));
+    let path = account.identity(
+        before.as_ref(),
+        |key| Pattern::any(steering, key) || world.steers(key),
+        // A binding gives what it gives to whoever bears the name.
+        || {
+            let user = Account {
+                namespace: &request.namespace,
+                name: &request.name,
+            };
+            world.rights.names(&user.to_string())
+        },
+    );
     Ok(Part::Account(path.ok_or(Stop::Passed(Passed::NoIdentity))?))
 }
 
