@@ -562,6 +562,9 @@ impl Book {
                         return Said::Passed("Unchanged");
                     }
                 }
+                if !has_metadata(asked.object) {
+                    return Said::Broken;
+                }
                 let spec = match part(asked.object) {
                     Ok(spec) => spec,
                     Err(Lost) => return Said::Broken,
@@ -907,6 +910,23 @@ struct PodSpec {
     runtime: String,
     scheduler: String,
     listed: Vec<Listed>,
+}
+
+/// Whether the metadata of an object are some that the API server could have read.
+fn has_metadata(object: &Value) -> bool {
+    let metadata = match &object["metadata"] {
+        Value::Null => return true,
+        Value::Object(metadata) => metadata,
+        _ => return false,
+    };
+    let is_text = |key| {
+        metadata
+            .get(key)
+            .is_none_or(|value| value.is_null() || value.is_string())
+    };
+    ["name", "uid", "deletionTimestamp"]
+        .into_iter()
+        .all(is_text)
 }
 
 fn pod_spec(value: &Value) -> Result<PodSpec, Lost> {
@@ -1344,6 +1364,17 @@ impl Seer<'_> {
         let check = given.unwrap_or(match resource.as_deref() {
             Some("secrets") => "secrets",
             Some("configmaps") => "configMaps",
+            Some("serviceaccounts") => "serviceAccounts",
+            Some("nodes") => "nodes",
+            Some("priorityclasses.scheduling.k8s.io") => "priorityClasses",
+            Some("runtimeclasses.node.k8s.io") => "runtimeClasses",
+            Some("schedulers.usher.dev") => "schedulers",
+            Some("tolerations.usher.dev") => "tolerations",
+            Some("nodelabels.usher.dev") => "nodeLabels",
+            Some("tokenaudiences.usher.dev" | "signers.certificates.k8s.io") => "tokens",
+            Some("cloudidentities.usher.dev") => "cloudIdentities",
+            Some("profiles.usher.dev") => "profiles",
+            Some("opaque.usher.dev") => "opaque",
             _ => "crossNamespace",
         });
         let Some(resource) = resource else {

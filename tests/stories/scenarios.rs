@@ -253,7 +253,7 @@ impl Scenario {
 
     /// The world.
     pub(crate) fn stage(&self) -> Stage {
-        self.stage_with("about: no further kinds")
+        self.stage_with("{about: no further kinds, kinds: []}")
     }
 
     /// The world, where further kinds are known.
