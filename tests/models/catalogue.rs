@@ -90,6 +90,7 @@ const WORDS: &[(&str, &[&str])] = &[
         &["of", "kind", "name", "namespace", "in", "cluster", "check"],
     ),
     ("podSpec", &["account", "in"]),
+    ("patch", &["placeholder", "anyCase"]),
     ("in", &["controller", "field", "path"]),
     ("absent", &["account", "controller"]),
     ("nothing", &[]),
@@ -467,12 +468,12 @@ impl Book {
     fn field(&mut self, field: &Value, place: &str) {
         let place = format!("{place}: {}", field["path"]);
         self.words("field", field, &place);
-        for sort in ["serviceAccount", "object", "podSpec"] {
+        for sort in ["serviceAccount", "object", "podSpec", "patch"] {
             if let Some(held) = field.get(sort) {
                 self.words(sort, held, &place);
             }
         }
-        for sort in ["namespace", "manifest", "patch"] {
+        for sort in ["namespace", "manifest"] {
             if let Some(held) = field.get(sort) {
                 self.words("nothing", held, &place);
             }
@@ -1263,7 +1264,7 @@ impl Seer<'_> {
         } else if field.get("manifest").is_some() {
             return self.manifest(value, path, own, depth);
         } else {
-            self.patch(value, path, own);
+            self.patch(&field["patch"], value, path, own);
         }
         Ok(())
     }
@@ -1664,9 +1665,22 @@ impl Seer<'_> {
     }
 
     /// A patch, as text or as it is: what it sets that a pod spec could hold.
-    fn patch(&mut self, value: &Value, path: &str, own: &str) {
+    fn patch(&mut self, how: &Value, value: &Value, path: &str, own: &str) {
+        let any_case = how["anyCase"] == true;
+        let later = how["placeholder"]
+            .as_str()
+            .is_some_and(|begin| match value {
+                Value::String(text) => text.contains(begin),
+                other => other.to_string().contains(begin),
+            });
+        if later {
+            self.unknown("opaque", path, "a patch that is filled in later");
+        }
         // A text that does not spell any of the keys, and could not spell one in another way, sets none of them.
-        if let Value::String(text) = value {
+        if let Value::String(text) = value
+            && !any_case
+            && !later
+        {
             let spelled = |word: &&str| text.contains(*word);
             let words = [
                 "serviceAccount",
@@ -1709,9 +1723,15 @@ impl Seer<'_> {
             value => Some(vec![value.clone()]),
         };
         let Some(documents) = documents else {
-            return self.unknown("opaque", path, "a patch that cannot be read");
+            if !later {
+                self.unknown("opaque", path, "a patch that cannot be read");
+            }
+            return;
         };
-        for document in documents {
+        for mut document in documents {
+            if any_case && !lower(&mut document) {
+                return self.lost(path);
+            }
             match &document {
                 Value::Array(operations) => {
                     for operation in operations {
@@ -1821,6 +1841,46 @@ impl Seer<'_> {
             }
             _ => {}
         }
+    }
+}
+
+/// Writes keys of a pod spec as they are written, where they differ by capital letters only; whether none is there twice.
+fn lower(value: &mut Value) -> bool {
+    let known = [
+        "serviceAccountName",
+        "serviceAccount",
+        "tolerations",
+        "key",
+        "operator",
+        "value",
+        "effect",
+        "tolerationSeconds",
+        "nodeName",
+        "priorityClassName",
+        "runtimeClassName",
+        "schedulerName",
+    ];
+    let known = |key: &str| {
+        let mut known = known.into_iter();
+        known.find(|known| known.eq_ignore_ascii_case(key))
+    };
+    match value {
+        Value::Object(map) => {
+            let held = std::mem::take(map);
+            for (key, mut below) in held {
+                if !lower(&mut below) {
+                    return false;
+                }
+                let word = known(&key);
+                let there = map.insert(word.map_or(key, str::to_owned), below);
+                if there.is_some() {
+                    return false;
+                }
+            }
+            true
+        }
+        Value::Array(items) => items.iter_mut().all(lower),
+        _ => true,
     }
 }
 

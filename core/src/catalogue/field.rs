@@ -50,9 +50,22 @@ pub enum Sort {
     /// Something that is not read; the text says what.
     Opaque(Box<str>),
     /// A patch of other objects.
-    Patch,
+    Patch(PatchField),
     /// The fields of a pod spec.
     PodSpec(PodSpecField),
+}
+
+/// A patch.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PatchField {
+    /// What a place in it begins with that the controller fills in before it reads the patch, for instance `{{`. Such a patch may
+    /// set anything: it is not only looked into, but also under the check opaque.
+    #[serde(default)]
+    pub(crate) placeholder: Option<Box<str>>,
+    /// Whether the controller reads keys without regard to capital letters, as Go's encoding/json does.
+    #[serde(default)]
+    pub(crate) any_case: bool,
 }
 
 /// An object that has fields of a pod spec.
@@ -253,7 +266,7 @@ struct Entry {
     manifest: Option<Nothing>,
     /// It is a strategic-merge or JSON6902 patch, as text.
     #[serde(default)]
-    patch: Option<Nothing>,
+    patch: Option<PatchField>,
 }
 
 /// Whether the variables of a container stand at this key, wherever the container does.
@@ -282,7 +295,7 @@ impl TryFrom<Entry> for Field {
             entry.opaque.map(Sort::Opaque),
             entry.identity.map(Sort::Identity),
             entry.manifest.map(|Nothing {}| Sort::Manifest),
-            entry.patch.map(|Nothing {}| Sort::Patch),
+            entry.patch.map(Sort::Patch),
         ];
         let mut sorts = sorts.into_iter().flatten();
         let (Some(sort), None) = (sorts.next(), sorts.next()) else {
@@ -350,7 +363,7 @@ impl Field {
             | Sort::Manifest
             | Sort::Namespace
             | Sort::Opaque(_)
-            | Sort::Patch => None,
+            | Sort::Patch(_) => None,
         }
     }
 

@@ -19,8 +19,8 @@ use crate::reference::Toleration;
 pub use controller::{ControllerName, GroupKind, Identity, Making};
 pub use entry::{BadEntry, Route};
 pub use field::{
-    Absent, AccountField, ConfigMapKey, Field, Form, Kinds, Name, ObjectField, Of, PodSpecField,
-    Sort, Within,
+    Absent, AccountField, ConfigMapKey, Field, Form, Kinds, Name, ObjectField, Of, PatchField,
+    PodSpecField, Sort, Within,
 };
 pub use file::{BadCatalogue, Fault, schema};
 pub use kind::{Content, Kind};

@@ -41,7 +41,18 @@ impl fmt::Display for Field {
                 }
             }
             Sort::Opaque(what) => write!(f, "not looked into: {what}")?,
-            Sort::Patch => f.write_str("a patch: what it sets that a pod spec could hold")?,
+            Sort::Patch(patch) => {
+                f.write_str("a patch: what it sets that a pod spec could hold")?;
+                if let Some(placeholder) = &patch.placeholder {
+                    write!(
+                        f,
+                        "; with {placeholder} in it, not all of it is looked into"
+                    )?;
+                }
+                if patch.any_case {
+                    f.write_str("; in small letters or in capitals")?;
+                }
+            }
             Sort::PodSpec(PodSpecField {
                 account,
                 within: there,

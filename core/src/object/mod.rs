@@ -7,6 +7,7 @@
 
 mod account;
 mod field_path;
+mod keys;
 mod listed;
 mod meta;
 mod namespace;
@@ -24,6 +25,7 @@ mod value;
 pub use account::ServiceAccount;
 pub(crate) use field_path::Memo;
 pub use field_path::{BadPath, FieldPath, Lost, Place, Step};
+pub(crate) use keys::spelled;
 pub use listed::{Listed, Named, PATHS, PodPath, Says, decides};
 pub(crate) use listed::{OF_ANY_CONTAINER, VOLUMES, is_listed};
 pub use meta::Metadata;

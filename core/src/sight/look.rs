@@ -191,7 +191,7 @@ impl<'o> Looker<'_, 'o> {
             }
             (Sort::Object(target), Some(value)) => self.object(target, object, place, value),
             (Sort::Manifest, Some(value)) => self.manifest(value, &place.path, depth),
-            (Sort::Patch, Some(value)) => self.patch(value, &place.path),
+            (Sort::Patch(patch), Some(value)) => self.patch(patch, value, &place.path),
         }
     }
 

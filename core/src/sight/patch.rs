@@ -4,33 +4,60 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::{Sighting, look::Looker};
 use crate::{
+    catalogue::PatchField,
     object::{
         CREDENTIALS, Credential, FIELDS, Listed, Named, PATHS, PodCertificateSource, PodField,
-        PodPath, PodSpec, TokenSource, VOLUMES, credentials, parse, text,
+        PodPath, PodSpec, TokenSource, VOLUMES, credentials, parse, spelled, text,
     },
     reference::{Check, Path, Reference, Resource, Target, Text},
 };
 
+/// What is not looked into where a place in a patch is still to be filled in: what comes there may go on behind it.
+const FILLED_IN: &str = "a patch that is filled in later";
 /// How deep a patch is looked into.
 const NESTED: usize = 32;
 
 impl<'o> Looker<'_, 'o> {
     /// Strategic merge patches or a JSON patch (RFC 6902), as text or as it is.
-    pub(super) fn patch(&mut self, value: &'o RawValue, path: &str) {
+    pub(super) fn patch(&mut self, field: &PatchField, value: &'o RawValue, path: &str) {
         let text = text(value);
-        if text.as_ref().is_some_and(|text| !self.may_set(text)) {
-            return;
+        let placeholder = field.placeholder.as_deref();
+        let is_filled_in = |text: &str| placeholder.is_some_and(|begin| text.contains(begin));
+        if let Some(text) = &text {
+            if is_filled_in(text) {
+                self.opaque(path, FILLED_IN);
+            } else if !field.any_case && !self.may_set(text) {
+                return;
+            }
         }
-        let read: Option<Vec<Value>> = match text {
+        let read: Option<Vec<Value>> = match &text {
             // Kustomize reads patches with `go.yaml.in/yaml/v3` (sigs.k8s.io/kustomize/kyaml), which takes directives and
             // `!!binary`, as kubectl's reader, and so ours, does not.
-            Some(text) => serde_saphyr::from_multiple(&text).ok(),
+            Some(text) => serde_saphyr::from_multiple(text).ok(),
             None => serde_json::from_str(value.get()).ok().map(|one| vec![one]),
         };
         let Some(documents) = read else {
-            return self.opaque(path, "a patch that cannot be read");
+            if !text.is_some_and(|text| is_filled_in(&text)) {
+                self.opaque(path, "a patch that cannot be read");
+            }
+            return;
         };
-        for document in documents {
+        for mut document in documents {
+            if text.is_none() && is_filled_in(&document.to_string()) {
+                self.opaque(path, FILLED_IN);
+            }
+            if field.any_case {
+                document = match spelled(document) {
+                    Ok(document) => document,
+                    Err(key) => {
+                        let why = format!(
+                            "\"{key}\" stands there twice, in small letters and in capitals"
+                        );
+                        let path = Path::new(path.to_owned(), "");
+                        return self.push(Sighting::Lost(path, why));
+                    }
+                };
+            }
             match document {
                 Value::String(_) | Value::Number(_) | Value::Bool(_) => {
                     self.opaque(path, "a patch that cannot be read");
@@ -184,8 +211,8 @@ impl<'o> Looker<'_, 'o> {
     }
 
     /// Whether the text of a patch could set a field of a pod spec that is asked about. Most patches could not, and reading YAML
-    /// takes time. A key is written as it is, but for escapes (`"\x6eodeName"`), tags (`!!binary`) and what is still to be filled
-    /// in; what is copied or moved stands elsewhere.
+    /// takes time. A key is written as it is, but for escapes (`"\x6eodeName"`), tags (`!!binary`) and what is still to be filled in; what
+    /// is copied or moved stands elsewhere.
     fn may_set(&self, patch: &str) -> bool {
         let keys = FIELDS.iter().flat_map(PodField::keys);
         let of_tokens = CREDENTIALS.into_iter().filter(|_| self.tokens);
