@@ -17,6 +17,8 @@ const CLIENT: &str = "kubernetes.io/kube-apiserver-client";
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 const BEGIN: &str = "-----BEGIN CERTIFICATE REQUEST-----";
 const END: &str = "-----END CERTIFICATE REQUEST-----";
+/// What every line begins with that begins or ends a block.
+const DASHES: &str = "-----";
 
 /// The request could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +29,11 @@ pub enum BadSigningRequest {
     /// There is no PEM block, or it holds no base64.
     #[error("spec.request holds no certificate request in PEM")]
     Pem,
+    /// There are several PEM blocks, or one that readers do not agree about.
+    #[error(
+        "spec.request must hold one block of PEM, which begins and ends on lines of its own, and nothing like it beside it"
+    )]
+    Ambiguous,
     /// What stands there is no certificate request (RFC 2986).
     #[error("spec.request holds no certificate request: {0}")]
     Request(#[from] der::Error),
@@ -43,14 +50,27 @@ pub(crate) fn user_names(object: &RawValue) -> Result<Vec<String>, BadSigningReq
         .decode(&*request)
         .map_err(|_| BadSigningRequest::Pem)?;
     let pem = str::from_utf8(&pem).map_err(|_| BadSigningRequest::Pem)?;
-    // As Go reads it: what stands before the block does not count, nor do the lengths of the lines.
-    let block = pem
-        .split_once(BEGIN)
-        .and_then(|(_, behind)| behind.split_once(END));
-    let (block, _) = block.ok_or(BadSigningRequest::Pem)?;
-    let block: String = block.split_whitespace().collect();
+    let block = block(pem)?.replace([' ', '\t', '\r', '\n'], "");
     let der = STANDARD.decode(block).map_err(|_| BadSigningRequest::Pem)?;
     Ok(common_names(&der)?)
+}
+
+/// What stands in the one block of a text in PEM. What stands before the block does not count, nor do the lengths of the lines, as
+/// for Go (`encoding/pem`). Go, however, leaves out a block that it cannot read and goes on to the next: where a text could be read
+/// in two ways, nobody can tell whose name it bears.
+fn block(pem: &str) -> Result<&str, BadSigningRequest> {
+    let (before, behind) = pem.split_once(BEGIN).ok_or(BadSigningRequest::Pem)?;
+    let (block, after) = behind.split_once(END).ok_or(BadSigningRequest::Pem)?;
+    let is_line =
+        |rest: &str| rest.is_empty() || rest.starts_with('\n') || rest.starts_with("\r\n");
+    let is_one = (before.is_empty() || before.ends_with('\n'))
+        && block.ends_with('\n')
+        && is_line(block)
+        && is_line(after)
+        && ![before, block, after]
+            .iter()
+            .any(|part| part.contains(DASHES));
+    is_one.then_some(block).ok_or(BadSigningRequest::Ambiguous)
 }
 
 /// Whether somebody has approved it.
@@ -195,6 +215,56 @@ aGyzJ6DJYvjXD2691hNAsBt9awkgVmbWWg69\
             &[&[("2.5.4.3", Tag::BmpString, b"\0a\0")]],
         ] {
             assert!(common_names(&request(sets)).is_err());
+        }
+    }
+
+    /// Another reader might find another name in the rest (`encoding/pem` leaves out what is no block to it).
+    #[test]
+    fn a_text_that_could_be_read_in_two_ways_names_nobody() {
+        let names = |text: &str| {
+            let spec = serde_json::json!({"spec": {"signerName": CLIENT, "request": STANDARD.encode(text)}});
+            let object = serde_json::value::to_raw_value(&spec).unwrap();
+            user_names(&object).map_err(|bad| matches!(bad, BadSigningRequest::Ambiguous))
+        };
+        let lines = REQUEST
+            .as_bytes()
+            .chunks(64)
+            .map(|line| str::from_utf8(line).unwrap());
+        let block = format!("{BEGIN}\n{}\n{END}\n", lines.collect::<Vec<_>>().join("\n"));
+        let read = Ok(vec![NAME.to_owned()]);
+        for text in [
+            block.clone(),
+            block.trim_end().to_owned(),
+            block.replace('\n', "\r\n"),
+            format!("{BEGIN}\n{REQUEST}\n{END}\n"),
+            // As `openssl req -text` writes it.
+            format!("Certificate Request:\n    Data:\n        Version: 1 (0x0)\n{block}"),
+            format!("{block}\nbehind it\n"),
+        ] {
+            assert_eq!(names(&text), read, "{text}");
+        }
+        for text in [
+            format!("x{block}"),
+            format!("x{block}{block}"),
+            format!("{block}{block}"),
+            format!("{BEGIN} \n{REQUEST}\n{END}\n"),
+            format!("{BEGIN}{REQUEST}\n{END}\n"),
+            format!("{BEGIN}\n{REQUEST}{END}\n"),
+            format!("{BEGIN}\n{REQUEST}\n{END}x\n"),
+            format!("-----BEGIN X-----\n-----END X-----\n{block}"),
+            format!("{block}-----BEGIN X-----\n"),
+            format!("{BEGIN}\n-----END X-----\n{REQUEST}\n{END}\n"),
+        ] {
+            assert_eq!(names(&text), Err(true), "{text}");
+        }
+        for text in [
+            String::new(),
+            BEGIN.to_owned(),
+            REQUEST.to_owned(),
+            format!("{BEGIN}\nA: b\n\n{REQUEST}\n{END}\n"),
+            format!("{BEGIN}\n\u{c}{REQUEST}\n{END}\n"),
+        ] {
+            assert_eq!(names(&text), Err(false), "{text}");
         }
     }
 
