@@ -206,9 +206,11 @@ What Usher may do in the cluster: read what an answer depends on, and ask the AP
 roles and bindings: The index: who may use what.
 runtimeclasses, priorityclasses: A runtime class brings tolerations of its own; a priority class may be the cluster's default.
 subjectaccessreviews: A refusal counts only after a live access review. A review is an answer; nothing is stored.
-serviceaccounts: Values of a profile may come from annotations of the pod's service account. Read one by one, and only for
-  pods that a profile selects.
-pods: The account of a pod that somebody connects to. Read one by one, while the checks connections or proxies are on.
+namespaces: One may give its pods tolerations, by an annotation. Read where a pod has one that nobody else allows.
+serviceaccounts: Values of a profile may come from annotations of the pod's service account, and pull secrets from the account.
+  Read one by one, for pods that a profile selects, and for those with a pull secret while the check secrets is on.
+pods: The account of a pod that somebody connects to, and what it reads. Read one by one, while the checks connections or proxies are
+  on, or secrets or configMaps.
 events: A pod that should get a profile and does not (its account is missing, or lacks an annotation) is told of where its
   owner looks: a warning is seen by nobody if a controller made the pod.
 controllerrevisions: What a StatefulSet said before, of which its controller still makes pods. Read where it now says something else.
@@ -240,9 +242,10 @@ fn rights(args: &Rights) -> Result<String, Failure> {
     let read = |Resource { group, name, .. }| roles::rule(group, &[name], &[], &["get"]);
     let create = |group, resource| roles::rule(group, &[resource], &[], &["create"]);
     let mut rules = vec![
-        roles::rule(roles::RBAC, &roles, &[], &["get", "list", "watch"]),
+        roles::rule(roles::RBAC, &roles, &[], &["list", "watch"]),
         read(Resource::RUNTIME_CLASSES),
         read(Resource::PRIORITY_CLASSES),
+        read(Resource::NAMESPACES),
         create("authorization.k8s.io", "subjectaccessreviews"),
         read(Resource::SERVICE_ACCOUNTS),
         create("", "events"),

@@ -1728,9 +1728,9 @@ impl Seer<'_> {
             }
             return;
         };
-        for mut document in documents {
-            if any_case && !lower(&mut document) {
-                return self.lost(path);
+        for document in documents {
+            if any_case && is_misspelled(&document) {
+                self.lost(path);
             }
             match &document {
                 Value::Array(operations) => {
@@ -1844,43 +1844,42 @@ impl Seer<'_> {
     }
 }
 
-/// Writes keys of a pod spec as they are written, where they differ by capital letters only; whether none is there twice.
-fn lower(value: &mut Value) -> bool {
-    let known = [
+/// Whether a key of a pod spec stands there with other capitals.
+fn is_misspelled(value: &Value) -> bool {
+    let words = |of: &[&str], key: &str| {
+        let same = |word: &&str| word.eq_ignore_ascii_case(key) && *word != key;
+        of.iter().any(same)
+    };
+    let keys = [
         "serviceAccountName",
         "serviceAccount",
         "tolerations",
-        "key",
-        "operator",
-        "value",
-        "effect",
-        "tolerationSeconds",
         "nodeName",
         "priorityClassName",
         "runtimeClassName",
         "schedulerName",
+        "containers",
+        "initContainers",
+        "ephemeralContainers",
+        "volumes",
+        "imagePullSecrets",
+        "nodeSelector",
+        "affinity",
+        "automountServiceAccountToken",
     ];
-    let known = |key: &str| {
-        let mut known = known.into_iter();
-        known.find(|known| known.eq_ignore_ascii_case(key))
-    };
+    let toleration = ["key", "operator", "value", "effect", "tolerationSeconds"];
     match value {
-        Value::Object(map) => {
-            let held = std::mem::take(map);
-            for (key, mut below) in held {
-                if !lower(&mut below) {
-                    return false;
-                }
-                let word = known(&key);
-                let there = map.insert(word.map_or(key, str::to_owned), below);
-                if there.is_some() {
-                    return false;
-                }
-            }
-            true
-        }
-        Value::Array(items) => items.iter_mut().all(lower),
-        _ => true,
+        Value::Object(map) => map.iter().any(|(key, below)| {
+            let held = below.as_array().into_iter().flatten();
+            let mut held = held
+                .filter_map(Value::as_object)
+                .flat_map(|held| held.keys());
+            words(&keys, key)
+                || key == "tolerations" && held.any(|key| words(&toleration, key))
+                || is_misspelled(below)
+        }),
+        Value::Array(items) => items.iter().any(is_misspelled),
+        _ => false,
     }
 }
 

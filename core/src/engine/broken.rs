@@ -3,7 +3,7 @@
 use super::{bounds::GROUPS, request::KindRef};
 use crate::{
     catalogue::Catalogue,
-    object::{BadObject, BadSigningRequest, Lost},
+    object::{BadObject, Lost},
 };
 
 /// Why a request cannot be judged. For a guard that is a no.
@@ -44,9 +44,6 @@ pub enum Broken {
         /// The kind.
         kind: String,
     },
-    /// What somebody asks to have signed cannot be read.
-    #[error(transparent)]
-    SigningRequest(#[from] BadSigningRequest),
     /// Nobody knows the fields of this version of the kind.
     #[error("version \"{version}\" of {kind} is not known, only {known}")]
     Version {

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     catalogue::{Field, Kind},
     inject::{Plan, Profile},
-    object::{BadObject, Metadata, PodSpec, parse},
+    object::{BadObject, Metadata, PodSpec, given_tolerations, parse},
     reference::{Check, Mode, Question, Reference, Text, Toleration},
     sight::{Around, Sighting, sightings},
 };
@@ -258,6 +258,25 @@ impl<'a, 'f> Case<'a, 'f> {
                 let mut held = account.image_pull_secrets.into_iter().flatten();
                 held.any(|held| *held.name == *secret)
             }),
+            Looked::Absent | Looked::Failed(_) => false,
+        })
+    }
+
+    /// Whether a namespace gives this toleration to every pod in it (`plugin/pkg/admission/podtolerationrestriction`): whoever
+    /// wrote so was asked. What cannot be known is no.
+    pub(super) fn is_given(&self, namespace: &str, toleration: &Toleration<'_>) -> Known<bool> {
+        let at = ObjectRef {
+            api_version: "v1".to_owned(),
+            kind: "Namespace".to_owned(),
+            resource: "namespaces".to_owned(),
+            namespace: None,
+            name: namespace.to_owned(),
+        };
+        Ok(match self.object(&at)? {
+            Looked::There(object) => {
+                let given = given_tolerations(object);
+                given.iter().any(|given| given.same(toleration))
+            }
             Looked::Absent | Looked::Failed(_) => false,
         })
     }

@@ -95,8 +95,8 @@ impl<'f> Maker<'f> {
         let may_be = catalogue
             .makers(made)
             .any(|maker| acts(world, request, maker));
-        let writes = matches!(request.operation, Operation::Create | Operation::Update);
-        if !writes || !may_be {
+        // A connection makes nothing.
+        if request.operation == Operation::Connect || !may_be {
             return Ok(Self::Nobody(None));
         }
         let stranger = |why: &str| Ok(Self::Nobody(Some(why.to_owned())));
@@ -106,10 +106,7 @@ impl<'f> Maker<'f> {
         let [owner] = &*owners else {
             return stranger("it does not have exactly one controller as its owner");
         };
-        let (group, version) = owner
-            .api_version
-            .split_once('/')
-            .unwrap_or(("", &*owner.api_version));
+        let (group, version) = owner.group_and_version();
         let entries = catalogue.makers_for(made, group, &owner.kind);
         let known = catalogue.version(group, &owner.kind, version);
         let kind = known.or_else(|| catalogue.find(group, &owner.kind));
@@ -467,6 +464,21 @@ fn controllers(object: &RawValue) -> Result<Vec<Owner<'_>>, BadObject> {
     Metadata::of(object)?.controllers()
 }
 
+/// Whether the requester is a controller that makes objects of this kind for the owner of this one.
+pub(super) fn keeps(
+    world: &World<'_>,
+    request: &Request<'_>,
+    kind: &Kind,
+    object: &RawValue,
+) -> bool {
+    let owners = controllers(object).unwrap_or_default();
+    owners.iter().any(|owner| {
+        let (group, _) = owner.group_and_version();
+        let makers = world.catalogue.makers_for(kind, group, &owner.kind);
+        makers.into_iter().any(|maker| acts(world, request, maker))
+    })
+}
+
 /// Whether the requester is this controller: of Kubernetes, by its account in kube-system or by the one user that all of
 /// them share; of a project, by its account, and only if the configuration names it. Those of Kubernetes only create; those of
 /// projects also update what they made when its owner changes.
@@ -487,6 +499,16 @@ fn acts(world: &World<'_>, request: &Request<'_>, controller: &Making) -> bool {
                     .is_some_and(|known| is(&known.namespace, &known.service_account))
         }
     }
+}
+
+/// The user that the controller manager of Kubernetes is (`plugin/pkg/auth/authorizer/rbac/bootstrappolicy`).
+const CONTROLLER_MANAGER: &str = "system:kube-controller-manager";
+
+/// Whether the requester is the controller manager of Kubernetes itself, by its own user or by the one that the configuration
+/// names.
+pub(super) fn is_controller_manager(world: &World<'_>, request: &Request<'_>) -> bool {
+    let user = &*request.requester.username;
+    *user == *CONTROLLER_MANAGER || world.policy.controller_manager.as_deref() == Some(user)
 }
 
 /// Whether the requester is the controller of Kubernetes that has this account in kube-system, or the one user that all of them

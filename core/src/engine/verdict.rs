@@ -31,9 +31,11 @@ pub struct Verdict<'a> {
 /// Why there was nothing to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Passed {
+    /// The controller manager of Kubernetes asks for a token for one of its controllers.
+    ControllerManager,
     /// The revision is none that a controller of Kubernetes keeps.
     ForeignRevision,
-    /// A controller of Kubernetes keeps its revisions.
+    /// A controller keeps its revisions.
     Keeper,
     /// The catalogue has no entry for the kind.
     Kind,
@@ -262,8 +264,11 @@ impl fmt::Display for Passed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ForeignRevision => "the revision is none of a StatefulSet or DaemonSet",
-            Self::Keeper => "a controller of Kubernetes keeps its revisions",
+            Self::Keeper => "a controller keeps its revisions",
             Self::Kind => "the kind names nothing that is asked about",
+            Self::ControllerManager => {
+                "the controller manager of Kubernetes asks for a token for one of its controllers"
+            }
             Self::Kubelet => "a kubelet asks for a token for one of its pods",
             Self::Namespace => "the namespace is excluded",
             Self::NoIdentity => "nothing is written that steers the identity of the account",

@@ -1,10 +1,7 @@
-//! The keys that views of objects read, and whoever reads them without regard to capital letters.
+//! Keys of a pod spec that are written with other capitals than the API writes them: Go's `encoding/json` reads them all the same,
+//! and no view does.
 
-use std::{
-    cell::Cell,
-    collections::{HashMap, HashSet},
-    sync::LazyLock,
-};
+use std::{cell::Cell, collections::HashMap, sync::LazyLock};
 
 use serde::{
     Deserialize, Deserializer, de,
@@ -21,48 +18,100 @@ use super::{
 };
 use crate::reference::Toleration;
 
-/// Every key of a pod spec, and below, that some view or table reads, by how it is spelled without regard to capital letters.
-static KEYS: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
+/// Part of a pod spec: the keys that some view or table reads there, and what is below them.
+#[derive(Debug, Default)]
+struct Part {
+    /// By how they are spelled in small letters.
+    keys: HashMap<String, (String, Part)>,
+    /// The items of the list, if it is one, or the values of a map with keys of any name.
+    each: Option<Box<Part>>,
+}
+
+/// A pod spec, with every part that is read.
+static POD_SPEC: LazyLock<Part> = LazyLock::new(|| {
+    let token = "volumes[].projected.sources[]";
     let views = [
-        keys_of::<PodSpec<'_>>(),
-        keys_of::<Toleration<'_>>(),
-        keys_of::<Volume<'_>>(),
-        keys_of::<Projected<'_>>(),
-        keys_of::<Source<'_>>(),
-        keys_of::<TokenSource<'_>>(),
-        keys_of::<PodCertificateSource<'_>>(),
+        (String::new(), keys_of::<PodSpec<'_>>()),
+        ("tolerations[]".to_owned(), keys_of::<Toleration<'_>>()),
+        ("volumes[]".to_owned(), keys_of::<Volume<'_>>()),
+        ("volumes[].projected".to_owned(), keys_of::<Projected<'_>>()),
+        (token.to_owned(), keys_of::<Source<'_>>()),
+        (
+            format!("{token}.serviceAccountToken"),
+            keys_of::<TokenSource<'_>>(),
+        ),
+        (
+            format!("{token}.podCertificate"),
+            keys_of::<PodCertificateSource<'_>>(),
+        ),
     ];
-    let steps = PATHS.iter().flat_map(|row| row.path.steps());
-    let steps = steps.filter_map(|step| match step {
-        Step::Key(key) => Some(&**key),
-        Step::Items | Step::Values => None,
-    });
-    let keys = views.into_iter().flatten().copied().chain(steps);
-    keys.map(|key| (folded(key), key)).collect()
+    let mut all = Part::default();
+    for (path, keys) in views {
+        let steps = path.split('.').filter(|step| !step.is_empty());
+        let part = steps.fold(&mut all, |part, step| match step.strip_suffix("[]") {
+            Some(list) => part.below(list).each.get_or_insert_default(),
+            None => part.below(step),
+        });
+        for key in keys {
+            part.below(key);
+        }
+    }
+    for row in PATHS.iter() {
+        row.path
+            .steps()
+            .iter()
+            .fold(&mut all, |part, step| match step {
+                Step::Key(key) => part.below(key),
+                Step::Items | Step::Values => part.each.get_or_insert_default(),
+            });
+    }
+    all
 });
 
-/// Spells the keys of an object as the API does, at any depth, for whoever reads it without regard to capital letters, as Go's
-/// `encoding/json` does. An error names a key that is there twice then: nobody can tell which of them counts.
-pub(crate) fn spelled(value: Value) -> Result<Value, String> {
-    Ok(match value {
-        Value::Object(map) => {
-            let mut seen = HashSet::new();
-            let mut known = serde_json::Map::new();
-            for (key, value) in map {
-                let folded = folded(&key);
-                let spelling = KEYS.get(&folded).map(|key| (*key).to_owned());
-                if spelling.is_some() && !seen.insert(folded) {
-                    return Err(key);
-                }
-                known.insert(spelling.unwrap_or(key), spelled(value)?);
+impl Part {
+    fn below(&mut self, key: &str) -> &mut Self {
+        let part = self.keys.entry(folded(key));
+        &mut part.or_insert_with(|| (key.to_owned(), Self::default())).1
+    }
+
+    /// The first key that is not spelled as it should be, with the way to it.
+    fn misspelled(&self, value: &Value) -> Option<String> {
+        match value {
+            Value::Object(map) => map.iter().find_map(|(key, value)| {
+                let below = match self.keys.get(&folded(key)) {
+                    Some((spelled, _)) if spelled != key => return Some(format!(".{key}")),
+                    Some((_, part)) => part,
+                    None => self.each.as_deref()?,
+                };
+                Some(format!(".{key}{}", below.misspelled(value)?))
+            }),
+            Value::Array(items) => {
+                let each = self.each.as_deref()?;
+                let mut items = items.iter().enumerate();
+                items.find_map(|(index, item)| Some(format!("[{index}]{}", each.misspelled(item)?)))
             }
-            Value::Object(known)
+            _ => None,
         }
+    }
+}
+
+/// The first key of a pod spec that has other capitals than the API gives it, with the way to it: `.tolerations[0].Key`.
+pub(crate) fn misspelled(spec: &Value) -> Option<String> {
+    POD_SPEC.misspelled(spec)
+}
+
+/// The same of whatever holds the fields of a pod spec, at any depth.
+pub(crate) fn misspelled_anywhere(value: &Value) -> Option<String> {
+    let below = |step: String, value| Some(format!("{step}{}", misspelled_anywhere(value)?));
+    misspelled(value).or_else(|| match value {
+        Value::Object(map) => map
+            .iter()
+            .find_map(|(key, value)| below(format!(".{key}"), value)),
         Value::Array(items) => {
-            let items: Result<_, _> = items.into_iter().map(spelled).collect();
-            Value::Array(items?)
+            let mut items = items.iter().enumerate();
+            items.find_map(|(index, item)| below(format!("[{index}]"), item))
         }
-        value => value,
+        _ => None,
     })
 }
 
@@ -104,7 +153,7 @@ fn keys_of<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
     }
 
     let keys = Cell::default();
-    // It cannot be read, from nothing.
+    // From nothing it cannot be read.
     let _ = T::deserialize(Asked(&keys));
     keys.get()
 }
@@ -116,36 +165,58 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_view_of_a_pod_spec_says_what_it_reads() {
-        for key in [
-            "serviceAccountName",
-            "serviceAccount",
-            "tolerations",
-            "tolerationSeconds",
-            "expirationSeconds",
-            "signerName",
-            "sources",
-            "secretKeyRef",
-            "matchFields",
-            "nodeSelector",
-        ] {
-            assert_eq!(KEYS.get(&key.to_lowercase()), Some(&key));
-        }
-        // Two keys of one spelling would hide each other.
-        let spelled: HashSet<&str> = KEYS.values().copied().collect();
-        assert_eq!(spelled.len(), KEYS.len());
+    fn every_view_says_what_it_reads() {
+        let views = [
+            keys_of::<PodSpec<'_>>(),
+            keys_of::<Toleration<'_>>(),
+            keys_of::<Volume<'_>>(),
+            keys_of::<Projected<'_>>(),
+            keys_of::<Source<'_>>(),
+            keys_of::<TokenSource<'_>>(),
+            keys_of::<PodCertificateSource<'_>>(),
+        ];
+        assert!(views.iter().all(|keys| !keys.is_empty()), "{views:?}");
     }
 
     #[test]
-    fn keys_are_spelled_as_the_api_does() {
-        let value = json!({"\u{17f}erviceaccountname": "a", "Tolerations": [{"OPERATOR": "Exists"}], "Other": 1,
-            "Volumes": [{"Secret": {"secretname": "s"}}]});
-        let said = json!({"serviceAccountName": "a", "tolerations": [{"operator": "Exists"}], "Other": 1,
-            "volumes": [{"secret": {"secretName": "s"}}]});
-        assert_eq!(spelled(value), Ok(said));
-        let twice = json!({"spec": [{"nodeName": "a", "NODENAME": "b"}]});
-        assert!(spelled(twice).is_err());
-        let other = json!({"A": 1, "a": 2});
-        assert_eq!(spelled(other.clone()), Ok(other));
+    fn a_key_with_other_capitals_is_found_wherever_it_is_read() {
+        for (spec, path) in [
+            (json!({"ServiceAccountName": "a"}), ".ServiceAccountName"),
+            (
+                json!({"\u{17f}erviceAccount": "a"}),
+                ".\u{17f}erviceAccount",
+            ),
+            (json!({"to\u{212a}en": 1, "nodename": "n"}), ".nodename"),
+            (
+                json!({"tolerations": [{}, {"TolerationSeconds": 1}]}),
+                ".tolerations[1].TolerationSeconds",
+            ),
+            (
+                json!({"volumes": [{"projected": {"sources": [{"serviceAccountToken": {"Audience": "a"}}]}}]}),
+                ".volumes[0].projected.sources[0].serviceAccountToken.Audience",
+            ),
+            (
+                json!({"volumes": [{"secret": {"SecretName": "s"}}]}),
+                ".volumes[0].secret.SecretName",
+            ),
+            (
+                json!({"containers": [{"env": [{"valueFrom": {"secretKeyRef": {"Name": "s"}}}]}]}),
+                ".containers[0].env[0].valueFrom.secretKeyRef.Name",
+            ),
+        ] {
+            assert_eq!(misspelled(&spec).as_deref(), Some(path), "{spec}");
+            let held = json!([{"template": {"spec": spec}}]);
+            let path = format!("[0].template.spec{path}");
+            assert_eq!(misspelled_anywhere(&held), Some(path), "{held}");
+            assert_eq!(misspelled(&held), None);
+        }
+        // Names of labels, of resources and of whatever a later Kubernetes has are nobody's affair.
+        for spec in [
+            json!({"nodeSelector": {"Name": "a", "Key": "b"}, "hostnameOverride": "h", "Later": [{"Key": 1}]}),
+            json!({"containers": [{"name": "c", "resources": {"limits": {"Secret": 1}}}], "tolerations": [null]}),
+            json!({"metadata": {"labels": {"Name": "a", "Path": "b"}}}),
+        ] {
+            assert_eq!(misspelled_anywhere(&spec), None, "{spec}");
+        }
     }
 }

@@ -53,6 +53,14 @@ pub(crate) struct Owner<'a> {
     controller: Option<bool>,
 }
 
+impl Owner<'_> {
+    /// Its group, empty for the core group, and its version.
+    pub(crate) fn group_and_version(&self) -> (&str, &str) {
+        let version = &*self.api_version;
+        version.split_once('/').unwrap_or(("", version))
+    }
+}
+
 impl<'a> Metadata<'a> {
     /// The metadata of an object; empty if there is none. An error if the object is no map, or its metadata is none.
     pub(crate) fn of(object: &'a RawValue) -> Result<Self, BadObject> {

@@ -25,12 +25,14 @@ mod value;
 pub use account::ServiceAccount;
 pub(crate) use field_path::Memo;
 pub use field_path::{BadPath, FieldPath, Lost, Place, Step};
-pub(crate) use keys::spelled;
+pub(crate) use keys::misspelled_anywhere;
 pub use listed::{Listed, Named, PATHS, PodPath, Says, decides};
 pub(crate) use listed::{OF_ANY_CONTAINER, VOLUMES, is_listed};
 pub use meta::Metadata;
 pub(crate) use meta::{Owner, Texts};
-pub(crate) use namespace::{NAMESPACE_TOLERATIONS, NamespaceAnnotation, namespace_tolerations};
+pub(crate) use namespace::{
+    NAMESPACE_TOLERATIONS, NamespaceAnnotation, given_tolerations, namespace_tolerations,
+};
 pub(crate) use pod::account;
 pub(crate) use pod::is_containers;
 pub use pod::{FIELDS, PodField, PodSpec, TOLERATIONS};

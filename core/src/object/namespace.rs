@@ -49,6 +49,14 @@ pub(crate) fn namespace_tolerations(
     Ok(said.collect())
 }
 
+/// The tolerations that a namespace gives to every pod in it. What cannot be read gives none.
+pub(crate) fn given_tolerations(namespace: &RawValue) -> Vec<Toleration<'static>> {
+    let said = namespace_tolerations(namespace, None).unwrap_or_default();
+    let mut given = said.into_iter().filter(|said| said.key != LIMIT);
+    let given = given.next().map(|given| given.tolerations);
+    given.and_then(Result::ok).unwrap_or_default()
+}
+
 /// The tolerations of one annotation. Its key words are taken as they are written alone, though the API server does not mind
 /// capital letters.
 fn read(key: &str, text: &str) -> serde_json::Result<Vec<Toleration<'static>>> {

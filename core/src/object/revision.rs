@@ -1,13 +1,14 @@
 //! The pod template that a `ControllerRevision` keeps.
 
-use k8s_openapi::api::core::v1::PodTemplateSpec;
 use serde::de::Error as _;
-use serde_json::{Value, value::RawValue};
+use serde_json::value::RawValue;
 
 use super::{
+    keys::misspelled,
     pod::PodSpec,
     seek::{BadObject, at, fields, parse},
 };
+use crate::reference::Text;
 
 /// The pod spec at `keys` of a `ControllerRevision`, if that is all that the revision says.
 ///
@@ -39,43 +40,19 @@ pub(crate) fn revised<'a>(
     only(std::slice::from_ref(root), &["spec"])?;
     let parts = &["template", "volumeClaimTemplates"];
     only(&[root.clone(), spec.clone()], parts)?;
-    let template = part(&template)?;
-    let mut written: Value = parse(template)?;
-    let directive = written
-        .as_object_mut()
-        .and_then(|held| held.remove("$patch"));
-    if directive.as_ref().and_then(Value::as_str) != Some("replace") {
+    only(&template, &["$patch", "metadata", "spec"])?;
+    let directive: Option<Text<'_>> = at(part(&template)?, &["$patch".into()])?;
+    if directive.as_deref() != Some("replace") {
         let what = "data.spec.template has no \"$patch\": \"replace\", so that it says only a part";
         return Err(bad(what.to_owned()));
     }
-    let typed: PodTemplateSpec = serde_json::from_value(written.clone())?;
-    if let Some(path) = unknown(&written, &serde_json::to_value(typed)?) {
+    let path = keys.join(".");
+    if let Some(key) = misspelled(&parse(part(keys)?)?) {
         return Err(bad(format!(
-            "data.spec.template{path} is no field that is known"
+            "{path}{key} has other capitals than the API gives it"
         )));
     }
-    at(object, keys)?.ok_or_else(|| bad(format!("there is no {}", keys.join("."))))
-}
-
-/// The first field that is lost when an object is read by its type: it is written as no field of the type is.
-fn unknown(written: &Value, typed: &Value) -> Option<String> {
-    match (written, typed) {
-        (Value::Object(written), Value::Object(typed)) => {
-            let mut said = written.iter().filter(|(_, value)| !value.is_null());
-            said.find_map(|(key, value)| {
-                let below = typed.get(key).map(|typed| unknown(value, typed));
-                let path = below.unwrap_or_else(|| Some(String::new()))?;
-                Some(format!(".{key}{path}"))
-            })
-        }
-        (Value::Array(written), Value::Array(typed)) => {
-            let mut pairs = written.iter().zip(typed).enumerate();
-            pairs.find_map(|(index, (written, typed))| {
-                Some(format!("[{index}]{}", unknown(written, typed)?))
-            })
-        }
-        _ => None,
-    }
+    at(object, keys)?.ok_or_else(|| bad(format!("there is no {path}")))
 }
 
 #[cfg(test)]
@@ -106,6 +83,9 @@ mod tests {
             template(whole).replacen("{\"spec\":{", "{\"spec\":{\"volumeClaimTemplates\":[],", 1);
         assert_eq!(read(&claims).unwrap(), "ci");
         assert_eq!(read(&template("{\"containers\":[]}")).unwrap(), "default");
+        // Of a Kubernetes that is newer than this.
+        let newer = whole.replacen('{', r#"{"hostnameOverride":"h","later":{"Deep":[1]},"#, 1);
+        assert_eq!(read(&template(&newer)).unwrap(), "ci");
     }
 
     #[test]
@@ -159,8 +139,11 @@ mod tests {
                 "template.Spec",
             ),
             (
-                plain.replace("[]", r#"[{"name":"c","Image":"i"}]"#),
-                "template.spec.containers[0].Image",
+                plain.replace(
+                    "\"containers\"",
+                    "\"volumes\":[{\"Secret\":{}}],\"containers\"",
+                ),
+                "template.spec.volumes[0].Secret",
             ),
             (
                 plain.replace(

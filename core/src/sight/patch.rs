@@ -7,7 +7,7 @@ use crate::{
     catalogue::PatchField,
     object::{
         CREDENTIALS, Credential, FIELDS, Listed, Named, PATHS, PodCertificateSource, PodField,
-        PodPath, PodSpec, TokenSource, VOLUMES, credentials, parse, spelled, text,
+        PodPath, PodSpec, TokenSource, VOLUMES, credentials, misspelled_anywhere, parse, text,
     },
     reference::{Check, Path, Reference, Resource, Target, Text},
 };
@@ -42,21 +42,15 @@ impl<'o> Looker<'_, 'o> {
             }
             return;
         };
-        for mut document in documents {
+        for document in documents {
             if text.is_none() && is_filled_in(&document.to_string()) {
                 self.opaque(path, FILLED_IN);
             }
-            if field.any_case {
-                document = match spelled(document) {
-                    Ok(document) => document,
-                    Err(key) => {
-                        let why = format!(
-                            "\"{key}\" stands there twice, in small letters and in capitals"
-                        );
-                        let path = Path::new(path.to_owned(), "");
-                        return self.push(Sighting::Lost(path, why));
-                    }
-                };
+            if field.any_case
+                && let Some(key) = misspelled_anywhere(&document)
+            {
+                let why = format!("{key} has other capitals than the API gives it");
+                self.push(Sighting::Lost(Path::new(path.to_owned(), ""), why));
             }
             match document {
                 Value::String(_) | Value::Number(_) | Value::Bool(_) => {

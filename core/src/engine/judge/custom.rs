@@ -137,6 +137,20 @@ pub(super) fn of_unknown_version<'a: 'f, 'f>(answers: &Answers<'a, 'f>) -> Vec<F
     unknown(case, &itself, path, why).into_iter().collect()
 }
 
+/// That what stands at `base` cannot be read.
+pub(super) fn of_lost<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    base: &Cow<'a, str>,
+    why: &str,
+) -> Vec<Finding<'a>> {
+    let case = &answers.case;
+    let no_pod = PodSpec::default();
+    let itself = Pod::described(&no_pod, case.request.namespace.clone(), true);
+    let path = Path::new(base.clone(), "");
+    let finding = unknown(case, &itself, path, Unknown::Lost(why.to_owned()));
+    Vec::from_iter(finding)
+}
+
 /// That it cannot be known what stands at a path. It may name anything, so that the check that is taken most seriously
 /// decides, of all that could have asked, and among equals the first.
 fn unknown<'a>(
@@ -157,7 +171,7 @@ fn unknown<'a>(
     (!case.is_off(check)).then(|| case.finding(itself, reference, Outcome::Unknown(why)))
 }
 
-/// Whether a check could have asked about a part of a custom resource, had it been readable. A check that is not named here
+/// Whether a check could have asked about a part of an object, had it been readable. A check that is not named here
 /// could have.
 fn could_ask(case: &Case<'_, '_>, check: Check) -> bool {
     let kind = case.kind;
@@ -169,6 +183,9 @@ fn could_ask(case: &Case<'_, '_>, check: Check) -> bool {
             fields.any(|field| sorts(&field.sort))
         })
     };
+    if let Some(only) = kind.and_then(|kind| kind.content.only_checks()) {
+        return only.contains(&check);
+    }
     match check {
         // Asked of pods when they are made, never of what describes them; and of connections.
         Check::Profiles | Check::Connections | Check::Proxies => false,

@@ -9,7 +9,7 @@ use crate::{
     engine::{
         bounds::GROUPS,
         broken::Broken,
-        owner::is_of_kubernetes,
+        owner::{is_controller_manager, is_of_kubernetes, keeps},
         request::{Operation, Request},
         unchanged::as_before,
         verdict::Passed,
@@ -58,6 +58,8 @@ pub(super) enum Part<'a> {
     Choice(PodSpec<'a>, Box<PodSpec<'a>>),
     /// The running pod of the request's name: this check asks about its account.
     Connection(Check),
+    /// What cannot be read, for this reason, of an object that the API server takes as it is: it may name anything.
+    Lost(String),
     /// The user names that a certificate is asked for, or approved, of which some are accounts.
     Names(Vec<String>),
     /// The object of the request's name: this check asks about it.
@@ -119,7 +121,7 @@ pub(super) fn governed<'a>(
         }
         Content::TokenRequest(route) => {
             let token = at(object, &route.keys)?;
-            (&*route.dotted, token_request(request, token)?)
+            (&*route.dotted, token_request(request, world, token)?)
         }
         Content::Account(steering) => ("", account(request, world, steering, object)?),
         Content::Binding(route) => {
@@ -142,10 +144,10 @@ pub(super) fn governed<'a>(
             ("", Part::Namespace(namespace_tolerations(object, old)?))
         }
         Content::Revision(route) => {
-            is_kept(request, world, object)?;
+            is_kept(request, world, kind, object)?;
             before(request, kind, object)?;
-            let spec = revised(object, &route.keys)?;
-            (&*route.dotted, Part::PodSpec(spec, None))
+            metadata = Some(Metadata::of(object)?);
+            (&*route.dotted, revision(request, route, object)?)
         }
         Content::Fields(fields) => {
             before(request, kind, object)?;
@@ -255,7 +257,10 @@ fn signing_request<'a>(request: &Request<'a>, object: &RawValue) -> Result<Part<
             return Err(Stop::Passed(Passed::Unchanged));
         }
     }
-    let mut names = user_names(object)?;
+    let mut names = match user_names(object) {
+        Ok(names) => names,
+        Err(bad) => return Ok(Part::Lost(bad.to_string())),
+    };
     names.retain(|name| Account::of_user(name).is_some());
     if names.is_empty() {
         return Err(Stop::Passed(Passed::NoIdentity));
@@ -343,13 +348,20 @@ const KEEPERS: [&str; 4] = [
     "namespace-controller",
 ];
 
-/// Stops where a revision is written by a controller that keeps revisions, or is none that such a controller would use: those
+/// Stops where a revision is written by a controller that keeps revisions, or taken away by the one that made it, or is none that
+/// such a controller would use: those
 /// of other kinds that belong to an object of their own. The controller looks at the kind, the name and the uid of the owner,
 /// not at its group (`ControllerRevisionControllerIndexKey`), and takes in what belongs to nobody.
-fn is_kept(request: &Request<'_>, world: &World<'_>, object: &RawValue) -> Result<(), Stop> {
-    if KEEPERS
-        .into_iter()
-        .any(|account| is_of_kubernetes(world, request, account))
+fn is_kept(
+    request: &Request<'_>,
+    world: &World<'_>,
+    kind: &Kind,
+    object: &RawValue,
+) -> Result<(), Stop> {
+    let mut keepers = KEEPERS.into_iter();
+    let is_delete = request.operation == Operation::Delete;
+    if keepers.any(|account| is_of_kubernetes(world, request, account))
+        || is_delete && keeps(world, request, kind, object)
     {
         return Err(Stop::Passed(Passed::Keeper));
     }
@@ -363,14 +375,34 @@ fn is_kept(request: &Request<'_>, world: &World<'_>, object: &RawValue) -> Resul
     Err(Stop::Passed(Passed::ForeignRevision))
 }
 
+/// The pod spec that a revision keeps. One that cannot be read was made past Usher, and who takes it away takes nothing that a pod
+/// could be made of without being asked about.
+fn revision<'a>(
+    request: &Request<'_>,
+    route: &Route,
+    object: &'a RawValue,
+) -> Result<Part<'a>, Stop> {
+    match revised(object, &route.keys) {
+        Ok(spec) => Ok(Part::PodSpec(spec, None)),
+        Err(_) if request.operation == Operation::Delete => Err(Stop::Passed(Passed::NoPodSpec)),
+        Err(bad) => Ok(Part::Lost(bad.to_string())),
+    }
+}
+
 /// A TokenRequest is only ever created. That of a kubelet is judged by the API server, which knows the pods of the node
-/// (`plugin/pkg/admission/noderestriction`); without its tokens no pod starts.
+/// (`plugin/pkg/admission/noderestriction`); without its tokens no pod starts. Nor does a controller of Kubernetes without the one
+/// that the controller manager asks for, for an account of kube-system
+/// (`staging/src/k8s.io/controller-manager/pkg/clientbuilder`).
 fn token_request<'a>(
     request: &Request<'_>,
+    world: &World<'_>,
     token: Option<TokenRequest<'a>>,
 ) -> Result<Part<'a>, Stop> {
     if request.requester.node().is_some() {
         return Err(Stop::Passed(Passed::Kubelet));
+    }
+    if *request.namespace == *"kube-system" && is_controller_manager(world, request) {
+        return Err(Stop::Passed(Passed::ControllerManager));
     }
     is_named(request, "service account")?;
     Ok(Part::TokenRequest(token.unwrap_or_default()))

@@ -102,6 +102,7 @@ fn findings<'a: 'f, 'f>(
             pod::of_lists(answers, &pod, base, Some(old), chooses)
         }
         Part::Connection(check) => single::of_pod(answers, *check),
+        Part::Lost(why) => custom::of_lost(answers, base, why),
         Part::Names(names) => single::of_names(answers, base, names),
         Part::Named(check) => single::of_object(answers, *check),
         Part::Namespace(annotations) => namespace::annotated(answers, annotations),

@@ -7,6 +7,7 @@ use crate::{
         answer::Answers,
         case::{Case, Known, Pod},
         facts::{Looked, ObjectRef},
+        owner::is_controller_manager,
         reason::Reason,
         unknown::{Unknown, Unread},
         verdict::{Finding, Outcome},
@@ -17,9 +18,6 @@ use crate::{
 
 /// The user that the scheduler of Kubernetes is (`plugin/pkg/auth/authorizer/rbac/bootstrappolicy`).
 const SCHEDULER: &str = "system:kube-scheduler";
-
-/// The user that the controller manager of Kubernetes is.
-const CONTROLLER_MANAGER: &str = "system:kube-controller-manager";
 
 /// The controller that gives every namespace its account `default`.
 const ACCOUNTS: &str = "system:serviceaccount:kube-system:service-account-controller";
@@ -254,11 +252,9 @@ fn of_writer<'a: 'f, 'f>(
         },
         namespace: None,
     };
-    let requester = &case.request.requester.username;
-    let configured = case.world.policy.controller_manager.as_deref();
     asked(answers, |itself| {
-        if [CONTROLLER_MANAGER, ACCOUNTS].contains(&&**requester)
-            || configured == Some(&**requester)
+        if *case.request.requester.username == *ACCOUNTS
+            || is_controller_manager(&case.world, case.request)
         {
             let reason = Reason::System("Kubernetes itself writes it");
             return Ok(case.finding(itself, reference, Outcome::Allowed(reason)));
