@@ -180,13 +180,14 @@ const HOLDS_A_TOKEN: Condition = (
     "has(object.type) && object.type == 'kubernetes.io/service-account-token'",
 );
 
-/// A controller that keeps revisions is not asked about them.
+/// A controller that keeps revisions is not asked about them. The garbage collector is, where it takes owners off: then one of which
+/// nobody was asked may become one that a set takes in.
 const NOT_A_KEEPER: Condition = (
     "not-a-keeper",
     "!(request.userInfo.username in ['system:serviceaccount:kube-system:statefulset-controller', \
      'system:serviceaccount:kube-system:daemon-set-controller', \
-     'system:serviceaccount:kube-system:generic-garbage-collector', \
-     'system:serviceaccount:kube-system:namespace-controller'])",
+     'system:serviceaccount:kube-system:namespace-controller'] || \
+     request.operation == 'DELETE' && request.userInfo.username == 'system:serviceaccount:kube-system:generic-garbage-collector')",
 );
 
 /// A namespace without these annotations gives nothing.

@@ -132,7 +132,35 @@ impl Sent {
         self.may_use(check, path, account, HOME)
     }
 
+    /// What steers the account, and each pull secret that its pods get from now on.
     fn account(&self) -> Option<Said> {
+        let mut said = self.steered()?;
+        if let Said::Asked(lines) = &mut said {
+            let names = |object: &Value| {
+                let list = object["imagePullSecrets"].as_array().cloned();
+                let held = list.unwrap_or_default().into_iter();
+                held.map(|held| held["name"].as_str().unwrap_or_default().to_owned())
+                    .collect::<Vec<_>>()
+            };
+            let before = if self.is_update() {
+                names(&self.old)
+            } else {
+                Vec::new()
+            };
+            for (index, name) in names(&self.object).into_iter().enumerate() {
+                if !name.is_empty() && !before.contains(&name) {
+                    lines.insert((
+                        "secrets".to_owned(),
+                        format!("imagePullSecrets[{index}].name"),
+                        format!("verb use or get on secrets \"{name}\" in {HOME}"),
+                    ));
+                }
+            }
+        }
+        Some(said)
+    }
+
+    fn steered(&self) -> Option<Said> {
         let steers = |key: &str| {
             key.starts_with("eks.amazonaws.com/")
                 || key.starts_with("iam.gke.io/")
@@ -331,22 +359,12 @@ impl Sent {
     }
 
     fn revision(&self) -> Said {
-        if [
-            SETS,
-            "system:serviceaccount:kube-system:namespace-controller",
-        ]
-        .contains(&self.user)
-        {
-            return Said::Passed;
-        }
         let judged = if self.operation == "DELETE" {
             &self.old
         } else {
             &self.object
         };
-        // Of a deleted one there is only what was; a new one was not.
-        let held = [judged, &self.old];
-        let is_foreign = |object: &&Value| {
+        let is_foreign = |object: &Value| {
             let owners = object["metadata"]["ownerReferences"]
                 .as_array()
                 .cloned()
@@ -355,8 +373,20 @@ impl Sent {
                 |owner: &Value| owner["kind"] == "StatefulSet" || owner["kind"] == "DaemonSet";
             owners.first().is_some_and(|owner| !is_set(owner))
         };
+        let is_keeper = [
+            SETS,
+            "system:serviceaccount:kube-system:namespace-controller",
+        ]
+        .contains(&self.user);
+        // What was nobody's affair becomes a set's.
+        let is_set_free = self.is_update() && is_foreign(&self.old) && !is_foreign(&self.object);
+        if is_keeper && !is_set_free {
+            return Said::Passed;
+        }
+        // Of a deleted one there is only what was; a new one was not.
+        let held = [judged, &self.old];
         if held
-            .iter()
+            .into_iter()
             .filter(|object| !object.is_null())
             .all(is_foreign)
         {

@@ -267,7 +267,9 @@ impl Content {
     /// The checks that ask about it, if not any could.
     pub fn only_checks(&self) -> Option<Vec<Check>> {
         match self {
-            Self::Account(_) | Self::SigningRequest => Some(vec![Check::Accounts]),
+            // Its pods get its pull secrets.
+            Self::Account(_) => Some(vec![Check::Accounts, Check::Secrets]),
+            Self::SigningRequest => Some(vec![Check::Accounts]),
             Self::Binding(_) => Some(vec![Check::Nodes]),
             // Who is in a pod also reads what it reads.
             Self::Connection(check @ Check::Connections) => {

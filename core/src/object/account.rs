@@ -2,17 +2,20 @@
 
 use std::borrow::Cow;
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
     meta::{Metadata, Texts},
-    seek::{BadObject, at},
+    seek::{BadObject, at, parse},
     value::is_something,
 };
-use crate::reference::write_key;
+use crate::reference::{Text, write_key};
 
 /// The lists of a service account whose Secrets its pods get or may mount (`plugin/pkg/admission/serviceaccount`).
-const LISTS: [&str; 2] = ["imagePullSecrets", "secrets"];
+const LISTS: [&str; 2] = [PULL_SECRETS, "secrets"];
+/// The one whose Secrets its pods get.
+const PULL_SECRETS: &str = "imagePullSecrets";
 
 /// What steers the identity of a service account, and which Secrets come with it.
 #[derive(Debug)]
@@ -33,6 +36,33 @@ impl<'a> ServiceAccount<'a> {
             annotations: metadata.annotations()?.unwrap_or_default(),
             lists,
         })
+    }
+
+    /// The pull secrets that were not among its pull secrets before, and where each stands.
+    pub(crate) fn pull_secrets(
+        &self,
+        before: Option<&Self>,
+    ) -> Result<Vec<(String, Text<'a>)>, BadObject> {
+        #[derive(Deserialize)]
+        struct Named<'a> {
+            #[serde(borrow, default)]
+            name: Text<'a>,
+        }
+
+        let names = |account: &Self| {
+            let [list, _] = account.lists;
+            let named: Vec<Named<'a>> = list.map_or(Ok(Vec::new()), parse)?;
+            Ok::<_, BadObject>(named.into_iter().map(|named| named.name))
+        };
+        let held: Vec<_> = match before {
+            Some(before) => names(before)?.collect(),
+            None => Vec::new(),
+        };
+        let now = names(self)?.enumerate();
+        let new = now.filter(|(_, name)| !name.is_empty() && !held.contains(name));
+        Ok(new
+            .map(|(index, name)| (format!("{PULL_SECRETS}[{index}].name"), name))
+            .collect())
     }
 
     /// Where something stands that makes the account somebody: what `steers` it and is new, or its name, if it is made although

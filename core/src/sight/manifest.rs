@@ -141,7 +141,11 @@ impl<'o> Looker<'_, 'o> {
                 );
                 if let Some(place) = identity {
                     let (path, resource) = (below(&place), Resource::SERVICE_ACCOUNTS);
-                    self.named(Check::Accounts, resource, name, path, Some(own));
+                    self.named(Check::Accounts, resource, name, path, Some(own.clone()));
+                }
+                for (place, secret) in account.pull_secrets(None)? {
+                    let (path, resource) = (below(&place), Resource::SECRETS);
+                    self.named(Check::Secrets, resource, Some(secret), path, Some(own.clone()));
                 }
             }
             Content::TokenSecret => {

@@ -16,8 +16,8 @@ use crate::{
         world::World,
     },
     object::{
-        Metadata, NamespaceAnnotation, Owner, PodSpec, ServiceAccount, TokenRequest, TokenSecret,
-        at, is_approved, namespace_tolerations, parse, revised, user_names,
+        BadObject, Metadata, NamespaceAnnotation, Owner, PodSpec, ServiceAccount, TokenRequest,
+        TokenSecret, at, is_approved, namespace_tolerations, parse, revised, user_names,
     },
     reference::{Account, Check, Mode, Pattern, Text},
 };
@@ -50,8 +50,9 @@ pub struct Governed<'a> {
 
 /// What decides, by what the catalogue says of the kind.
 pub(super) enum Part<'a> {
-    /// The account of the request's name, whose identity is written at this path.
-    Account(Cow<'static, str>),
+    /// The account of the request's name, whose identity is written at this path, and the Secrets that its pods get from now on, each
+    /// with where it stands.
+    Account(Cow<'static, str>, Vec<(String, Text<'a>)>),
     /// The node that a pod is put on.
     Binding(Text<'a>),
     /// The pod spec of a live pod that has changed nothing but how it chooses its nodes, and what it was before.
@@ -245,7 +246,8 @@ fn account<'a>(
             world.rights.names(&user.to_string())
         },
     );
-    Ok(Part::Account(path.ok_or(Stop::Passed(Passed::NoIdentity))?))
+    let path = path.ok_or(Stop::Passed(Passed::NoIdentity))?;
+    Ok(Part::Account(path, account.pull_secrets(before.as_ref())?))
 }
 
 /// A certificate in the name of an account is the account: asked for by one, given by another, who approves it.
@@ -358,21 +360,27 @@ fn is_kept(
     kind: &Kind,
     object: &RawValue,
 ) -> Result<(), Stop> {
+    let is_foreign = |held| {
+        let owners = Metadata::of(held)?.controllers()?;
+        let foreign = |owner: &Owner<'_>| !matches!(&*owner.kind, "StatefulSet" | "DaemonSet");
+        Ok::<_, BadObject>(!owners.is_empty() && owners.iter().all(foreign))
+    };
+    let now = is_foreign(object)?;
+    let before = request.old.map_or(Ok(now), is_foreign)?;
     let mut keepers = KEEPERS.into_iter();
-    let is_delete = request.operation == Operation::Delete;
-    if keepers.any(|account| is_of_kubernetes(world, request, account))
-        || is_delete && keeps(world, request, kind, object)
+    let is_keeper = keepers.any(|account| is_of_kubernetes(world, request, account));
+    // Of a foreign one nobody was asked. The garbage collector makes it one of nobody's, on anybody's word (`--cascade=orphan`),
+    // for a set to take in.
+    let is_set_free = before && !now;
+    if is_keeper && !is_set_free
+        || request.operation == Operation::Delete && keeps(world, request, kind, object)
     {
         return Err(Stop::Passed(Passed::Keeper));
     }
-    for held in [Some(object), request.old].into_iter().flatten() {
-        let owners = Metadata::of(held)?.controllers()?;
-        let foreign = |owner: &Owner<'_>| !matches!(&*owner.kind, "StatefulSet" | "DaemonSet");
-        if owners.is_empty() || !owners.iter().all(foreign) {
-            return Ok(());
-        }
+    if now && before {
+        return Err(Stop::Passed(Passed::ForeignRevision));
     }
-    Err(Stop::Passed(Passed::ForeignRevision))
+    Ok(())
 }
 
 /// The pod spec that a revision keeps. One that cannot be read was made past Usher, and who takes it away takes nothing that a pod

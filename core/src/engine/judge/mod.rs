@@ -94,7 +94,7 @@ fn findings<'a: 'f, 'f>(
     part: &Part<'a>,
 ) -> Vec<Finding<'a>> {
     match part {
-        Part::Account(path) => single::of_account(answers, path.clone()),
+        Part::Account(path, secrets) => single::of_account(answers, path.clone(), secrets),
         Part::Binding(node) => single::bound(answers, base, node),
         Part::Choice(spec, old) => {
             let pod = Pod::of(&answers.case, spec);

@@ -222,13 +222,32 @@ pub(super) fn of_secret<'a: 'f, 'f>(
     of_writer(answers, Check::TokenSecrets, path, &secret.account)
 }
 
-/// The finding about the account of the request's name, of which something that steers its identity is written at this path.
+/// The findings about the account of the request's name, of which something that steers its identity is written at this path, and
+/// about the Secrets that its pods get.
 pub(super) fn of_account<'a: 'f, 'f>(
     answers: &Answers<'a, 'f>,
     path: Cow<'static, str>,
+    secrets: &[(String, Text<'a>)],
 ) -> Vec<Finding<'a>> {
-    let name = &answers.case.request.name;
-    of_writer(answers, Check::Accounts, Path::new(path, ""), name)
+    let case = &answers.case;
+    let name = &case.request.name;
+    let mut findings = of_writer(answers, Check::Accounts, Path::new(path, ""), name);
+    // A pod that names no pull secret of its own gets those of its account, and nobody is asked about them then.
+    if !case.is_off(Check::Secrets) {
+        for (path, name) in secrets {
+            let reference = Reference {
+                check: Check::Secrets,
+                path: Path::new(path.clone(), ""),
+                target: Target::Object {
+                    resource: Resource::SECRETS,
+                    name: name.clone(),
+                },
+                namespace: None,
+            };
+            findings.extend(asked(answers, |itself| answers.finding(itself, reference)));
+        }
+    }
+    findings
 }
 
 /// The finding about an account that an object of its namespace decides about. The controller manager of Kubernetes, which
