@@ -1692,6 +1692,9 @@ impl Seer<'_> {
                 "move",
                 "\\",
                 "!",
+                "\u{85}",
+                "\u{2028}",
+                "\u{2029}",
                 "$",
                 "{{",
                 "<<",
@@ -1719,12 +1722,13 @@ impl Seer<'_> {
             }
         }
         let documents: Option<Vec<Value>> = match value {
+            Value::String(text) if text.contains(['\u{85}', '\u{2028}', '\u{2029}']) => None,
             Value::String(text) => serde_saphyr::from_multiple(text).ok(),
             value => Some(vec![value.clone()]),
         };
         let Some(documents) = documents else {
             if !later {
-                self.unknown("opaque", path, "a patch that cannot be read");
+                self.lost(path);
             }
             return;
         };
@@ -1739,7 +1743,7 @@ impl Seer<'_> {
                     }
                 }
                 Value::Object(_) | Value::Null => self.merged(&document, path, own),
-                _ => self.unknown("opaque", path, "a patch that cannot be read"),
+                _ => self.lost(path),
             }
         }
     }

@@ -23,10 +23,12 @@ impl<'o> Looker<'_, 'o> {
         let text = text(value);
         let placeholder = field.placeholder.as_deref();
         let is_filled_in = |text: &str| placeholder.is_some_and(|begin| text.contains(begin));
+        // Where YAML 1.1, which Go reads, ends a line, and so a comment, this reader goes on.
+        let is_ambiguous = |text: &Text<'_>| text.contains(['\u{85}', '\u{2028}', '\u{2029}']);
         if let Some(text) = &text {
             if is_filled_in(text) {
                 self.opaque(path, FILLED_IN);
-            } else if !field.any_case && !self.may_set(text) {
+            } else if !field.any_case && !is_ambiguous(text) && !self.may_set(text) {
                 return;
             }
         }
@@ -36,9 +38,13 @@ impl<'o> Looker<'_, 'o> {
             Some(text) => serde_saphyr::from_multiple(text).ok(),
             None => serde_json::from_str(value.get()).ok().map(|one| vec![one]),
         };
-        let Some(documents) = read else {
+        let unread = || {
+            let path = Path::new(path.to_owned(), "");
+            Sighting::Lost(path, "it is a patch that cannot be read".to_owned())
+        };
+        let Some(documents) = read.filter(|_| !text.as_ref().is_some_and(is_ambiguous)) else {
             if !text.is_some_and(|text| is_filled_in(&text)) {
-                self.opaque(path, "a patch that cannot be read");
+                self.push(unread());
             }
             return;
         };
@@ -53,9 +59,7 @@ impl<'o> Looker<'_, 'o> {
                 self.push(Sighting::Lost(Path::new(path.to_owned(), ""), why));
             }
             match document {
-                Value::String(_) | Value::Number(_) | Value::Bool(_) => {
-                    self.opaque(path, "a patch that cannot be read");
-                }
+                Value::String(_) | Value::Number(_) | Value::Bool(_) => self.push(unread()),
                 Value::Array(operations) => {
                     for operation in &operations {
                         if self.is_full() {

@@ -314,7 +314,7 @@ fn every_sort_of_field_is_seen() {
         (
             "{path: s.p, patch: {}}",
             r#"{"s":{"p":"a: [nodeName"}}"#,
-            &["s.p opaque: a patch that cannot be read"],
+            &["s.p lost: it is a patch that cannot be read"],
         ),
         (
             "{path: s.m, manifest: {}}",
