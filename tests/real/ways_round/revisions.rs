@@ -141,3 +141,83 @@ fn a_revision_is_replaced_by_another_that_the_controller_adopts() {
         .run(&["delete", "controllerrevision", "kept"])
         .refused_by(WEBHOOK, "may not use serviceaccount \"deployer\"");
 }
+
+#[test]
+fn the_garbage_collector_sets_no_revision_free_of_which_nobody_was_asked() {
+    let tenants = Tenants::new("set-free");
+    tenants.may("create,get,list", "controllerrevisions.apps");
+    // Of a revision that belongs to an object of another kind no set makes a pod, so that nobody is asked about it.
+    let owned = |team: &Team| {
+        let map = "{apiVersion: v1, kind: ConfigMap, metadata: {name: mine}}";
+        team.create(map, &[]).passes();
+        let uid = team.run(&["get", "configmap", "mine", "-o", "jsonpath={.metadata.uid}"]);
+        let owner = format!(
+            "name: forged, ownerReferences: [{{apiVersion: v1, kind: ConfigMap, name: mine, uid: {}, controller: true}}]",
+            uid.stdout.trim()
+        );
+        let forged = revision("deployer").replacen("name: forged", &owner, 1);
+        team.create(&forged, &[]).passes();
+    };
+    let owner = |team: &Team| {
+        let path = "jsonpath={.metadata.ownerReferences[*].kind}";
+        let said = team.run(&["get", "controllerrevision", "forged", "-o", path]);
+        said.stdout.trim().to_owned()
+    };
+    owned(&tenants.free);
+    tenants
+        .free
+        .run(&[
+            "delete",
+            "configmap",
+            "mine",
+            "--cascade=orphan",
+            "--wait=false",
+        ])
+        .passes();
+    eventually("a revision of nobody's", || {
+        owner(&tenants.free).is_empty().then_some(())
+    });
+    owned(&tenants.guarded);
+    let collector = "--as=system:serviceaccount:kube-system:generic-garbage-collector";
+    let orphan = r#"[{"op": "remove", "path": "/metadata/ownerReferences"}]"#;
+    let mut patch = plane().kubectl();
+    patch.args(["-n", &tenants.guarded.namespace, collector]);
+    patch.args([
+        "patch",
+        "controllerrevision",
+        "forged",
+        "--type=json",
+        "-p",
+        orphan,
+    ]);
+    Said::from(patch.output().unwrap()).refused_by(
+        WEBHOOK,
+        "generic-garbage-collector may not use serviceaccount \"deployer\" in namespace ways-set-free",
+    );
+    assert_eq!(owner(&tenants.guarded), "ConfigMap");
+    // What it made of a set's own it takes off.
+    tenants.guarded.create(&held_back(), &[]).passes();
+    let path = "jsonpath={.items[*].metadata.ownerReferences[*].kind}";
+    let of_sets = || {
+        tenants
+            .guarded
+            .run(&["get", "controllerrevisions", "-o", path])
+            .stdout
+    };
+    eventually("a revision of the set", || {
+        of_sets().contains("StatefulSet").then_some(())
+    });
+    tenants
+        .guarded
+        .run(&[
+            "delete",
+            "statefulset",
+            "web",
+            "--cascade=orphan",
+            "--wait=false",
+        ])
+        .passes();
+    eventually("a set's revision of nobody's", || {
+        (!of_sets().contains("StatefulSet")).then_some(())
+    });
+}
