@@ -210,6 +210,19 @@ pub static WAYS: &[Way] = &[
         ],
     },
     Way {
+        name: "csi-drivers",
+        gives: "Has kubelets hand a driver the tokens of all pods with a volume of it (tokenRequests of a CSIDriver).",
+        remedy: "Give it to nobody but administrators and the installers of drivers, with resourceNames.",
+        guarded: false,
+        is_all: false,
+        rights: &[Right {
+            group: "storage.k8s.io",
+            resources: &["csidrivers"],
+            verbs: &["create", "update", "patch"],
+            cluster: true,
+        }],
+    },
+    Way {
         name: "webhooks",
         gives: "Takes Usher's registration away, or has another webhook change what Usher has seen.",
         remedy: "Give it to nobody but administrators and the installers of webhooks, with resourceNames.",
