@@ -557,3 +557,22 @@ fn a_pod_that_waits_is_told_to_choose() {
     choose(guarded, "a").passes();
     guarded.run(&["label", "pod", "gated", "a=b"]).passes();
 }
+
+#[test]
+fn a_pod_chooses_a_scheduler_of_its_own() {
+    let tenants = Tenants::new("schedulers");
+    let [free, guarded] = tenants.both();
+    let own = "schedulerName: batch";
+    free.pod("batch", own).passes();
+    guarded.pod("batch", own).refused_by(
+        WEBHOOK,
+        "ways-schedulers-jane may not use scheduler \"batch\" in namespace ways-schedulers (spec.schedulerName)",
+    );
+    guarded
+        .create(&manifest(KINDS[4].1, "web", own), &[])
+        .refused_by(WEBHOOK, "(spec.template.spec.schedulerName)");
+    // The one that Kubernetes itself writes in.
+    guarded.pod("default", "").passes();
+    guarded.grant("schedulers.usher.dev/batch");
+    guarded.pod("batch", own).passes();
+}

@@ -351,9 +351,8 @@ const KEEPERS: [&str; 4] = [
 ];
 
 /// Stops where a revision is written by a controller that keeps revisions, or taken away by the one that made it, or is none that
-/// such a controller would use: those
-/// of other kinds that belong to an object of their own. The controller looks at the kind, the name and the uid of the owner,
-/// not at its group (`ControllerRevisionControllerIndexKey`), and takes in what belongs to nobody.
+/// such a controller would use: those of other kinds that belong to an object of their own. The controller looks at the kind, the
+/// name and the uid of the owner, not at its group (`ControllerRevisionControllerIndexKey`), and takes in what belongs to nobody.
 fn is_kept(
     request: &Request<'_>,
     world: &World<'_>,
