@@ -50,13 +50,13 @@ const JUDGED: [(&str, &str, &str); 74] = [
     ),
     (
         "deployment-scale-by-user",
-        "nothing to ask: Kind",
-        "nothing to ask: Kind",
+        "nothing to ask: the kind names nothing that is asked about",
+        "nothing to ask: the kind names nothing that is asked about",
     ),
     (
         "deployment-status-update-by-deployment-controller",
-        "nothing to ask: Subresource",
-        "nothing to ask: Subresource",
+        "nothing to ask: the subresource cannot change the pod spec",
+        "nothing to ask: the subresource cannot change the pod spec",
     ),
     (
         "deployment-update-account-by-user",
@@ -90,18 +90,18 @@ const JUDGED: [(&str, &str, &str); 74] = [
     ),
     (
         "job-status-update-by-job-controller",
-        "nothing to ask: Subresource",
-        "nothing to ask: Subresource",
+        "nothing to ask: the subresource cannot change the pod spec",
+        "nothing to ask: the subresource cannot change the pod spec",
     ),
     (
         "job-update-labels-by-user",
-        "nothing to ask: Unchanged",
-        "nothing to ask: Unchanged",
+        "nothing to ask: nothing that decides has changed",
+        "nothing to ask: nothing that decides has changed",
     ),
     (
         "job-update-suspend-by-user",
-        "nothing to ask: Unchanged",
-        "nothing to ask: Unchanged",
+        "nothing to ask: nothing that decides has changed",
+        "nothing to ask: nothing that decides has changed",
     ),
     (
         "namespace-update-tolerations-by-user",
@@ -110,8 +110,8 @@ const JUDGED: [(&str, &str, &str); 74] = [
     ),
     (
         "node-status-update-by-kubelet",
-        "nothing to ask: Kind",
-        "nothing to ask: Kind",
+        "nothing to ask: the kind names nothing that is asked about",
+        "nothing to ask: the kind names nothing that is asked about",
     ),
     (
         "pod-attach-connect",
@@ -226,18 +226,18 @@ const JUDGED: [(&str, &str, &str); 74] = [
     ),
     (
         "pod-delete-by-garbage-collector",
-        "nothing to ask: Operation",
-        "nothing to ask: Operation",
+        "nothing to ask: the operation uses nothing",
+        "nothing to ask: the operation uses nothing",
     ),
     (
         "pod-delete-by-user",
-        "nothing to ask: Operation",
-        "nothing to ask: Operation",
+        "nothing to ask: the operation uses nothing",
+        "nothing to ask: the operation uses nothing",
     ),
     (
         "pod-delete-collection-by-user",
-        "nothing to ask: Operation",
-        "nothing to ask: Operation",
+        "nothing to ask: the operation uses nothing",
+        "nothing to ask: the operation uses nothing",
     ),
     (
         "pod-ephemeralcontainers-update",
@@ -246,8 +246,8 @@ const JUDGED: [(&str, &str, &str); 74] = [
     ),
     (
         "pod-eviction-create",
-        "nothing to ask: Kind",
-        "nothing to ask: Kind",
+        "nothing to ask: the kind names nothing that is asked about",
+        "nothing to ask: the kind names nothing that is asked about",
     ),
     (
         "pod-exec-connect",
@@ -266,33 +266,33 @@ const JUDGED: [(&str, &str, &str); 74] = [
     ),
     (
         "pod-status-update-by-kubelet",
-        "nothing to ask: Subresource",
-        "nothing to ask: Subresource",
+        "nothing to ask: the subresource cannot change the pod spec",
+        "nothing to ask: the subresource cannot change the pod spec",
     ),
     (
         "pod-update-finalizer-by-job-controller",
-        "nothing to ask: Unchanged",
-        "nothing to ask: Unchanged",
+        "nothing to ask: nothing that decides has changed",
+        "nothing to ask: nothing that decides has changed",
     ),
     (
         "pod-update-labels",
-        "nothing to ask: Unchanged",
-        "nothing to ask: Unchanged",
+        "nothing to ask: nothing that decides has changed",
+        "nothing to ask: nothing that decides has changed",
     ),
     (
         "pod-update-orphan-by-garbage-collector",
-        "nothing to ask: Unchanged",
-        "nothing to ask: Unchanged",
+        "nothing to ask: nothing that decides has changed",
+        "nothing to ask: nothing that decides has changed",
     ),
     (
         "pod-update-owner-references",
-        "nothing to ask: Unchanged",
-        "nothing to ask: Unchanged",
+        "nothing to ask: nothing that decides has changed",
+        "nothing to ask: nothing that decides has changed",
     ),
     (
         "pod-update-release-by-replicaset-controller",
-        "nothing to ask: Unchanged",
-        "nothing to ask: Unchanged",
+        "nothing to ask: nothing that decides has changed",
+        "nothing to ask: nothing that decides has changed",
     ),
     (
         "pod-update-tolerations",
@@ -316,8 +316,8 @@ const JUDGED: [(&str, &str, &str); 74] = [
     ),
     (
         "replicaset-update-by-deployment-controller",
-        "nothing to ask: Unchanged",
-        "nothing to ask: Unchanged",
+        "nothing to ask: nothing that decides has changed",
+        "nothing to ask: nothing that decides has changed",
     ),
     (
         "replicationcontroller-create-by-user",
@@ -326,8 +326,8 @@ const JUDGED: [(&str, &str, &str); 74] = [
     ),
     (
         "secret-create-by-user",
-        "nothing to ask: NoToken",
-        "nothing to ask: NoToken",
+        "nothing to ask: the Secret holds no token of an account",
+        "nothing to ask: the Secret holds no token of an account",
     ),
     (
         "secret-create-token-by-user",
@@ -347,8 +347,8 @@ const JUDGED: [(&str, &str, &str); 74] = [
     ("service-proxy-connect", "proxies web", "proxies web"),
     (
         "serviceaccount-create-by-user",
-        "nothing to ask: NoIdentity",
-        "nothing to ask: NoIdentity",
+        "nothing to ask: nothing is written that steers the identity of the account",
+        "nothing to ask: nothing is written that steers the identity of the account",
     ),
     (
         "serviceaccount-update-annotation-by-user",

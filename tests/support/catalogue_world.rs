@@ -151,9 +151,13 @@ pub(crate) fn said(answer: &Answer) -> Said {
         return Said::Broken;
     }
     if let Some(passed) = &answer.passed {
-        let words = ["Kind", "NoPodSpec", "Subresource", "Unchanged"];
-        let word = words.into_iter().find(|word| word == passed);
-        return Said::Passed(word.unwrap_or("another reason"));
+        return Said::Passed(match &**passed {
+            "the kind names nothing that is asked about" => "Kind",
+            "there is no pod spec" => "NoPodSpec",
+            "the subresource cannot change the pod spec" => "Subresource",
+            "nothing that decides has changed" => "Unchanged",
+            _ => "another reason",
+        });
     }
     let mut lines: Vec<Line> = answer
         .findings

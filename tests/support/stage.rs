@@ -47,7 +47,7 @@ pub(crate) struct Stage {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) allowed: bool,
-    /// Why there was nothing to ask, in the engine's word for it.
+    /// Why there was nothing to ask, in words.
     pub(crate) passed: Option<String>,
     /// Why it could not be judged.
     pub(crate) broken: Option<String>,
@@ -250,7 +250,7 @@ fn seen(verdict: &Verdict<'_>, facts: usize) -> Answer {
     let from = |field: &str| response.get(field).cloned();
     Answer {
         allowed,
-        passed: verdict.passed.map(|why| format!("{why:?}")),
+        passed: verdict.passed.as_ref().map(ToString::to_string),
         broken: verdict.broken.as_ref().map(ToString::to_string),
         findings: findings.collect(),
         message: response["status"]["message"]
