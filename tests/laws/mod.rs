@@ -1,6 +1,7 @@
 //! What holds always: for every entry, every page, every file of the source, every size of a request.
 
 mod alone;
+mod bounds;
 mod catalogue;
 mod damage;
 mod default_accounts;
