@@ -137,12 +137,13 @@ pub(super) fn of_lists<'a: 'f, 'f>(
 ) -> Vec<Finding<'a>> {
     let case = &answers.case;
     let listed = pod.spec.listed(|check| meant(check) && !case.is_off(check));
-    let chooses = |check| check == Check::NodeLabels && !case.is_off(check);
-    let old = old.filter(|_| case.is_pod() && !listed.is_empty());
+    let chooses = |check| check == Check::NodeLabels;
+    let choice = |said: &Listed<'_>| chooses(said.says.check());
+    let old = old.filter(|_| case.is_pod() && listed.iter().any(choice));
     let chosen = old.map_or_else(Vec::new, |old| old.listed(chooses));
     let is_new = |said: &Listed<'a>| {
         let mut chosen = chosen.iter();
-        said.says.check() != Check::NodeLabels
+        !choice(said)
             || !chosen.any(|held| match (&held.named, &said.named) {
                 (Named::One(resource, name), Named::One(of, named)) => {
                     resource == of && name == named
