@@ -112,7 +112,7 @@ impl FactSource for Live {
         facts: &mut Facts,
         deadline: Instant,
     ) {
-        let room = FACTS.saturating_sub(facts.len()).min(needs.len());
+        let room = FACTS.saturating_sub(facts.count()).min(needs.len());
         for need in needs.split_off(room) {
             facts.failed(need, FactError::TooMany(FACTS));
         }

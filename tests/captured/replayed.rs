@@ -98,7 +98,7 @@ struct Account(Result<Option<Box<RawValue>>, FactError>);
 
 impl FactSource for Account {
     async fn gather(&self, _: &Requester<'_>, needs: Vec<Need>, facts: &mut Facts, _: Instant) {
-        assert!(facts.is_empty(), "it is asked in one round");
+        assert_eq!(facts.count(), 0, "it is asked in one round");
         gathered(needs, facts, |need, facts| {
             let Need::Object(at) = need else {
                 panic!("{need:?}")

@@ -38,10 +38,10 @@ pub(crate) fn changed<'a>(
 /// Answers each need. Panics where one is named twice, or was answered before.
 pub(crate) fn gathered(needs: Vec<Need>, facts: &mut Facts, answer: impl Fn(Need, &mut Facts)) {
     for need in needs {
-        let known = facts.len();
+        let known = facts.count();
         let named = format!("{need:?}");
         answer(need, facts);
-        assert_eq!(facts.len(), known + 1, "{named} was asked again");
+        assert_eq!(facts.count(), known + 1, "{named} was asked again");
     }
 }
 

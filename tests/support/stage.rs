@@ -136,6 +136,10 @@ impl Stage {
     fn recall(&self, user: &str, need: Need, facts: &mut Facts) {
         let error = match &need {
             Need::Object(at) => {
+                assert!(
+                    !at.name.is_empty(),
+                    "nobody looks at {at}, which has no name"
+                );
                 let failed = || FactError::Failed("connection refused".to_owned());
                 self.unreadable.contains(&at.to_string()).then(failed)
             }
@@ -196,7 +200,7 @@ impl FactSource for Stage {
         gathered(needs, facts, |need, facts| {
             self.recall(&requester.username, need, facts);
         });
-        self.facts.store(facts.len(), Ordering::Relaxed);
+        self.facts.store(facts.count(), Ordering::Relaxed);
     }
 }
 

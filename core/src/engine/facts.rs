@@ -118,13 +118,8 @@ impl Facts {
     }
 
     /// How many facts are known.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.objects.len() + self.reviews.len()
-    }
-
-    /// Whether nothing is known yet.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 

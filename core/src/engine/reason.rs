@@ -46,3 +46,18 @@ impl fmt::Display for Reason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_access_review_says_why_if_it_knows() {
+        for (reason, said) in [
+            ("", "access review"),
+            ("a node's", "access review: a node's"),
+        ] {
+            assert_eq!(Reason::Review(reason.to_owned()).to_string(), said);
+        }
+    }
+}

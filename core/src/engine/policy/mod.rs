@@ -168,3 +168,27 @@ impl Policy {
             .position(|grant| grant.gives(requester, namespace, resource, names))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::Mode;
+
+    #[test]
+    fn rights_to_read_count_where_something_is_asked_about_that_may_be_read() {
+        let of = |everywhere: Mode, somewhere: Mode| {
+            let mut policy = Policy::default();
+            let default = &mut policy.modes.default;
+            default.insert(Check::ConfigMaps, Mode::Off);
+            default.insert(Check::Secrets, everywhere);
+            policy.modes.namespaces.push(NamespaceModes {
+                matches: Vec::new(),
+                checks: [(Check::ConfigMaps, somewhere)].into(),
+            });
+            policy.asks_reads()
+        };
+        assert!(!of(Mode::Off, Mode::Off));
+        assert!(of(Mode::Off, Mode::Audit));
+        assert!(of(Mode::Warn, Mode::Off));
+    }
+}
