@@ -212,6 +212,11 @@ mod tests {
                 "two profiles",
             ),
             (
+                "profiles:\n- preset: aws-irsa\n- {preset: aws-irsa, name: aws-irsa}".to_owned(),
+                (3, 28),
+                "two profiles",
+            ),
+            (
                 "profiles:\n- {name: A, tokens: [{path: t}], volume: {mountPath: /v}}".to_owned(),
                 (2, 10),
                 "\"A\"",
@@ -268,6 +273,11 @@ mod tests {
             ),
             (
                 "baseline:\n  tolerations:\n  - {key: \"\"}",
+                (3, 11),
+                "label key",
+            ),
+            (
+                "baseline:\n  tolerations:\n  - {key: a b}",
                 (3, 11),
                 "label key",
             ),

@@ -73,9 +73,9 @@ impl fmt::Display for Ending<'_> {
         let plural = if self.days.abs() == 1 { "" } else { "s" };
         write!(f, "exemption \"{name}\" of {owner} ")?;
         match self.days {
+            days @ ..0 => write!(f, "ended {} day{plural} ago, on {expires}", -days),
             0 => write!(f, "ends today, on {expires}"),
-            days if days < 0 => write!(f, "ended {} day{plural} ago, on {expires}", -days),
-            days => write!(f, "ends in {days} day{plural}, on {expires}"),
+            days @ 1.. => write!(f, "ends in {days} day{plural}, on {expires}"),
         }
     }
 }
