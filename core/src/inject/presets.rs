@@ -27,11 +27,10 @@ pub(super) fn names() -> Result<Vec<String>, BadProfile> {
 pub(super) fn name_them(schema: &mut Schema) {
     let mut names = names().unwrap_or_default();
     names.sort();
-    let listed = match &*names {
-        [several @ .., last] if !several.is_empty() => {
-            format!("{} or {last}", several.join(", "))
-        }
-        few => few.concat(),
+    let listed = names.join(", ");
+    let listed = match listed.rsplit_once(", ") {
+        Some((several, last)) => format!("{several} or {last}"),
+        None => listed,
     };
     if let Some(serde_json::Value::String(text)) = schema.get_mut("description") {
         *text = text.replace("PRESETS", &listed);
