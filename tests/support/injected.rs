@@ -94,6 +94,10 @@ impl Cluster {
         let mut pod: Value = serde_json::from_str(pod.unwrap_or("null")).unwrap();
         let work = |facts: &Facts| mutate(&request, &self.catalogue, &self.policy, facts);
         let mutation = changed(&request, work, self);
+        assert!(
+            mutation.allowed() || mutation.patch.0.is_empty(),
+            "what is refused is changed: {mutation:#?}"
+        );
         let answer = respond_mutation(&mutation);
         contract::check_mutation(&answer, &request.uid, mutation.allowed()).unwrap();
         if let Some(patch) = contract::patch(&answer) {

@@ -86,17 +86,17 @@ pub fn plan<'a, 'k>(
         .filter_map(|(profile, why)| why.is_none().then_some(profile))
         .collect();
     let account_name = head.spec.account();
-    for name in &asks.names {
-        if plan.refusals.len() < UNKNOWN && !selected.iter().any(|profile| *profile.name == **name)
-        {
-            plan.refusals.push(Refusal::Unknown {
-                name: name.clone(),
-                account: account_name.to_owned(),
-                namespace,
-                gets: selected.iter().map(|profile| &*profile.name).collect(),
-            });
-        }
-    }
+    let unknown = asks
+        .names
+        .iter()
+        .filter(|name| !selected.iter().any(|profile| *profile.name == ***name));
+    let unknown = unknown.take(UNKNOWN).map(|name| Refusal::Unknown {
+        name: name.clone(),
+        account: account_name.to_owned(),
+        namespace,
+        gets: selected.iter().map(|profile| &*profile.name).collect(),
+    });
+    plan.refusals.extend(unknown);
     // Most pods get nothing, and are not looked into.
     if selected.is_empty() {
         let steps = profiles.iter().zip(passed);
