@@ -3,9 +3,9 @@
 //! Rights and facts may come from different places ([`Parts`]): both from a running cluster ([`cluster`](crate::cluster)), both
 //! from files ([`Offline`]), or rights from a file with live objects.
 //!
-//! A review and a manifest both come here, as a [`Request`]. [`decide`] asks [`judge`], gathers the needs that it names from a
-//! [`FactSource`], and asks again; [`change`] does the same with [`mutate`](usher_core::engine::mutate()). What comes out goes to
-//! [`review::respond`](usher_core::review::respond), or to [`report`](crate::report).
+//! A review and a manifest both come here, as a [`Request`]. [`decide`] asks [`judge`](engine::judge()), gathers the needs that
+//! it names from a [`FactSource`], and asks again; [`change`] does the same with [`mutate`](usher_core::engine::mutate()). What
+//! comes out goes to [`review::respond`](usher_core::review::respond), or to [`report`](crate::report).
 
 mod given;
 mod offline;
