@@ -2,30 +2,15 @@
 
 use std::fmt;
 
-/// The sorts of objects that rights are made of.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(super) enum Sort {
-    ClusterRoleBindings,
-    ClusterRoles,
-    RoleBindings,
-    Roles,
-}
-
-impl Sort {
-    pub(super) const ALL: [Self; 4] = [
-        Self::ClusterRoleBindings,
-        Self::ClusterRoles,
-        Self::RoleBindings,
-        Self::Roles,
-    ];
-
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::ClusterRoleBindings => "clusterrolebindings",
-            Self::ClusterRoles => "clusterroles",
-            Self::RoleBindings => "rolebindings",
-            Self::Roles => "roles",
-        }
+usher_core::words! {
+    /// The sorts of objects that rights are made of.
+    #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+    pub(super) enum Sort,
+    fn name {
+        ClusterRoleBindings = "clusterrolebindings",
+        ClusterRoles = "clusterroles",
+        RoleBindings = "rolebindings",
+        Roles = "roles",
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
-    registry::Registry,
+    registry::{Metric, Registry},
 };
 
 use super::{
@@ -86,27 +86,19 @@ struct Injection {
     result: &'static str,
 }
 
-/// What came of a profile for a pod that it is for.
-#[derive(Clone, Copy, Debug)]
-enum Came {
-    Held,
-    Injected,
-    Missed,
-    Refused,
+usher_core::words! {
+    /// What came of a profile for a pod that it is for.
+    #[derive(Clone, Copy, Debug)]
+    enum Came,
+    fn word {
+        Held = "held",
+        Injected = "injected",
+        Missed = "missed",
+        Refused = "refused",
+    }
 }
 
 impl Came {
-    const ALL: [Self; 4] = [Self::Held, Self::Injected, Self::Missed, Self::Refused];
-
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Held => "held",
-            Self::Injected => "injected",
-            Self::Missed => "missed",
-            Self::Refused => "refused",
-        }
-    }
-
     /// None if the profile is not for the pod.
     fn of(effect: &Effect<'_>) -> Option<Self> {
         match effect {
@@ -121,29 +113,83 @@ impl Came {
 
 impl Default for Metrics {
     fn default() -> Self {
+        let mut registry = Registry::with_prefix("usher");
+        let shown = &mut registry;
         let metrics = Self {
-            registry: Mutex::new(Registry::with_prefix("usher")),
-            requests: Family::default(),
-            findings: Family::default(),
-            injections: Family::default(),
-            seconds: Histogram::new(DURATIONS),
-            panics: Counter::default(),
-            unlogged: Counter::default(),
-            connections: Gauge::default(),
-            accept_errors: Counter::default(),
-            refused: Family::default(),
-            configuration: Reloaded::new(),
-            certificate: Reloaded::new(),
-            expiry: Gauge::default(),
-            exemptions: Family::default(),
+            requests: kept(shown, "requests", "Requests, by verdict"),
+            findings: kept(shown, "findings", "References that were asked about"),
+            injections: kept(
+                shown,
+                "injections",
+                "Pods that a profile selects; missed: not injected, because its service account is not as it must be",
+            ),
+            seconds: counted(
+                shown,
+                "review_duration_seconds",
+                "Time from the whole request to the whole answer",
+                Histogram::new(DURATIONS),
+            ),
+            panics: kept(
+                shown,
+                "panics",
+                "Requests that ended in a panic, and were refused",
+            ),
+            unlogged: kept(
+                shown,
+                "unlogged_refusals",
+                "Refusals that were left out of the log",
+            ),
+            connections: kept(shown, "connections", "Open connections of the webhook port"),
+            refused: kept(
+                shown,
+                "connections_refused",
+                "Connections that the server ended for a reason",
+            ),
+            accept_errors: kept(
+                shown,
+                "accept_errors",
+                "Connections that the system could not hand over",
+            ),
+            configuration: Reloaded {
+                family: kept(shown, "configuration_loads", "Configuration files read"),
+                valid: kept(
+                    shown,
+                    "configuration_valid",
+                    "Whether the configuration file, as it is now, is in force",
+                ),
+            },
+            exemptions: kept(
+                shown,
+                "exemptions",
+                "Exemptions of the configuration in force: active, ending within 30 days, ended",
+            ),
+            certificate: Reloaded {
+                family: kept(shown, "certificate_loads", "Certificates read"),
+                valid: kept(
+                    shown,
+                    "certificate_valid",
+                    "Whether the certificate files, as they are now, are in use",
+                ),
+            },
+            expiry: kept(
+                shown,
+                "certificate_expiry_timestamp_seconds",
+                "When the certificate in use expires; 0 if that is not known",
+            ),
+            registry: Mutex::new(registry),
         };
+        for reloaded in [&metrics.configuration, &metrics.certificate] {
+            for result in ["failed", "loaded"] {
+                reloaded.family.get_or_create_owned(&Loaded { result });
+            }
+        }
         metrics.exemptions(0, 0, 0);
         for (hook, ended) in pairs(Hook::ALL, Ended::ALL) {
             metrics
                 .requests
                 .get_or_create_owned(&Request::of(hook, ended));
         }
-        for (check, outcome) in pairs(Check::ALL, Outcome::WORDS) {
+        for (check, outcome) in pairs(Check::ALL, Outcome::words()) {
             for mode in Mode::ALL.into_iter().filter(|mode| *mode != Mode::Off) {
                 let labels = Found::of(check, outcome, mode);
                 metrics.findings.get_or_create_owned(&labels);
@@ -152,9 +198,19 @@ impl Default for Metrics {
         for reason in Refused::ALL {
             metrics.refused.get_or_create_owned(&reason.labels());
         }
-        metrics.register(|registry| metrics.fill(registry));
         metrics
     }
+}
+
+/// A metric that is shown under a name, with what its reader should know.
+fn kept<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    counted(registry, name, help, M::default())
+}
+
+/// Likewise one that does not begin with nothing.
+fn counted<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register(name, help, metric.clone());
+    metric
 }
 
 /// Each of the first with each of the second.
@@ -258,91 +314,9 @@ impl Metrics {
     pub(super) fn refused(&self, reason: Refused) {
         self.refused.get_or_create_owned(&reason.labels()).inc();
     }
-
-    fn fill(&self, registry: &mut Registry) {
-        registry.register("requests", "Requests, by verdict", self.requests.clone());
-        registry.register(
-            "findings",
-            "References that were asked about",
-            self.findings.clone(),
-        );
-        registry.register(
-            "injections",
-            "Pods that a profile selects; missed: not injected, because its service account is not as it must be",
-            self.injections.clone(),
-        );
-        registry.register(
-            "review_duration_seconds",
-            "Time from the whole request to the whole answer",
-            self.seconds.clone(),
-        );
-        registry.register(
-            "panics",
-            "Requests that ended in a panic, and were refused",
-            self.panics.clone(),
-        );
-        registry.register(
-            "unlogged_refusals",
-            "Refusals that were left out of the log",
-            self.unlogged.clone(),
-        );
-        registry.register(
-            "connections",
-            "Open connections of the webhook port",
-            self.connections.clone(),
-        );
-        registry.register(
-            "connections_refused",
-            "Connections that the server ended for a reason",
-            self.refused.clone(),
-        );
-        registry.register(
-            "accept_errors",
-            "Connections that the system could not hand over",
-            self.accept_errors.clone(),
-        );
-        registry.register(
-            "configuration_loads",
-            "Configuration files read",
-            self.configuration.family.clone(),
-        );
-        registry.register(
-            "configuration_valid",
-            "Whether the configuration file, as it is now, is in force",
-            self.configuration.valid.clone(),
-        );
-        registry.register(
-            "exemptions",
-            "Exemptions of the configuration in force: active, ending within 30 days, ended",
-            self.exemptions.clone(),
-        );
-        registry.register(
-            "certificate_loads",
-            "Certificates read",
-            self.certificate.family.clone(),
-        );
-        registry.register(
-            "certificate_valid",
-            "Whether the certificate files, as they are now, are in use",
-            self.certificate.valid.clone(),
-        );
-        registry.register(
-            "certificate_expiry_timestamp_seconds",
-            "When the certificate in use expires; 0 if that is not known",
-            self.expiry.clone(),
-        );
-    }
 }
 
 impl Reloaded {
-    fn new() -> Self {
-        let reloaded = Self::default();
-        for result in ["failed", "loaded"] {
-            reloaded.family.get_or_create_owned(&Loaded { result });
-        }
-        reloaded
-    }
-
     /// Notes that a file was read, and whether it is in force now.
     pub(super) fn note(&self, loaded: bool) {
         let result = if loaded { "loaded" } else { "failed" };

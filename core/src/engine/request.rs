@@ -32,19 +32,47 @@ pub struct Request<'a> {
     pub dry_run: bool,
 }
 
-/// What is done to the object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Operation<'a> {
+/// Makes the type, its words and how it is read of one table.
+macro_rules! operations {
+    ($($(#[doc = $does:literal])+ $operation:ident $word:literal)+) => {
+        /// What is done to the object: every operation that Kubernetes has (`k8s.io/api/admission/v1`, `Operation`).
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Operation<'a> {
+            $($(#[doc = $does])+ $operation,)+
+            /// None that Kubernetes has: refused.
+            Unknown(Text<'a>),
+        }
+
+        impl Operation<'_> {
+            /// As Kubernetes writes it.
+            pub fn word(&self) -> &str {
+                match self {
+                    $(Self::$operation => $word,)+
+                    Self::Unknown(word) => word,
+                }
+            }
+        }
+
+        impl<'a> From<Text<'a>> for Operation<'a> {
+            fn from(text: Text<'a>) -> Self {
+                match &*text {
+                    $($word => Self::$operation,)+
+                    _ => Self::Unknown(text),
+                }
+            }
+        }
+    };
+}
+
+operations! {
     /// A connection is opened: exec, attach, proxy.
-    Connect,
+    Connect "CONNECT"
     /// The object is new.
-    Create,
+    Create "CREATE"
     /// The object goes away.
-    Delete,
-    /// None that Kubernetes has: refused.
-    Unknown(Text<'a>),
+    Delete "DELETE"
     /// The object changes.
-    Update,
+    Update "UPDATE"
 }
 
 /// A kind, with its group and version. A review that leaves one out is none: Kubernetes always writes the three
@@ -63,14 +91,6 @@ pub struct KindRef<'a> {
 }
 
 impl Operation<'_> {
-    /// Every operation that Kubernetes has (`k8s.io/api/admission/v1`, `Operation`).
-    const KNOWN: [Operation<'static>; 4] = [
-        Operation::Connect,
-        Operation::Create,
-        Operation::Delete,
-        Operation::Update,
-    ];
-
     /// Those by which something of a kind can come to be used: the API server is told to ask about these.
     pub fn judged(content: &Content) -> &'static [Operation<'static>] {
         match content {
@@ -85,25 +105,5 @@ impl Operation<'_> {
             // Without it, its set runs another.
             Content::Revision(_) => &[Operation::Create, Operation::Update, Operation::Delete],
         }
-    }
-
-    /// As Kubernetes writes it.
-    pub fn word(&self) -> &str {
-        match self {
-            Self::Connect => "CONNECT",
-            Self::Create => "CREATE",
-            Self::Delete => "DELETE",
-            Self::Update => "UPDATE",
-            Self::Unknown(word) => word,
-        }
-    }
-}
-
-impl<'a> From<Text<'a>> for Operation<'a> {
-    fn from(text: Text<'a>) -> Self {
-        let mut known = Self::KNOWN.into_iter();
-        known
-            .find(|operation| operation.word() == &*text)
-            .unwrap_or(Self::Unknown(text))
     }
 }

@@ -94,6 +94,19 @@ pub enum Outcome {
     Unknown(Unknown),
 }
 
+crate::words! {
+    /// An answer without what belongs to it.
+    #[derive(Clone, Copy)]
+    enum Answer,
+    fn word {
+        Allowed = "allowed",
+        Denied = "denied",
+        Forbidden = "forbidden",
+        Malformed = "malformed",
+        Unknown = "unknown",
+    }
+}
+
 impl<'a> Verdict<'a> {
     pub(super) fn passed(request: &'a Request<'a>, why: Passed) -> Self {
         Self {
@@ -233,17 +246,20 @@ impl Outcome {
     }
 
     /// The words of all answers.
-    pub const WORDS: [&'static str; 5] = ["allowed", "denied", "forbidden", "malformed", "unknown"];
+    pub fn words() -> impl Iterator<Item = &'static str> + Clone {
+        Answer::ALL.into_iter().map(Answer::word)
+    }
 
     /// One word for it, as reports and metrics use it.
     pub fn word(&self) -> &'static str {
-        match self {
-            Self::Allowed(_) => "allowed",
-            Self::Denied { .. } => "denied",
-            Self::Forbidden(_) => "forbidden",
-            Self::Malformed(_) => "malformed",
-            Self::Unknown(_) => "unknown",
-        }
+        let answer = match self {
+            Self::Allowed(_) => Answer::Allowed,
+            Self::Denied { .. } => Answer::Denied,
+            Self::Forbidden(_) => Answer::Forbidden,
+            Self::Malformed(_) => Answer::Malformed,
+            Self::Unknown(_) => Answer::Unknown,
+        };
+        answer.word()
     }
 }
 

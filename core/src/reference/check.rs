@@ -5,34 +5,23 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a finding leads to. Chosen per check and namespace, applied after the findings.
-#[derive(
-    Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// The check is not made.
-    Off,
-    /// The finding goes into the audit log of the API server and the metrics.
-    Audit,
-    /// The finding also goes to the requester, as a warning.
-    Warn,
-    /// The request is refused.
-    Enforce,
-}
-
-impl Mode {
-    /// Every mode, from the mildest.
-    pub const ALL: [Self; 4] = [Self::Off, Self::Audit, Self::Warn, Self::Enforce];
-
+crate::words! {
+    /// What a finding leads to. Chosen per check and namespace, applied after the findings.
+    #[derive(
+        Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+    )]
+    #[serde(rename_all = "lowercase")]
+    pub enum Mode,
     /// The name that the configuration, reports and metrics use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Audit => "audit",
-            Self::Warn => "warn",
-            Self::Enforce => "enforce",
-        }
+    fn name {
+        /// The check is not made.
+        Off = "off",
+        /// The finding goes into the audit log of the API server and the metrics.
+        Audit = "audit",
+        /// The finding also goes to the requester, as a warning.
+        Warn = "warn",
+        /// The request is refused.
+        Enforce = "enforce",
     }
 }
 

@@ -16,6 +16,7 @@ mod target;
 mod text;
 pub(crate) mod token;
 mod toleration;
+mod words;
 
 pub use check::{Check, Mode};
 pub use hash::fnv;
