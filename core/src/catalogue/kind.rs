@@ -273,7 +273,7 @@ impl Content {
             Self::Binding(_) => Some(vec![Check::Nodes]),
             // Who is in a pod also reads what it reads.
             Self::Connection(check @ Check::Connections) => {
-                Some(vec![*check, Check::Secrets, Check::ConfigMaps])
+                Some(std::iter::once(*check).chain(Check::of_reads()).collect())
             }
             Self::Connection(check) | Self::Named(check) => Some(vec![*check]),
             Self::NamespaceTolerations => Some(vec![Check::Tolerations]),

@@ -148,6 +148,17 @@ pub static PATHS: LazyLock<Vec<PodPath>> = LazyLock::new(|| {
     rows.collect()
 });
 
+/// The checks that ask about it, in the order of the table.
+static CHECKS: LazyLock<Vec<Check>> = LazyLock::new(|| {
+    let mut checks = Vec::new();
+    for (_, says) in PARTS.iter().flat_map(|part| part.below) {
+        if !checks.contains(&says.check()) {
+            checks.push(says.check());
+        }
+    }
+    checks
+});
+
 /// The paths of a container at which it names what it reads, wherever it stands.
 pub(crate) static OF_ANY_CONTAINER: LazyLock<Vec<(FieldPath, Says)>> = LazyLock::new(|| {
     let rows = OF_CONTAINER.iter().filter_map(|(below, says)| {
@@ -191,17 +202,14 @@ struct Requirement<'a> {
 }
 
 impl Says {
-    /// The checks of the table.
-    const CHECKS: [Check; 3] = [Check::Secrets, Check::ConfigMaps, Check::NodeLabels];
-
     /// Whether a check asks about any of it.
     pub(crate) fn asked_by(check: Check) -> bool {
-        Self::CHECKS.contains(&check)
+        CHECKS.contains(&check)
     }
 
     /// Those checks of the table that ask.
     pub(crate) fn asking(asks: impl Fn(Check) -> bool) -> Vec<Check> {
-        let checks = Self::CHECKS.into_iter();
+        let checks = CHECKS.iter().copied();
         checks.filter(|check| asks(*check)).collect()
     }
 
@@ -441,7 +449,7 @@ mod tests {
                 Says::ConfigMap | Says::PullSecret | Says::Secret => json!("v"),
             };
             let spec = saying(row.path.steps(), end);
-            for check in Says::CHECKS {
+            for check in Check::ALL {
                 let found = seen(&spec, check);
                 assert_eq!(
                     found.len(),

@@ -165,6 +165,15 @@ impl Resource {
     }
 }
 
+impl Check {
+    /// Those that ask about what may be read instead ([`Resource::is_readable`]).
+    pub(crate) fn of_reads() -> impl Iterator<Item = Self> {
+        let known = Known::ALL.into_iter();
+        let readable = known.filter(|known| known.resource().is_readable());
+        readable.map(Known::check)
+    }
+}
+
 /// A text for the life of the process; the same text is kept once.
 fn kept(text: &str) -> &'static str {
     static KEPT: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);

@@ -145,9 +145,7 @@ impl Policy {
 
     /// Whether anything is asked about anywhere that may be read instead.
     pub fn asks_reads(&self) -> bool {
-        [Check::Secrets, Check::ConfigMaps]
-            .into_iter()
-            .any(|check| !self.modes.is_off_everywhere(check))
+        Check::of_reads().any(|check| !self.modes.is_off_everywhere(check))
     }
 
     /// Whether objects of this namespace are not judged.
