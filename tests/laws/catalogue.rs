@@ -490,3 +490,142 @@ fn more_is_never_asked_less_about() {
     println!("{kept} findings stay");
     assert!(kept > 1000);
 }
+
+/// Kinds that name an account, or an identity of a cloud, and of which not the whole spec is governed: why what stands beside
+/// the governed parts neither runs as the account nor gets what the account opens.
+const NARROW: &[(&str, &[&str], &str)] = &[
+    (
+        "agent-sandbox",
+        &["Sandbox", "SandboxTemplate"],
+        "all that runs stands in the template of the pod",
+    ),
+    (
+        "arc",
+        &["RunnerReplicaSet", "RunnerDeployment"],
+        "the template holds the repository as well as the pod",
+    ),
+    (
+        "argo-events",
+        &["EventBus"],
+        "a bus that runs here is governed whole; another one runs elsewhere",
+    ),
+    (
+        "argo-rollouts",
+        &["Rollout", "Experiment"],
+        "all that runs stands in templates; the rest says how many, when, and what measures them",
+    ),
+    (
+        "argo-workflows",
+        &["CronWorkflow"],
+        "the workflow is governed whole; the rest says when it runs",
+    ),
+    (
+        "crossplane",
+        &["DeploymentRuntimeConfig"],
+        "all that runs stands in the template of the pod; the package is named by others",
+    ),
+    (
+        "external-secrets",
+        &["ExternalSecret", "ClusterExternalSecret"],
+        "the account is that of a secret of the type of tokens, which type and annotation make; nothing runs",
+    ),
+    (
+        "jobset",
+        &["JobSet"],
+        "all that runs stands in the templates of the jobs",
+    ),
+    (
+        "keda",
+        &["ScaledObject", "ScaledJob"],
+        "triggers, targets and the template are governed whole; the rest says how many, and the operator fills it in",
+    ),
+    (
+        "knative",
+        &["Service", "Configuration", "JobSink"],
+        "all that runs stands in the template",
+    ),
+    (
+        "kserve",
+        &["InferenceService", "LocalModelNode"],
+        "each part with an account is governed whole, its model included",
+    ),
+    (
+        "kubeflow",
+        &[
+            "PyTorchJob",
+            "TFJob",
+            "MPIJob",
+            "XGBoostJob",
+            "PaddleJob",
+            "JAXJob",
+            "Notebook",
+            "PVCViewer",
+        ],
+        "all that runs stands in templates of pods",
+    ),
+    (
+        "kueue",
+        &["Workload"],
+        "pod sets are governed whole; the rest says in which queue",
+    ),
+    (
+        "lws",
+        &["LeaderWorkerSet", "DisaggregatedSet"],
+        "all that runs stands in the templates of leader and workers",
+    ),
+    (
+        "openkruise",
+        &[
+            "CloneSet",
+            "StatefulSet",
+            "DaemonSet",
+            "BroadcastJob",
+            "AdvancedCronJob",
+            "UnitedDeployment",
+        ],
+        "all that runs stands in templates and in patches of them",
+    ),
+    (
+        "spark",
+        &["ScheduledSparkApplication"],
+        "the application is governed whole; the rest says when it runs",
+    ),
+    (
+        "volcano",
+        &["Job", "CronJob", "JobTemplate", "JobFlow"],
+        "all that runs stands in the templates of tasks",
+    ),
+];
+
+/// Whether the field lends an account: one of Kubernetes, the controller's own, or one of a cloud.
+fn lends_an_account(field: &Value) -> bool {
+    let is_pod = field
+        .get("podSpec")
+        .is_some_and(|pod| pod["account"] != json!(false));
+    is_pod
+        || ["serviceAccount", "controller", "identity"]
+            .iter()
+            .any(|sort| field.get(sort).is_some())
+}
+
+#[test]
+fn what_stands_beside_an_account_is_governed_too() {
+    let known: HashSet<(&str, &str)> = NARROW
+        .iter()
+        .flat_map(|(file, kinds, _)| kinds.iter().map(move |kind| (*file, *kind)))
+        .collect();
+    let book = Book::read();
+    let narrow = book.entries.iter().filter(|entry| {
+        let whole = entry.governed_part() == Some("spec")
+            || entry.needed().iter().any(|path| path == "spec");
+        !whole && entry.fields.iter().any(lends_an_account)
+    });
+    let narrow: HashSet<(&str, &str)> = narrow.map(|entry| (&*entry.file, &*entry.kind)).collect();
+    let new: Vec<_> = narrow.difference(&known).collect();
+    assert!(
+        new.is_empty(),
+        "govern the whole spec of these, or say here why not: {new:?}"
+    );
+    let old: Vec<_> = known.difference(&narrow).collect();
+    assert!(old.is_empty(), "these need no reason: {old:?}");
+}
