@@ -51,7 +51,7 @@ use tier::{chosen, tell, took, words};
 type Story = fn(&Stage);
 
 /// What is told, and the namespace that Usher guards in it.
-const STORIES: [(&str, Story); 21] = [
+const STORIES: [(&str, Story); 22] = [
     ("exec", connections::exec_reads_the_token_of_another_account),
     ("cp", connections::cp_takes_the_token_of_another_account),
     (
@@ -97,6 +97,7 @@ const STORIES: [(&str, Story); 21] = [
     ),
     ("deployments", work::deployments_roll_out_and_back),
     ("sets", work::stateful_and_daemon_sets_roll_out),
+    ("daily", work::what_is_done_on_any_day_passes),
     ("jobs", work::jobs_complete),
     ("services", work::a_service_leads_to_its_pods),
     ("drained", work::the_node_is_drained_and_comes_back),

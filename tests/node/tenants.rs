@@ -103,8 +103,13 @@ impl<'s> Tenant<'s> {
 
     /// The same with more arguments.
     pub(crate) fn create_with(&self, manifest: &str, args: &[&str]) -> Said {
+        self.fed(&[&["create", "-f", "-"], args].concat(), manifest)
+    }
+
+    /// What kubectl says as the user that is given this.
+    pub(crate) fn fed(&self, args: &[&str], manifest: &str) -> Said {
         let mut kubectl = self.kubectl();
-        kubectl.args(["create", "-f", "-"]).args(args);
+        kubectl.args(args);
         feed(&mut kubectl, manifest).unwrap().into()
     }
 

@@ -85,6 +85,72 @@ pub(crate) fn stateful_and_daemon_sets_roll_out(stage: &Stage) {
     tenant.rolls_out("statefulset/db");
 }
 
+pub(crate) fn what_is_done_on_any_day_passes(stage: &Stage) {
+    let tenant = Tenant::new(stage, "daily");
+    let resources =
+        "resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {cpu: 50m, memory: 32Mi}}";
+    tenant.create(&pod("own", "", resources)).passes();
+    tenant.does(&["run", "shell", "--image", BUSYBOX, "--restart=Never"]);
+    for pod in ["pod/own", "pod/shell"] {
+        tenant.runs(pod);
+    }
+    tenant.does(&["annotate", "pod", "own", "color=blue"]);
+    tenant.does(&["label", "pod", "own", "color=blue"]);
+    let less =
+        r#"{"spec": {"containers": [{"name": "main", "resources": {"requests": {"cpu": "5m"}}}]}}"#;
+    let resizer = tenant.colleague_of_the_cluster(
+        "resizer",
+        &[("get,patch", "pods"), ("get,patch", "pods/resize")],
+    );
+    resizer.does(&["patch", "pod", "own", "--subresource=resize", "-p", less]);
+    let web = "deployment/web";
+    tenant
+        .create(&workload("Deployment", "web", "replicas: 2, "))
+        .passes();
+    tenant.rolls_out(web);
+    tenant.does(&[
+        "create",
+        "poddisruptionbudget",
+        "web",
+        "--selector=app=web",
+        "--min-available=1",
+    ]);
+    tenant.does(&["rollout", "pause", web]);
+    tenant.does(&["set", "env", web, "COLOR=blue"]);
+    tenant.does(&["rollout", "resume", web]);
+    tenant.rolls_out(web);
+    // As a GitOps controller that takes a workload over.
+    let manifest = workload("Deployment", "web", "replicas: 1, ");
+    let by = [
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        "--field-manager=gitops",
+        "-f",
+        "-",
+    ];
+    tenant.fed(&by, &manifest).passes();
+    tenant.rolls_out(web);
+    let db = workload("StatefulSet", "db", "serviceName: db, replicas: 2, ");
+    tenant.create(&db).passes();
+    tenant.rolls_out("statefulset/db");
+    let held = r#"{"spec": {"updateStrategy": {"rollingUpdate": {"partition": 1}}}}"#;
+    tenant.does(&["patch", "statefulset", "db", "-p", held]);
+    tenant.does(&["set", "env", "statefulset/db", "COLOR=blue"]);
+    tenant.does(&["delete", "pod", "db-0"]);
+    tenant.is_so("statefulset/db", "jsonpath={.status.readyReplicas}=2");
+    // Its pods and revisions stay, and the next set of that name takes them in.
+    tenant.does(&[
+        "delete",
+        "statefulset",
+        "db",
+        "--cascade=orphan",
+        "--timeout=60s",
+    ]);
+    tenant.create(&db).passes();
+    tenant.rolls_out("statefulset/db");
+}
+
 pub(crate) fn jobs_complete(stage: &Stage) {
     let tenant = Tenant::new(stage, "jobs");
     let job = once();
