@@ -95,8 +95,9 @@ impl<'f> Maker<'f> {
         let may_be = catalogue
             .makers(made)
             .any(|maker| acts(world, request, maker));
-        // A connection makes nothing.
-        if request.operation == Operation::Connect || !may_be {
+        // A connection makes nothing, and no owner says a container that is added to a pod while it runs.
+        let adds = *request.subresource == *"ephemeralcontainers";
+        if request.operation == Operation::Connect || adds || !may_be {
             return Ok(Self::Nobody(None));
         }
         let stranger = |why: &str| Ok(Self::Nobody(Some(why.to_owned())));
