@@ -21,6 +21,7 @@ use crate::{
 };
 use usher_core::{
     manifest::Object,
+    object,
     yaml::{BadYaml, Source},
 };
 
@@ -28,9 +29,6 @@ use usher_core::{
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How many objects are asked for at a time.
 const PAGE: u32 = 500;
-/// The annotation that says whose token a Secret holds, and the type of such a Secret.
-const ACCOUNT: &str = "kubernetes.io/service-account.name";
-const TOKEN: &str = "kubernetes.io/service-account-token";
 
 /// Where roles and bindings are read from.
 #[derive(Debug, clap::Args)]
@@ -78,7 +76,7 @@ fn take(cluster: &mut Cluster, source: &Source, object: &Object<'_, '_>) -> Resu
         ("v1", "Secret") => {
             let secret: Secret = typed(source, object)?;
             let secrets = cluster.token_secrets.get_or_insert_default();
-            if secret.type_.as_deref() == Some(TOKEN) {
+            if secret.type_.as_deref() == Some(object::TokenSecret::TYPE) {
                 secrets.push(token_secret(secret.metadata));
             }
         }
@@ -88,7 +86,10 @@ fn take(cluster: &mut Cluster, source: &Source, object: &Object<'_, '_>) -> Resu
 }
 
 fn token_secret(metadata: kube::api::ObjectMeta) -> TokenSecret {
-    let account = metadata.annotations.unwrap_or_default().remove(ACCOUNT);
+    let account = metadata
+        .annotations
+        .unwrap_or_default()
+        .remove(object::TokenSecret::ACCOUNT);
     TokenSecret {
         namespace: metadata.namespace.unwrap_or_default(),
         name: metadata.name.unwrap_or_default(),
@@ -109,7 +110,7 @@ fn ask(kubeconfig: Option<&Path>) -> Result<Cluster, Failure> {
 async fn listed(kubeconfig: Option<&Path>) -> Result<Cluster, Failure> {
     let (client, _) = connect_as_person(kubeconfig).await?;
     let all = ListParams::default();
-    let tokens = ListParams::default().fields(&format!("type={TOKEN}"));
+    let tokens = ListParams::default().fields(&format!("type={}", object::TokenSecret::TYPE));
     // The rest of a Secret is not asked for.
     let secrets = list_metadata(&client, tokens).await;
     if let Err(error) = &secrets {

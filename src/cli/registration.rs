@@ -15,6 +15,8 @@ use crate::server::Hook;
 use usher_core::{
     catalogue::{Catalogue, Content, Kind},
     engine::{Operation, Policy},
+    object::{NAMESPACE_TOLERATIONS, TokenSecret},
+    reference::{COLLECTOR, KEEPERS, KUBELET, SCHEDULER},
 };
 
 /// What is said at the head of the ValidatingWebhookConfiguration.
@@ -34,110 +36,111 @@ namespaceSelector: Usher's own pods and those of the control plane must start wh
 There is no objectSelector: the labels of an object are written by the one who is to be judged.
 
 ";
-/// One entry of the ValidatingWebhookConfiguration: what somebody else does than to write a pod spec is registered apart, for
-/// it may have a condition of its own, or be left out.
-struct Entry {
-    name: &'static str,
-    about: &'static str,
-    /// Only requests that hold this are sent.
-    condition: Option<Condition>,
-    /// Whether a kind belongs to it.
-    takes: fn(&Content) -> bool,
-    /// Whether its custom resources are left out where the cluster does not serve them.
-    custom: bool,
+
+usher_core::words! {
+    /// One entry of the ValidatingWebhookConfiguration, in the order in which they are written: what somebody else does than to
+    /// write a pod spec is registered apart, for it may have a condition of its own, or be left out.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Entry,
+    /// Its name.
+    fn name {
+        Pods = "validate.usher.dev",
+        Tokens = "validate-tokens.usher.dev",
+        Bindings = "validate-bindings.usher.dev",
+        Accounts = "validate-accounts.usher.dev",
+        Secrets = "validate-secrets.usher.dev",
+        Revisions = "validate-revisions.usher.dev",
+        Namespaces = "validate-namespaces.usher.dev",
+        Connections = "validate-connections.usher.dev",
+        Customs = "validate-customs.usher.dev",
+    }
 }
 
-/// All of them, in the order in which they are written. An entry without a kind whose checks are on is left out.
-const ENTRIES: [Entry; 9] = [
-    Entry {
-        name: "validate.usher.dev",
-        about: "",
-        condition: None,
-        takes: |content| matches!(content, Content::PodSpec(_)),
-        custom: false,
-    },
-    Entry {
-        name: "validate-tokens.usher.dev",
-        about: "\
+impl Entry {
+    /// Where a kind belongs.
+    const fn of(content: &Content) -> Self {
+        match content {
+            Content::Account(_) | Content::SigningRequest => Self::Accounts,
+            Content::Binding(_) => Self::Bindings,
+            Content::Connection(_) | Content::Named(_) => Self::Connections,
+            Content::Fields(_) => Self::Customs,
+            Content::NamespaceTolerations => Self::Namespaces,
+            Content::PodSpec(_) => Self::Pods,
+            Content::Revision(_) => Self::Revisions,
+            Content::TokenRequest(_) => Self::Tokens,
+            Content::TokenSecret => Self::Secrets,
+        }
+    }
+
+    /// What is said of it at the head.
+    const fn about(self) -> &'static str {
+        match self {
+            Self::Pods => "",
+            Self::Tokens => {
+                "\
 validate-tokens.usher.dev: A token of a service account is the account. An entry of its own, because it has a condition: a
   kubelet that gets no token starts no pod, also none of Usher. It gets tokens only for pods on its own node (admission
   plugin NodeRestriction), and Usher would let it pass. Name and group must both say that it is one.
-",
-        condition: Some(NOT_A_KUBELET),
-        takes: |content| matches!(content, Content::TokenRequest(_)),
-        custom: false,
-    },
-    Entry {
-        name: "validate-bindings.usher.dev",
-        about: "\
+"
+            }
+            Self::Bindings => {
+                "\
 validate-bindings.usher.dev: Whoever binds a pod to a node needs no toleration. The scheduler of Kubernetes does nothing else,
   and Usher would let it pass: it must be able to place the pods of Usher.
-",
-        condition: Some(NOT_THE_SCHEDULER),
-        takes: |content| matches!(content, Content::Binding(_)),
-        custom: false,
-    },
-    Entry {
-        name: "validate-accounts.usher.dev",
-        about: "\
+"
+            }
+            Self::Accounts => {
+                "\
 validate-accounts.usher.dev: What is written on a service account says which identity of a cloud its pods get, and which pull
   secrets. A client certificate can bear the name of one.
-",
-        condition: None,
-        takes: |content| matches!(content, Content::Account(_) | Content::SigningRequest),
-        custom: false,
-    },
-    Entry {
-        name: "validate-secrets.usher.dev",
-        about: "\
+"
+            }
+            Self::Secrets => {
+                "\
 validate-secrets.usher.dev: Whoever may write a Secret of this type has a token of the account that it names, for ever. Other
   Secrets are not sent.
-",
-        condition: Some(HOLDS_A_TOKEN),
-        takes: |content| matches!(content, Content::TokenSecret),
-        custom: false,
-    },
-    Entry {
-        name: "validate-revisions.usher.dev",
-        about: "\
+"
+            }
+            Self::Revisions => {
+                "\
 validate-revisions.usher.dev: What a StatefulSet said before is what some of its pods say. Usher lets pass what the controllers
   write and take away that keep revisions, and a namespace must come to its end while Usher is down.
-",
-        condition: Some(NOT_A_KEEPER),
-        takes: |content| matches!(content, Content::Revision(_)),
-        custom: false,
-    },
-    Entry {
-        name: "validate-namespaces.usher.dev",
-        about: "\
+"
+            }
+            Self::Namespaces => {
+                "\
 validate-namespaces.usher.dev: Annotations of a namespace give its pods tolerations, and limit theirs (admission plugin
   PodTolerationRestriction). Only namespaces that bear one are sent. namespaceSelector looks at the namespace itself.
-",
-        condition: Some(WITH_TOLERATIONS),
-        takes: |content| matches!(content, Content::NamespaceTolerations),
-        custom: false,
-    },
-    Entry {
-        name: "validate-connections.usher.dev",
-        about: "\
+"
+            }
+            Self::Connections => {
+                "\
 validate-connections.usher.dev: Whoever connects to a pod that runs has its token. Only what the checks connections and proxies
   ask about is sent.
-",
-        condition: None,
-        takes: |content| matches!(content, Content::Connection(_) | Content::Named(_)),
-        custom: false,
-    },
-    Entry {
-        name: "validate-customs.usher.dev",
-        about: "\
+"
+            }
+            Self::Customs => {
+                "\
 validate-customs.usher.dev: Custom resources whose controllers act for whoever wrote them. Usher refuses a version that it
   does not know.
-",
-        condition: None,
-        takes: |content| matches!(content, Content::Fields(_)),
-        custom: true,
-    },
-];
+"
+            }
+        }
+    }
+
+    /// Only requests that hold this are sent.
+    fn condition(self, policy: &Policy) -> Option<Condition> {
+        match self {
+            Self::Accounts | Self::Connections | Self::Customs | Self::Pods => None,
+            Self::Bindings => Some(not_the_scheduler()),
+            Self::Namespaces => Some(with_tolerations()),
+            Self::Revisions => Some(not_a_keeper(policy)),
+            Self::Secrets => Some(holds_a_token()),
+            Self::Tokens => Some(not_a_kubelet()),
+        }
+    }
+}
+
 /// What is said at the head of the MutatingWebhookConfiguration.
 const MUTATING: &str = "\
 Tells the API server to ask Usher what is to be added to a new pod, and whether a new token is to live shorter.
@@ -161,45 +164,69 @@ mutate-customs.usher.dev: Custom resources into which the configuration has an a
   (defaultServiceAccounts). An object without an account is its controller's, and validate-customs.usher.dev asks for that
   one.
 ";
+/// A name, and what it says in CEL.
+type Condition = (&'static str, String);
+
 /// A request of a kubelet is none that Usher is asked about.
-const NOT_A_KUBELET: Condition = (
-    "not-a-kubelet",
-    "!(request.userInfo.username.startsWith('system:node:') && has(request.userInfo.groups) && \
-     'system:nodes' in request.userInfo.groups)",
-);
+fn not_a_kubelet() -> Condition {
+    let (prefix, group) = KUBELET;
+    let (prefix, group) = (literal(prefix), literal(group));
+    let says = format!(
+        "!(request.userInfo.username.startsWith({prefix}) && has(request.userInfo.groups) && \
+         {group} in request.userInfo.groups)"
+    );
+    ("not-a-kubelet", says)
+}
 
 /// The scheduler of Kubernetes is not asked where it puts pods.
-const NOT_THE_SCHEDULER: Condition = (
-    "not-the-scheduler",
-    "request.userInfo.username != 'system:kube-scheduler'",
-);
+fn not_the_scheduler() -> Condition {
+    let says = format!("request.userInfo.username != {}", literal(SCHEDULER));
+    ("not-the-scheduler", says)
+}
 
 /// Only Secrets that Kubernetes fills with a token are of interest. The type of a Secret cannot change.
-const HOLDS_A_TOKEN: Condition = (
-    "holds-a-token",
-    "has(object.type) && object.type == 'kubernetes.io/service-account-token'",
-);
+fn holds_a_token() -> Condition {
+    let holds = literal(TokenSecret::TYPE);
+    let says = format!("has(object.type) && object.type == {holds}");
+    ("holds-a-token", says)
+}
 
-/// A controller that keeps revisions is not asked about them. The garbage collector is, where it takes owners off: then one of which
-/// nobody was asked may become one that a set takes in.
-const NOT_A_KEEPER: Condition = (
-    "not-a-keeper",
-    "!(request.userInfo.username in ['system:serviceaccount:kube-system:statefulset-controller', \
-     'system:serviceaccount:kube-system:daemon-set-controller', \
-     'system:serviceaccount:kube-system:namespace-controller'] || \
-     request.operation == 'DELETE' && request.userInfo.username == 'system:serviceaccount:kube-system:generic-garbage-collector')",
-);
+/// A controller that keeps revisions is not asked about them, whether it has its own account or is the user that all share. The
+/// garbage collector is where it takes owners off: then one of which nobody was asked may become one that a set takes in.
+fn not_a_keeper(policy: &Policy) -> Condition {
+    let users = |names: &[&str]| -> Vec<String> {
+        let user = |name: &&str| literal(&format!("system:serviceaccount:kube-system:{name}"));
+        names.iter().map(user).collect()
+    };
+    let mut collectors = users(&[COLLECTOR]);
+    collectors.extend(policy.controller_manager.as_deref().map(literal));
+    let says = format!(
+        "!(request.userInfo.username in [{}] || request.operation != 'UPDATE' && request.userInfo.username in [{}])",
+        users(&KEEPERS).join(", "),
+        collectors.join(", ")
+    );
+    ("not-a-keeper", says)
+}
 
 /// A namespace without these annotations gives nothing.
-const WITH_TOLERATIONS: Condition = (
-    "with-tolerations",
-    "has(object.metadata.annotations) && \
-     ('scheduler.alpha.kubernetes.io/defaultTolerations' in object.metadata.annotations || \
-     'scheduler.alpha.kubernetes.io/tolerationsWhitelist' in object.metadata.annotations)",
-);
+fn with_tolerations() -> Condition {
+    let is_there = |key| format!("{} in object.metadata.annotations", literal(key));
+    let says = format!(
+        "has(object.metadata.annotations) && ({})",
+        NAMESPACE_TOLERATIONS.map(is_there).join(" || ")
+    );
+    ("with-tolerations", says)
+}
 
-/// A name, and what it says in CEL.
-type Condition = (&'static str, &'static str);
+/// A text as CEL writes it.
+fn literal(text: &str) -> String {
+    let escaped = text.chars().map(|letter| match letter {
+        '\'' | '\\' => format!("\\{letter}"),
+        _ if letter.is_ascii_control() => format!("\\x{:02x}", u32::from(letter)),
+        _ => letter.to_string(),
+    });
+    format!("'{}'", escaped.collect::<String>())
+}
 
 /// A registration, and what its reader should know about it.
 #[derive(Debug)]
@@ -223,20 +250,22 @@ pub(super) fn validating(
     let mut notes = Vec::new();
     let mut about = VALIDATING.to_owned();
     let mut webhooks = Vec::new();
-    for entry in &ENTRIES {
+    for entry in Entry::ALL {
         let kinds = catalogue
             .kinds()
-            .filter(|kind| (entry.takes)(&kind.content));
+            .filter(|kind| Entry::of(&kind.content) == entry);
         let asked = kinds.filter(|kind| is_asked(&kind.content, policy));
         let all = |kind: &Kind| taken_by(kind).collect();
-        let rules = rules(asked, all, served.filter(|_| entry.custom), &mut notes);
+        // Custom resources are left out where the cluster does not serve them.
+        let served = served.filter(|_| entry == Entry::Customs);
+        let rules = rules(asked, all, served, &mut notes);
         if rules.is_empty() {
             continue;
         }
-        about.push_str(entry.about);
+        about.push_str(entry.about());
         webhooks.push(ValidatingWebhook {
-            match_conditions: entry.condition.map(only),
-            ..hook(entry.name, rules)
+            match_conditions: entry.condition(policy).map(only),
+            ..hook(entry.name(), rules)
         });
     }
     let object = ValidatingWebhookConfiguration {
@@ -297,7 +326,7 @@ pub(super) fn mutating(
             ..hook("mutate.usher.dev", pods)
         },
         MutatingWebhook {
-            match_conditions: Some(only(NOT_A_KUBELET)),
+            match_conditions: Some(only(not_a_kubelet())),
             ..hook("mutate-tokens.usher.dev", tokens)
         },
     ];
@@ -376,7 +405,7 @@ fn webhook(
 fn only((name, expression): Condition) -> Vec<MatchCondition> {
     vec![MatchCondition {
         name: name.to_owned(),
-        expression: expression.to_owned(),
+        expression,
     }]
 }
 

@@ -97,6 +97,34 @@ fn accounts_are_written_into_the_kinds_of_the_named_controllers() {
     );
 }
 
+/// Else revisions, and the end of a namespace, would wait for Usher.
+#[test]
+fn the_user_that_all_controllers_share_is_not_asked_about_revisions() {
+    let keepers = |config: &str| {
+        let registration = generated(&["webhook-config"], config);
+        let webhooks = registration[0]["webhooks"].as_array().unwrap().clone();
+        let mut conditions = webhooks.iter().map(|held| &held["matchConditions"][0]);
+        let of = conditions.find(|condition| condition["name"] == "not-a-keeper");
+        of.unwrap()["expression"].as_str().unwrap().to_owned()
+    };
+    let own = keepers("{}");
+    assert!(own.ends_with("'system:serviceaccount:kube-system:namespace-controller'])"));
+    for (user, written) in [
+        (
+            "system:kube-controller-manager",
+            "'system:kube-controller-manager'",
+        ),
+        (r"it's \ odd", r"'it\'s \\ odd'"),
+    ] {
+        let config = format!(
+            "controllers: {{kube-controller-manager: {{user: \"{}\"}}}}",
+            user.replace('\\', r"\\")
+        );
+        let expected = own.replace("'])", &format!("', {written}])"));
+        assert_eq!(keepers(&config), expected);
+    }
+}
+
 #[test]
 fn an_editor_with_the_schema_accepts_what_usher_reads() {
     let configuration = validator("docs/configuration.schema.json");

@@ -30,9 +30,8 @@ pub use listed::{Listed, Named, PATHS, PodPath, Says, decides};
 pub(crate) use listed::{OF_ANY_CONTAINER, VOLUMES, is_listed};
 pub use meta::Metadata;
 pub(crate) use meta::{Owner, Texts};
-pub(crate) use namespace::{
-    NAMESPACE_TOLERATIONS, NamespaceAnnotation, given_tolerations, namespace_tolerations,
-};
+pub use namespace::NAMESPACE_TOLERATIONS;
+pub(crate) use namespace::{NamespaceAnnotation, given_tolerations, namespace_tolerations};
 pub(crate) use pod::account;
 pub(crate) use pod::is_containers;
 pub use pod::{FIELDS, PodField, PodSpec, TOLERATIONS};

@@ -8,7 +8,7 @@ use crate::reference::{Text, Toleration};
 
 /// The annotations by which a namespace gives its pods tolerations, and limits theirs
 /// (`plugin/pkg/admission/podtolerationrestriction`).
-pub(crate) const NAMESPACE_TOLERATIONS: [&str; 2] =
+pub const NAMESPACE_TOLERATIONS: [&str; 2] =
     ["scheduler.alpha.kubernetes.io/defaultTolerations", LIMIT];
 /// The one that limits. An empty one limits nothing.
 const LIMIT: &str = "scheduler.alpha.kubernetes.io/tolerationsWhitelist";

@@ -8,10 +8,7 @@ use super::{
 };
 use crate::reference::Text;
 
-/// The type of a Secret that Kubernetes fills with a token (`k8s.io/api/core/v1`, `SecretTypeServiceAccountToken`).
-const TYPE: &str = "kubernetes.io/service-account-token";
-/// The annotation that names the account, and that of its uid (`ServiceAccountNameKey`, `ServiceAccountUIDKey`).
-const ACCOUNT: &str = "kubernetes.io/service-account.name";
+/// The annotation of the uid (`ServiceAccountUIDKey`).
 const UID: &str = "kubernetes.io/service-account.uid";
 
 /// What decides of a Secret whose token it holds.
@@ -24,13 +21,17 @@ pub struct TokenSecret<'a> {
 }
 
 impl<'a> TokenSecret<'a> {
-    /// Where the account is named.
+    /// The type of a Secret that Kubernetes fills with a token (`k8s.io/api/core/v1`, `SecretTypeServiceAccountToken`).
+    pub const TYPE: &'static str = "kubernetes.io/service-account-token";
+    /// The annotation that names the account (`ServiceAccountNameKey`).
+    pub const ACCOUNT: &'static str = "kubernetes.io/service-account.name";
+    /// Where it stands.
     pub const PATH: &'static str = "metadata.annotations[\"kubernetes.io/service-account.name\"]";
 
     /// What a Secret says; none if it holds no token of an account.
     pub(crate) fn of(secret: &'a RawValue) -> Result<Option<Self>, BadObject> {
         let sort: Option<Text<'_>> = at(secret, &["type".into()])?;
-        if sort.is_none_or(|sort| *sort != *TYPE) {
+        if sort.is_none_or(|sort| *sort != *Self::TYPE) {
             return Ok(None);
         }
         let metadata = Metadata::of(secret)?;
@@ -42,7 +43,7 @@ impl<'a> TokenSecret<'a> {
                 .map_or_else(|| Ok(Text::default()), parse)
         };
         Ok(Some(Self {
-            account: text(ACCOUNT)?,
+            account: text(Self::ACCOUNT)?,
             uid: text(UID)?,
             token: at(secret, &["data".into(), "token".into()])?,
         }))
@@ -55,5 +56,16 @@ impl<'a> TokenSecret<'a> {
         self.account == before.account
             && self.uid == before.uid
             && text(self.token) == text(before.token)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TokenSecret;
+
+    #[test]
+    fn the_path_is_that_of_the_annotation() {
+        let path = format!("metadata.annotations[\"{}\"]", TokenSecret::ACCOUNT);
+        assert_eq!(path, TokenSecret::PATH);
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Text;
+use super::{KUBELET, Text};
 
 /// Who sent the request, as the API server authenticated them (`authentication.k8s.io/v1 UserInfo`). Never the
 /// account that a pod runs as.
@@ -88,12 +88,12 @@ impl<'a> Requester<'a> {
         self.groups.iter().any(|held| **held == *group)
     }
 
-    /// The node whose kubelet this is: name and group must both say so, as the NodeRestriction plugin demands
-    /// (`pkg/auth/nodeidentifier`).
+    /// The node whose kubelet this is: name and group must both say so.
     pub(crate) fn node(&self) -> Option<&str> {
+        let (prefix, group) = KUBELET;
         self.username
-            .strip_prefix("system:node:")
-            .filter(|name| !name.is_empty() && self.is_in("system:nodes"))
+            .strip_prefix(prefix)
+            .filter(|name| !name.is_empty() && self.is_in(group))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
         BadObject, Metadata, NamespaceAnnotation, Owner, PodSpec, ServiceAccount, TokenRequest,
         TokenSecret, at, is_approved, namespace_tolerations, parse, revised, user_names,
     },
-    reference::{Account, Check, Mode, Pattern, Text},
+    reference::{Account, COLLECTOR, Check, KEEPERS, Mode, Pattern, Text},
 };
 
 /// Why there are no questions.
@@ -341,15 +341,6 @@ fn choice<'a>(
     }
 }
 
-/// The controllers of Kubernetes that write revisions: what they write was asked of the author of a StatefulSet or DaemonSet
-/// (`pkg/controller/history`), or they only take away what nobody needs.
-const KEEPERS: [&str; 4] = [
-    "statefulset-controller",
-    "daemon-set-controller",
-    "generic-garbage-collector",
-    "namespace-controller",
-];
-
 /// Stops where a revision is written by a controller that keeps revisions, or taken away by the one that made it, or is none that
 /// such a controller would use: those of other kinds that belong to an object of their own. The controller looks at the kind, the
 /// name and the uid of the owner, not at its group (`ControllerRevisionControllerIndexKey`), and takes in what belongs to nobody.
@@ -366,7 +357,7 @@ fn is_kept(
     };
     let now = is_foreign(object)?;
     let before = request.old.map_or(Ok(now), is_foreign)?;
-    let mut keepers = KEEPERS.into_iter();
+    let mut keepers = KEEPERS.into_iter().chain([COLLECTOR]);
     let is_keeper = keepers.any(|account| is_of_kubernetes(world, request, account));
     // Of a foreign one nobody was asked. The garbage collector makes it one of nobody's, on anybody's word (`--cascade=orphan`),
     // for a set to take in.

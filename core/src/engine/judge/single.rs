@@ -13,11 +13,8 @@ use crate::{
         verdict::{Finding, Outcome},
     },
     object::{Listed, Named, PodSpec, Says, TokenSecret, at},
-    reference::{Account, Check, Path, Reference, Resource, Target, Text},
+    reference::{Account, Check, Path, Reference, Resource, SCHEDULER, Target, Text},
 };
-
-/// The user that the scheduler of Kubernetes is (`plugin/pkg/auth/authorizer/rbac/bootstrappolicy`).
-const SCHEDULER: &str = "system:kube-scheduler";
 
 /// The controller that gives every namespace its account `default`.
 const ACCOUNTS: &str = "system:serviceaccount:kube-system:service-account-controller";
