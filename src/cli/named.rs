@@ -2,8 +2,11 @@
 
 use std::str::FromStr;
 
-use usher_core::reference::{
-    Check, Known, Malformed, Names, Resource, Toleration, is_node_label, is_object_name,
+use usher_core::{
+    reference::{
+        Check, Known, Malformed, Names, Resource, Toleration, is_node_label, is_object_name,
+    },
+    yaml::nearest,
 };
 
 /// Something that can be used, as the command line names it: `TYPE[.GROUP]/NAME`.
@@ -42,16 +45,31 @@ pub(super) enum BadName {
     #[error(transparent)]
     Toleration(#[from] Malformed),
     /// Nothing that a question can be about.
-    #[error("nothing asks about \"{0}\"; the types are {types}", types = types())]
+    #[error("nothing asks about \"{0}\"; {instead}", instead = instead(.0))]
     Type(String),
 }
 
-/// Every type of which one can be named, with its short name.
+/// Every type of which one can be named.
+fn granted() -> impl Iterator<Item = Known> {
+    let known = Known::ALL.into_iter();
+    known.filter(|known| known.names() != Names::None)
+}
+
+/// What to write for a text that is no type.
+fn instead(written: &str) -> String {
+    // All that is virtual is of one group, which would make it alike.
+    let bare = written.split('.').next().unwrap_or_default();
+    let near = nearest(bare, granted().map(|known| known.resource().name));
+    let is_near = |known: &Known| near == Some(known.resource().name);
+    match granted().find(is_near) {
+        Some(known) => format!("\"{}\" is probably meant", known.resource()),
+        None => format!("the types are {}", types()),
+    }
+}
+
+/// All of them in words, with their short names.
 fn types() -> String {
-    let granted = Known::ALL
-        .into_iter()
-        .filter(|known| known.names() != Names::None);
-    let named = granted.map(|known| match known.short() {
+    let named = granted().map(|known| match known.short() {
         Some(short) => format!("{} ({short})", known.resource()),
         None => known.resource().to_string(),
     });
@@ -83,12 +101,8 @@ impl FromStr for Named {
         let known = Known::ALL.into_iter().find(is_meant);
         let (check, resource, names) = match known {
             Some(known) => (known.check(), known.resource(), known.names()),
-            // An identity is called as its cloud calls it.
-            None if group == "usher.dev" => {
-                (Check::ScaleTargets, Resource::named(&kind), Names::Text)
-            }
-            // Custom resources name others by their group.
-            None if !group.is_empty() && is_object_name(&kind) => {
+            // Custom resources name others by their group; what is virtual stands in the table.
+            None if !matches!(group, "" | "usher.dev") && is_object_name(&kind) => {
                 (Check::ScaleTargets, Resource::named(&kind), Names::Object)
             }
             None => return Err(BadName::Type(written.to_owned())),
@@ -193,7 +207,26 @@ mod tests {
     fn what_nobody_can_use_is_an_error() {
         for (text, error) in [
             ("deployer", "write TYPE/NAME"),
-            ("widgets/a", "nothing asks about \"widgets\""),
+            (
+                "widgets/a",
+                "nothing asks about \"widgets\"; the types are serviceaccounts (sa), ",
+            ),
+            (
+                "serviceacounts/a",
+                "nothing asks about \"serviceacounts\"; \"serviceaccounts\" is probably meant",
+            ),
+            (
+                "nodelabelz.usher.dev/pool=a",
+                "\"nodelabels.usher.dev\" is probably meant",
+            ),
+            (
+                "kinds.usher.dev/a",
+                "nothing asks about \"kinds.usher.dev\"; the types are",
+            ),
+            (
+                "ovens.usher.dev/a",
+                "nothing asks about \"ovens.usher.dev\"; the types are",
+            ),
             ("sa/", "can be called \"\""),
             ("sa/*", "can be called \"*\""),
             ("sa/team-a/deployer", "can be called \"team-a/deployer\""),

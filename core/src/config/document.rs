@@ -363,23 +363,23 @@ mod tests {
             ("apiAudiences: x", (1, 15), "a list"),
             (
                 "controllers: {kube-controller-manager: {namespace: x}}",
-                (1, 52),
+                (1, 41),
                 "no namespace",
             ),
             (
                 "controllers: {kustomize-controller: {user: u}}",
-                (1, 37),
+                (1, 15),
                 "not enabled",
             ),
             (
                 "catalogue: {enable: [flux]}\ncontrollers: {kustomize-controller: {user: u}}",
-                (2, 44),
+                (2, 38),
                 "not a user",
             ),
-            ("controllers: {baker: {}}", (1, 22), "no controller"),
+            ("controllers: {baker: {}}", (1, 15), "no controller"),
             (
                 "controllers: {kube-controller-manger: {}}",
-                (1, 39),
+                (1, 15),
                 "probably meant",
             ),
             (
@@ -388,6 +388,11 @@ mod tests {
                 "\"keda\" is probably meant",
             ),
             ("profiles: [{preset: vault}]", (1, 21), "no preset"),
+            (
+                "profiles: [{preset: aws-isra}]",
+                (1, 21),
+                "there is no preset \"aws-isra\"; \"aws-irsa\" is probably meant",
+            ),
             (
                 "defaultServiceAccounts:\n- {namespaces: [a], controllers: [baker], serviceAccount: s}",
                 (2, 35),

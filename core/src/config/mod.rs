@@ -319,13 +319,10 @@ fn catalogue(
 
 fn no_project(name: &str) -> String {
     let known: Vec<&str> = Catalogue::projects().collect();
-    match yaml::nearest(name, known.iter().copied()) {
-        Some(near) => format!("there is no project \"{name}\"; \"{near}\" is probably meant"),
-        None => format!(
-            "there is no project \"{name}\"; there are {}",
-            known.join(", ")
-        ),
-    }
+    format!(
+        "there is no project \"{name}\"; {}",
+        yaml::instead(name, &known)
+    )
 }
 
 /// Who the controllers are that the configuration names: the user that those of Kubernetes share, and those of projects.
@@ -336,12 +333,15 @@ fn controllers(
     let mut shared = String::new();
     let mut named = BTreeMap::new();
     for (name, entry) in entries {
-        let way = || vec![At::Key("controllers".into()), At::Key(name.clone())];
-        let wrong = |key: &str, what: String| {
-            let mut way = way();
-            way.push(At::Key(key.to_owned()));
-            Err((way, what))
+        // What is wrong is a key, not what stands there: past the end, the way leads to the last key.
+        let way = |keys: &[&str]| -> Vec<At> {
+            let keys = ["controllers", &name]
+                .into_iter()
+                .chain(keys.iter().copied());
+            let keys = keys.map(|key| At::Key(key.to_owned()));
+            keys.chain([At::Index(0)]).collect()
         };
+        let wrong = |key: &str, what: String| Err((way(&[key]), what));
         if name == MANAGER {
             let of_projects = [
                 ("namespace", &entry.namespace),
@@ -356,7 +356,7 @@ fn controllers(
             continue;
         }
         let Some(installed) = catalogue.identity(&name) else {
-            return Err((way(), no_controller(&name, catalogue)));
+            return Err((way(&[]), no_controller(&name, catalogue)));
         };
         if entry.user.is_some() {
             let what = format!(

@@ -23,12 +23,12 @@ pub enum BadProfile {
     #[error("a profile needs a name of lower case letters, digits and \"-\"; \"{0}\" is none")]
     Name(String),
     /// There is no such preset.
-    #[error("there is no preset \"{name}\"; there are {known}")]
+    #[error("there is no preset \"{name}\"; {instead}")]
     NoPreset {
         /// What was asked for.
         name: String,
-        /// Those that there are.
-        known: String,
+        /// What to write instead, in words.
+        instead: String,
     },
     /// Two profiles have one name.
     #[error("two profiles are called \"{0}\": give one of them another name")]

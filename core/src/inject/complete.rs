@@ -7,6 +7,7 @@ use super::{
     entry::ProfileEntry,
     presets::{names, presets},
 };
+use crate::yaml;
 
 /// An entry with all that it takes from its preset: maps are merged, lists replaced (RFC 7386), variables merged by name.
 pub(super) fn complete(mut entry: ProfileEntry) -> Result<ProfileEntry, BadProfile> {
@@ -34,13 +35,15 @@ pub(super) fn complete(mut entry: ProfileEntry) -> Result<ProfileEntry, BadProfi
 /// The preset of this name.
 fn preset(name: &str) -> Result<ProfileEntry, BadProfile> {
     let mut presets = presets::<ProfileEntry>()?.into_iter();
-    match presets.find(|known| known.name.as_deref() == Some(name)) {
-        Some(preset) => Ok(preset),
-        None => Err(BadProfile::NoPreset {
-            name: name.to_owned(),
-            known: names()?.join(", "),
-        }),
+    if let Some(preset) = presets.find(|known| known.name.as_deref() == Some(name)) {
+        return Ok(preset);
     }
+    let known = names()?;
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    Err(BadProfile::NoPreset {
+        name: name.to_owned(),
+        instead: yaml::instead(name, &known),
+    })
 }
 
 /// What is written over what was there.

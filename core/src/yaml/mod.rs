@@ -18,9 +18,8 @@ pub use node::{Entry, Node, Place, Value};
 pub use scalar::Number;
 pub(crate) use scalar::is_plain;
 pub use source::{Position, Source};
-pub(crate) use typed::nearest;
-pub use typed::read;
-pub(crate) use typed::{Spanned, read_text};
+pub(crate) use typed::{Spanned, instead, read_text};
+pub use typed::{nearest, read};
 
 /// What is wrong with an input, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

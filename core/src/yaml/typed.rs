@@ -130,13 +130,21 @@ impl de::Error for Mistake {
 }
 
 /// The name that somebody who wrote this probably meant.
-pub(crate) fn nearest<'k>(written: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+pub fn nearest<'k>(written: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let plain = written.to_lowercase();
     known
         .map(|name| (strsim::jaro_winkler(&plain, &name.to_lowercase()), name))
         .filter(|(alike, _)| *alike > 0.8)
         .max_by(|(one, _), (other, _)| one.total_cmp(other))
         .map(|(_, name)| name)
+}
+
+/// What to write instead, in words: the name that was probably meant, or all that there are.
+pub(crate) fn instead(written: &str, known: &[&str]) -> String {
+    match nearest(written, known.iter().copied()) {
+        Some(near) => format!("\"{near}\" is probably meant"),
+        None => format!("there are {}", known.join(", ")),
+    }
 }
 
 /// What a type wants, in the words of whoever writes YAML.

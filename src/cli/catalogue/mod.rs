@@ -15,6 +15,7 @@ use crate::report::count;
 use usher_core::{
     catalogue::{Catalogue, Kind},
     reference::shown,
+    yaml::nearest,
 };
 
 #[derive(Debug, clap::Args)]
@@ -115,12 +116,13 @@ fn head(kind: &Kind) -> String {
 }
 
 fn show(out: &mut impl Write, wanted: &str) -> Result<Exit, Failure> {
-    let mut found = 0;
+    let (mut found, mut names) = (0, Vec::new());
     let core = ("core".to_owned(), Catalogue::embedded()?);
     let projects = Catalogue::projects()
         .map(|name| Catalogue::project(name).map(|(_, catalogue)| (name.to_owned(), catalogue)));
     for known in std::iter::once(Ok(core)).chain(projects) {
         let (project, catalogue) = known?;
+        names.extend(catalogue.kinds().map(|kind| kind.kind.to_string()));
         let mut kinds: Vec<&Kind> = catalogue
             .kinds()
             .filter(|kind| kind.kind.eq_ignore_ascii_case(wanted))
@@ -145,7 +147,11 @@ fn show(out: &mut impl Write, wanted: &str) -> Result<Exit, Failure> {
         }
     }
     if found == 0 {
-        return Err(format!("no entry is about \"{wanted}\" (usher catalogue list)").into());
+        let instead = match nearest(wanted, names.iter().map(String::as_str)) {
+            Some(near) => format!("; \"{near}\" is probably meant"),
+            None => " (usher catalogue list)".to_owned(),
+        };
+        return Err(format!("no entry is about \"{wanted}\"{instead}").into());
     }
     Ok(Exit::Allowed)
 }
