@@ -52,6 +52,11 @@ fn access_reviews_of_usher_come_back_to_usher() {
                 "caBundle": k8s_openapi::ByteString(plane().ca_pem().as_bytes().to_vec()),
             },
             "rules": [{"operations": ["*"], "apiGroups": ["authorization.k8s.io"], "apiVersions": ["*"], "resources": ["*/*"]}],
+            // Those of Usher itself, and nobody else's.
+            "matchConditions": [{
+                "name": "of-usher",
+                "expression": "request.userInfo.username == 'system:serviceaccount:usher-system:usher'",
+            }],
             "failurePolicy": "Fail",
             "sideEffects": "None",
             "admissionReviewVersions": ["v1"],
@@ -68,6 +73,23 @@ fn access_reviews_of_usher_come_back_to_usher() {
             "ways-recursive-jane may not use serviceaccount \"deployer\" in namespace ways-recursive",
         );
     }
+    // The API server counts what it asked of the registration, by name, and what came back.
+    let metrics = plane().run(&["get", "--raw", "/metrics"]).unwrap();
+    let is_answered = |line: &&str| {
+        [
+            "_request_total{",
+            "name=\"recursive.usher.dev\"",
+            "code=\"200\"",
+            "rejected=\"false\"",
+        ]
+        .iter()
+        .all(|part| line.contains(part))
+    };
+    let answered = metrics.lines().find(is_answered);
+    assert!(
+        answered.is_some(),
+        "no review of Usher's own came back to it"
+    );
     // A grant that only the access review knows.
     guarded.grant("serviceaccounts/deployer");
     guarded.pod("web", deployer).passes();
