@@ -39,10 +39,10 @@ const THREADS: usize = 4;
 /// What the command does, at length.
 pub(super) const ABOUT: &str = "Run the webhook.\n\n\
         Usher listens on two ports. The first speaks HTTPS and is called by the API server: POST /validate \
-        judges what is created or changed. POST /mutate changes it: new pods get what the profiles of the \
-        configuration say, tokens live no longer than it allows, custom resources get their default account. A pod \
-        that asks for a profile and cannot have it is refused there. The second port speaks plain HTTP, for probes \
-        and metrics: /livez, /readyz, /metrics.\n\n\
+        judges what is created, changed, deleted or connected to. POST /mutate changes what is new: pods get what \
+        the profiles of the configuration say, tokens live no longer than it allows, custom resources get their \
+        default account, also where they change. A pod that asks for a profile and cannot have it is refused \
+        there. The second port speaks plain HTTP, for probes and metrics: /livez, /readyz, /metrics.\n\n\
         Usher watches the cluster's roles and bindings, and is ready when it has seen them all. It reads the \
         configuration and the certificate anew when their files change; a bad file is logged, and the last good one \
         stays in force.\n\n\

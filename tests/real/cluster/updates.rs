@@ -95,7 +95,7 @@ fn a_scheduled_pod_may_change_although_its_node_is_not_the_users() {
 }
 
 #[test]
-fn deletes_are_never_hindered() {
+fn pods_and_workloads_are_deleted_without_a_question() {
     let team = Team::new("deletes");
     foreign(&team);
     team.run(&["delete", "pod", "web", "--wait=false"]).passes();
