@@ -497,7 +497,15 @@ impl Book {
         }
         for word in ["when", "unless"] {
             for condition in list(&field[word]) {
-                let one = condition.as_object().is_some_and(|held| held.len() == 1);
+                let known = |is: &Value| {
+                    is.as_object().is_none_or(|part| {
+                        part.len() == 1
+                            && (part.contains_key("begins") || part.contains_key("keyHolds"))
+                    })
+                };
+                let one = condition
+                    .as_object()
+                    .is_some_and(|held| held.len() == 1 && held.values().all(known));
                 if !condition.is_string() && !one {
                     self.unknown.push(format!("{place}: {word} {condition}"));
                 }
@@ -885,14 +893,27 @@ fn key(value: &Value, key: &str) -> Result<Option<String>, Lost> {
     }
 }
 
+/// What a condition wants at its path.
+pub(crate) enum Wanted {
+    Anything,
+    Is(String),
+    Begins(String),
+    KeyHolds(String),
+}
+
 /// Path and wanted value of a condition.
-pub(crate) fn condition_of(condition: &Value) -> (String, Option<String>) {
+pub(crate) fn condition_of(condition: &Value) -> (String, Wanted) {
     match condition {
         Value::Object(map) => {
             let (path, is) = map.iter().next().unwrap();
-            (path.clone(), Some(plain(is)))
+            let wanted = match (is.get("begins"), is.get("keyHolds")) {
+                (Some(start), _) => Wanted::Begins(word(start)),
+                (_, Some(part)) => Wanted::KeyHolds(word(part)),
+                _ => Wanted::Is(plain(is)),
+            };
+            (path.clone(), wanted)
         }
-        path => (word(path), None),
+        path => (word(path), Wanted::Anything),
     }
 }
 
@@ -1955,8 +1976,15 @@ fn holds(
         places(object, &path, &through[..stars])?
     };
     let so = |value: &Value| match &is {
-        None => is_something(value),
-        Some(is) => *is == plain(value),
+        Wanted::Anything => is_something(value),
+        Wanted::Is(is) => *is == plain(value),
+        Wanted::Begins(start) => value
+            .as_str()
+            .is_some_and(|text| text.starts_with(&**start)),
+        Wanted::KeyHolds(part) => {
+            let keys = value.as_object().into_iter().flat_map(Map::keys);
+            keys.into_iter().any(|key| key.contains(&**part))
+        }
     };
     Ok(found.into_iter().any(|(_, value, _)| value.is_some_and(so)))
 }

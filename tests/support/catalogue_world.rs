@@ -15,7 +15,7 @@ use super::{
     stage::{Answer, Stage},
 };
 use crate::models::catalogue::{
-    Asked, Book, Entry, Line, Rules, Said, Step, condition_of, listed_paths, steps,
+    Asked, Book, Entry, Line, Rules, Said, Step, Wanted, condition_of, listed_paths, steps,
 };
 
 pub(crate) const HOME: &str = "team-a";
@@ -272,7 +272,12 @@ impl<'b> Maker<'b, '_> {
                     Some("") => path.to_owned(),
                     Some(_) => format!("{path}{condition}"),
                 };
-                let value = is.map_or_else(|| self.anything(), Value::String);
+                let value = match is {
+                    Wanted::Anything => self.anything(),
+                    Wanted::Is(is) => Value::String(is),
+                    Wanted::Begins(start) => json!(format!("{start}x")),
+                    Wanted::KeyHolds(part) => json!({format!("a{part}b"): "c"}),
+                };
                 self.place(object, &steps(&full), value);
             }
         }

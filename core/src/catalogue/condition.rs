@@ -7,11 +7,14 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::entry::BadEntry;
-use crate::object::{FieldPath, Lost, Memo, Place, is_surely_something, text};
+use crate::{
+    object::{BadObject, FieldPath, Lost, Memo, Place, fields, is_surely_something, parse, text},
+    reference::Text,
+};
 
-/// Something that must, or must not, be so: something stands at a path, or a text does. The path begins at the value of the
-/// field if it begins with a dot, else at the object; as far as it goes the same way as that of the field, it goes through the
-/// same items of lists and maps.
+/// Something that must, or must not, be so: something stands at a path, or a text does, or one that begins in a certain way, or
+/// a map with a certain sort of key. The path begins at the value of the field if it begins with a dot, else at the object; as
+/// far as it goes the same way as that of the field, it goes through the same items of lists and maps.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "Written")]
 #[schemars(with = "Written")]
@@ -20,8 +23,25 @@ pub(super) struct Condition {
     pub(super) relative: bool,
     /// None: the value of the field itself.
     pub(super) path: Option<FieldPath>,
-    /// The text that stands there; none: anything does.
-    pub(super) is: Option<Box<str>>,
+    /// What stands there; none: anything does.
+    pub(super) is: Option<Is>,
+}
+
+/// What stands at the path of a condition.
+#[derive(Debug)]
+pub(super) enum Is {
+    Text(Box<str>),
+    Part(Part),
+}
+
+/// What only a part of is known.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Part {
+    /// A text that begins with this.
+    Begins(Box<str>),
+    /// A map, and one of its keys holds this.
+    KeyHolds(Box<str>),
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -37,12 +57,13 @@ enum Written {
 #[derive(Deserialize, JsonSchema)]
 #[serde(
     untagged,
-    expecting = "a text, a whole number, or true or false is meant"
+    expecting = "a text, a whole number, or true or false is meant, or {begins: a text}, or {keyHolds: a text}"
 )]
 enum Scalar {
     Bool(bool),
     Number(i64),
     Text(Box<str>),
+    Part(Part),
 }
 
 impl TryFrom<Written> for Condition {
@@ -57,9 +78,10 @@ impl TryFrom<Written> for Condition {
                     return Err(BadEntry::Condition);
                 };
                 let is = match is {
-                    Scalar::Text(is) => is,
-                    Scalar::Bool(is) => is.to_string().into(),
-                    Scalar::Number(is) => is.to_string().into(),
+                    Scalar::Text(is) => Is::Text(is),
+                    Scalar::Bool(is) => Is::Text(is.to_string().into()),
+                    Scalar::Number(is) => Is::Text(is.to_string().into()),
+                    Scalar::Part(part) => Is::Part(part),
                 };
                 (path, Some(is))
             }
@@ -102,12 +124,58 @@ impl Condition {
         for value in places.into_iter().filter_map(|place| place.value) {
             let is_so = match &self.is {
                 None => is_surely_something(value)?,
-                Some(is) => text(value).map_or(*value.get() == **is, |text| *text == **is),
+                Some(Is::Text(is)) => {
+                    text(value).map_or(*value.get() == **is, |text| *text == **is)
+                }
+                Some(Is::Part(part)) => part.is_of(value)?,
             };
             if is_so {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+}
+
+impl Part {
+    /// Whether it is a part of this value. Nobody can tell of a text, or of a map, that cannot be read.
+    fn is_of(&self, value: &RawValue) -> Result<bool, BadObject> {
+        Ok(match self {
+            Self::Begins(start) if value.get().starts_with('"') => {
+                parse::<Text<'_>>(value)?.starts_with(&**start)
+            }
+            Self::KeyHolds(part) if value.get().starts_with('{') => {
+                fields(value)?.keys().any(|key| key.contains(&**part))
+            }
+            Self::Begins(_) | Self::KeyHolds(_) => false,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_cannot_be_read_nobody_can_tell_a_part() {
+        let begins = || Part::Begins("-".into());
+        let holds = || Part::KeyHolds("=".into());
+        for (part, value, is) in [
+            (begins(), r#""-a""#, Some(true)),
+            (begins(), r#""\u002da""#, Some(true)),
+            (begins(), r#""a-""#, Some(false)),
+            (begins(), r#""""#, Some(false)),
+            (begins(), "null", Some(false)),
+            (begins(), r#"["-"]"#, Some(false)),
+            (begins(), r#""-\ud800""#, None),
+            (holds(), r#"{"a=b":1}"#, Some(true)),
+            (holds(), r#"{"a\u003db":1}"#, Some(true)),
+            (holds(), r#"{"a":"="}"#, Some(false)),
+            (holds(), r#""=""#, Some(false)),
+            (holds(), r#"{"a=b":1,"a=b":2}"#, None),
+        ] {
+            let value: &RawValue = serde_json::from_str(value).unwrap();
+            assert_eq!(part.is_of(value).ok(), is, "{part:?}: {value}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::condition::{Is, Part};
 use super::field::{Absent, ConfigMapKey, Field, Kinds, Of, PodSpecField, Sort, Within};
 use crate::object::FieldPath;
 
@@ -77,8 +78,13 @@ impl fmt::Display for Field {
                 let dot = if condition.relative { "." } else { "" };
                 let path = condition.path.as_ref().map_or("", FieldPath::text);
                 write!(f, ", {word} {dot}{path}")?;
-                if let Some(is) = &condition.is {
-                    write!(f, " is {is}")?;
+                match &condition.is {
+                    None => {}
+                    Some(Is::Text(is)) => write!(f, " is {is}")?,
+                    Some(Is::Part(Part::Begins(start))) => write!(f, " begins with {start}")?,
+                    Some(Is::Part(Part::KeyHolds(part))) => {
+                        write!(f, " has a key with {part} in it")?;
+                    }
                 }
             }
         }
