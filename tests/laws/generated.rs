@@ -99,7 +99,7 @@ fn accounts_are_written_into_the_kinds_of_the_named_controllers() {
 
 /// Else revisions, and the end of a namespace, would wait for Usher.
 #[test]
-fn the_user_that_all_controllers_share_is_not_asked_about_revisions() {
+fn the_user_that_all_controllers_share_is_asked_only_about_revisions_that_change() {
     let keepers = |config: &str| {
         let registration = generated(&["webhook-config"], config);
         let webhooks = registration[0]["webhooks"].as_array().unwrap().clone();
@@ -108,7 +108,7 @@ fn the_user_that_all_controllers_share_is_not_asked_about_revisions() {
         of.unwrap()["expression"].as_str().unwrap().to_owned()
     };
     let own = keepers("{}");
-    assert!(own.ends_with("'system:serviceaccount:kube-system:namespace-controller'])"));
+    assert!(own.ends_with("'system:serviceaccount:kube-system:generic-garbage-collector'])"));
     for (user, written) in [
         (
             "system:kube-controller-manager",
