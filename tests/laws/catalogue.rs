@@ -629,3 +629,50 @@ fn what_stands_beside_an_account_is_governed_too() {
     let old: Vec<_> = known.difference(&narrow).collect();
     assert!(old.is_empty(), "these need no reason: {old:?}");
 }
+
+/// What steers where an account goes, or what runs as it, by the last word of its name.
+const STEERS: [&str; 24] = [
+    "account",
+    "address",
+    "args",
+    "arguments",
+    "chart",
+    "command",
+    "config",
+    "endpoint",
+    "entrypoint",
+    "env",
+    "host",
+    "image",
+    "package",
+    "path",
+    "query",
+    "ref",
+    "repository",
+    "role",
+    "script",
+    "secret",
+    "selector",
+    "server",
+    "template",
+    "url",
+];
+
+#[test]
+fn what_is_free_to_change_steers_nothing() {
+    for entry in Book::read().entries {
+        // Of kinds of Kubernetes the API server says what may change.
+        for free in entry.free.iter().filter(|_| !entry.fields.is_empty()) {
+            let key = free.trim_end_matches("[]").rsplit('.').next().unwrap();
+            let start = key.rfind(|sign: char| sign.is_ascii_uppercase());
+            let word = key[start.unwrap_or(0)..].to_lowercase();
+            let one = word.strip_suffix('s').unwrap_or(&word);
+            let steers = STEERS.contains(&&*word) || STEERS.contains(&one);
+            assert!(
+                !steers,
+                "{}: {}: {free} may not be free",
+                entry.file, entry.kind
+            );
+        }
+    }
+}
