@@ -665,7 +665,8 @@ fn what_is_free_to_change_steers_nothing() {
         for free in entry.free.iter().filter(|_| !entry.fields.is_empty()) {
             let key = free.trim_end_matches("[]").rsplit('.').next().unwrap();
             let start = key.rfind(|sign: char| sign.is_ascii_uppercase());
-            let word = key[start.unwrap_or(0)..].to_lowercase();
+            let (_, word) = key.split_at(start.unwrap_or_default());
+            let word = word.to_lowercase();
             let one = word.strip_suffix('s').unwrap_or(&word);
             let steers = STEERS.contains(&&*word) || STEERS.contains(&one);
             assert!(
