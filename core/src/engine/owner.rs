@@ -107,6 +107,9 @@ impl<'f> Maker<'f> {
         let [owner] = &*owners else {
             return stranger("it does not have exactly one controller as its owner");
         };
+        if owner.name.is_empty() {
+            return stranger("its owner has no name");
+        }
         let (group, version) = owner.group_and_version();
         let entries = catalogue.makers_for(made, group, &owner.kind);
         let known = catalogue.version(group, &owner.kind, version);
@@ -224,7 +227,9 @@ impl<'f> Revision<'f> {
                 kind: kind.kind.to_string(),
                 resource: kind.resource.to_string(),
                 namespace: Some(case.request.namespace.to_string()),
-                name: text(labels.get(label)?)?.to_string(),
+                name: text(labels.get(label)?)
+                    .filter(|name| !name.is_empty())?
+                    .to_string(),
             },
             kind,
             owner: owner.clone(),
