@@ -131,6 +131,7 @@ pub(crate) fn a_token_takes_two_rights(stage: &Stage<'_>) {
         "grant",
         "sa/queue-reader",
         "sa/runner",
+        "triggerauthentications.keda.sh/queue",
         "-n",
         "keda-token",
         "--to",
