@@ -20,6 +20,8 @@ const PATCH: u64 = 80;
 const SECRET: u64 = 60;
 
 fn allocations(judging: &Judging, review: &str, allowed: bool) -> u64 {
+    // What is made once, for the life of the process, does not count.
+    judging.answer(review.as_bytes());
     let mut right = false;
     let counted = measure(|| {
         let (verdict, answer) = judging.answer(review.as_bytes());
