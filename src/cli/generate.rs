@@ -206,7 +206,7 @@ What Usher may do in the cluster: read what an answer depends on, and ask the AP
 roles and bindings: The index: who may use what.
 runtimeclasses, priorityclasses: A runtime class brings tolerations of its own; a priority class may be the cluster's default.
 subjectaccessreviews: A refusal counts only after a live access review. A review is an answer; nothing is stored.
-namespaces: One may give its pods tolerations, by an annotation. Read where a pod has one that nobody else allows.
+namespaces: One may give its pods tolerations, by an annotation. Read where the pod of a controller has one that nobody else allows.
 serviceaccounts: Values of a profile may come from annotations of the pod's service account, and pull secrets from the account.
   Read one by one, for pods that a profile selects, and for those with a pull secret while the check secrets is on.
 pods: The account of a pod that somebody connects to, and what it reads. Read one by one, while the checks connections or proxies are

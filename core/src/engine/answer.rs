@@ -113,6 +113,7 @@ impl<'a: 'f, 'f> Answers<'a, 'f> {
         }
         if let Target::Taints(toleration) = &reference.target
             && case.is_pod()
+            && case.may_be_controller()
             && case.is_given(namespace, toleration)?
         {
             let what = "its namespace gives it to every pod";

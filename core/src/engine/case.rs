@@ -262,8 +262,16 @@ impl<'a, 'f> Case<'a, 'f> {
         })
     }
 
+    /// Whether the requester may be a controller: an account, or the user that all of Kubernetes' share.
+    pub(super) fn may_be_controller(&self) -> bool {
+        let requester = &self.request.requester;
+        let shared = self.world.policy.controller_manager.as_deref();
+        requester.account().is_some() || shared == Some(&*requester.username)
+    }
+
     /// Whether a namespace gives this toleration to every pod in it (`plugin/pkg/admission/podtolerationrestriction`): whoever
-    /// wrote so was asked. What cannot be known is no.
+    /// wrote so was asked. What cannot be known is no. Asked for controllers alone, which cannot leave it out and cannot be told: of
+    /// everybody's refusal it would be one more look at the API server.
     pub(super) fn is_given(&self, namespace: &str, toleration: &Toleration<'_>) -> Known<bool> {
         let at = ObjectRef {
             api_version: "v1".to_owned(),

@@ -97,7 +97,12 @@ fn case(resource: &str) -> Value {
     match resource {
         // Which may have brought the toleration.
         "runtimeclasses" => pod(&json!({"runtimeClassName": "sandbox"})),
-        "namespaces" => pod(&json!({"tolerations": [{"key": "gpu", "operator": "Exists"}]})),
+        "namespaces" => made(
+            "replicaset-controller",
+            ("", "v1", "Pod"),
+            ("apps/v1", "ReplicaSet"),
+            &json!({"tolerations": [{"key": "gpu", "operator": "Exists"}]}),
+        ),
         "priorityclasses" => pod(&json!({"priorityClassName": "nobody-made-this"})),
         "subjectaccessreviews" | "serviceaccounts" => pod(&account),
         "pods" => {
