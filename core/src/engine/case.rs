@@ -265,8 +265,7 @@ impl<'a, 'f> Case<'a, 'f> {
     /// Whether the requester may be a controller: an account, or the user that all of Kubernetes' share.
     pub(super) fn may_be_controller(&self) -> bool {
         let requester = &self.request.requester;
-        let shared = self.world.policy.controller_manager.as_deref();
-        requester.account().is_some() || shared == Some(&*requester.username)
+        requester.account().is_some() || self.world.is_shared(&requester.username)
     }
 
     /// Whether a namespace gives this toleration to every pod in it (`plugin/pkg/admission/podtolerationrestriction`): whoever

@@ -514,14 +514,13 @@ const CONTROLLER_MANAGER: &str = "system:kube-controller-manager";
 /// names.
 pub(super) fn is_controller_manager(world: &World<'_>, request: &Request<'_>) -> bool {
     let user = &*request.requester.username;
-    *user == *CONTROLLER_MANAGER || world.policy.controller_manager.as_deref() == Some(user)
+    *user == *CONTROLLER_MANAGER || world.is_shared(user)
 }
 
 /// Whether the requester is the controller of Kubernetes that has this account in kube-system, or the one user that all of them
 /// share.
 pub(super) fn is_of_kubernetes(world: &World<'_>, request: &Request<'_>, account: &str) -> bool {
-    let shared = world.policy.controller_manager.as_deref();
-    shared.is_some_and(|user| *user == *request.requester.username)
+    world.is_shared(&request.requester.username)
         || request
             .requester
             .account()

@@ -29,6 +29,11 @@ impl<'a> World<'a> {
         configured.or_else(|| self.catalogue.identity(controller))
     }
 
+    /// Whether this is the one user that all controllers of Kubernetes share, as the configuration says.
+    pub(super) fn is_shared(&self, user: &str) -> bool {
+        self.policy.controller_manager.as_deref() == Some(user)
+    }
+
     /// Whether a profile reads this annotation of a service account.
     pub(super) fn steers(&self, annotation: &str) -> bool {
         let profiles = self.policy.profiles.iter();
