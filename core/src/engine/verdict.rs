@@ -279,12 +279,12 @@ fn target_name<'t>(target: &'t Target<'_>) -> Cow<'t, str> {
 impl fmt::Display for Passed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::ForeignRevision => "the revision is none of a StatefulSet or DaemonSet",
-            Self::Keeper => "a controller keeps its revisions",
-            Self::Kind => "the kind names nothing that is asked about",
             Self::ControllerManager => {
                 "the controller manager of Kubernetes asks for a token for one of its controllers"
             }
+            Self::ForeignRevision => "the revision is none of a StatefulSet or DaemonSet",
+            Self::Keeper => "a controller keeps its revisions",
+            Self::Kind => "the kind names nothing that is asked about",
             Self::Kubelet => "a kubelet asks for a token for one of its pods",
             Self::Namespace => "the namespace is excluded",
             Self::NoIdentity => "nothing is written that steers the identity of the account",

@@ -128,27 +128,21 @@ fn of_reference<'a: 'f, 'f>(
 
 /// That an object of a kind of the catalogue has a version whose fields are not known.
 pub(super) fn of_unknown_version<'a: 'f, 'f>(answers: &Answers<'a, 'f>) -> Vec<Finding<'a>> {
-    let case = &answers.case;
-    let no_pod = PodSpec::default();
-    let itself = Pod::described(&no_pod, case.request.namespace.clone(), true);
-    let asked = &case.request.kind;
+    let asked = &answers.case.request.kind;
     let why = Unknown::Version(asked.version.to_string(), asked.kind.to_string());
-    let path = Path::new("", "apiVersion");
-    unknown(case, &itself, path, why).into_iter().collect()
+    of_unknown(answers, Path::new("", "apiVersion"), why)
 }
 
-/// That what stands at `base` cannot be read.
-pub(super) fn of_lost<'a: 'f, 'f>(
+/// That it cannot be known, for this reason, what stands at a path of the object itself.
+pub(super) fn of_unknown<'a: 'f, 'f>(
     answers: &Answers<'a, 'f>,
-    base: &Cow<'a, str>,
-    why: &str,
+    path: Path<'a>,
+    why: Unknown,
 ) -> Vec<Finding<'a>> {
     let case = &answers.case;
     let no_pod = PodSpec::default();
     let itself = Pod::described(&no_pod, case.request.namespace.clone(), true);
-    let path = Path::new(base.clone(), "");
-    let finding = unknown(case, &itself, path, Unknown::Lost(why.to_owned()));
-    Vec::from_iter(finding)
+    Vec::from_iter(unknown(case, &itself, path, why))
 }
 
 /// That it cannot be known what stands at a path. It may name anything, so that the check that is taken most seriously

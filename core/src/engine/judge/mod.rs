@@ -14,12 +14,13 @@ use super::{
     case::{Case, Pod},
     facts::{Facts, Need},
     request::Request,
+    unknown::Unknown,
     verdict::{Finding, Verdict},
     world::World,
 };
 use crate::{
     object::PodSpec,
-    reference::{Check, Reference},
+    reference::{Check, Path, Reference},
 };
 pub use governed::Governed;
 use governed::{Part, Stop, governed};
@@ -102,7 +103,10 @@ fn findings<'a: 'f, 'f>(
             pod::of_lists(answers, &pod, base, Some(old), chooses)
         }
         Part::Connection(check) => single::of_pod(answers, *check),
-        Part::Lost(why) => custom::of_lost(answers, base, why),
+        Part::Lost(why) => {
+            let path = Path::new(base.clone(), "");
+            custom::of_unknown(answers, path, Unknown::Lost(why.clone()))
+        }
         Part::Names(names) => single::of_names(answers, base, names),
         Part::Named(check) => single::of_object(answers, *check),
         Part::Namespace(annotations) => namespace::annotated(answers, annotations),
