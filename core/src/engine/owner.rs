@@ -466,7 +466,7 @@ fn met<'f>(
 }
 
 /// The owners of an object that are its controllers.
-fn controllers(object: &RawValue) -> Result<Vec<Owner<'_>>, BadObject> {
+pub(super) fn controllers(object: &RawValue) -> Result<Vec<Owner<'_>>, BadObject> {
     Metadata::of(object)?.controllers()
 }
 

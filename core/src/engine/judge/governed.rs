@@ -9,7 +9,7 @@ use crate::{
     engine::{
         bounds::GROUPS,
         broken::Broken,
-        owner::{is_controller_manager, is_of_kubernetes, keeps},
+        owner::{controllers, is_controller_manager, is_of_kubernetes, keeps},
         request::{Operation, Request},
         unchanged::as_before,
         verdict::Passed,
@@ -351,7 +351,7 @@ fn is_kept(
     object: &RawValue,
 ) -> Result<(), Stop> {
     let is_foreign = |held| {
-        let owners = Metadata::of(held)?.controllers()?;
+        let owners = controllers(held)?;
         let foreign = |owner: &Owner<'_>| !matches!(&*owner.kind, "StatefulSet" | "DaemonSet");
         Ok::<_, BadObject>(!owners.is_empty() && owners.iter().all(foreign))
     };
