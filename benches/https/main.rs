@@ -66,6 +66,9 @@ struct Args {
     /// Another Usher than that of this build
     #[arg(long, value_name = "FILE", default_value = env!("CARGO_BIN_EXE_usher"))]
     usher: PathBuf,
+    /// An Usher to compare with, as that of an older build: it takes its turns in the same rounds
+    #[arg(long, value_name = "FILE")]
+    beside: Option<PathBuf>,
     /// What cargo says to every bench
     #[arg(long, hide = true)]
     bench: bool,
@@ -80,7 +83,7 @@ async fn main() {
     if let [address, certificate, key] = &*args.floor {
         floor::serve(address, certificate, key).await;
     }
-    let servers = Place::new(args.usher);
+    let servers = Place::new();
     let plane = cluster::filled().await;
     let rights = cluster::rights_of_usher(&plane);
     let cases = cases(Review::MIDDLE.many(cluster::GRANTS));
@@ -94,21 +97,28 @@ async fn main() {
         })
         .collect();
 
-    let started = start::measure(args.starts, &cases, || servers.usher("", &rights)).await;
+    let refused = self::cases(strangers);
+    let usher = |program, lines| servers.usher(program, lines, &rights);
+    let started = start::measure(args.starts, &cases, || usher(&args.usher, "")).await;
     let idle = started.server.memory();
     let (null, floor) = (servers.null(), servers.floor());
-    let refusing = servers.usher("authorizer: rbac", &rights);
-    let mut contenders = [
+    let refusing = usher(&args.usher, REFUSING);
+    let mut contenders = vec![
         Contender::new("null webhook in Go", null, &cases, true),
         Contender::new("floor: no decision", floor, &cases, true),
         Contender::new("usher", (started.server, started.client), &cases, true),
-        Contender::new(
-            "usher, all refused",
-            refusing,
-            &self::cases(strangers),
-            false,
-        ),
+        Contender::new("usher, all refused", refusing, &refused, false),
     ];
+    if let Some(other) = &args.beside {
+        let (judging, refusing) = (usher(other, ""), usher(other, REFUSING));
+        contenders.push(Contender::new("beside", judging, &cases, true));
+        contenders.push(Contender::new(
+            "beside, all refused",
+            refusing,
+            &refused,
+            false,
+        ));
+    }
     let time = Duration::from_secs(args.seconds);
     for contender in &mut contenders {
         contender.ready().await;
@@ -119,12 +129,20 @@ async fn main() {
     }
     for round in 1..=args.rounds {
         eprintln!("round {round} of {} ...", args.rounds);
-        for contender in &mut contenders {
+        let mut turns: Vec<&mut Contender> = contenders.iter_mut().collect();
+        // Whoever comes later finds other things in the caches: every second round goes the other way.
+        if round % 2 == 0 {
+            turns.reverse();
+        }
+        for contender in turns {
             contender.turn(args.connections, time).await;
         }
     }
     table::print(&contenders, &started.times, idle);
 }
+
+/// The lines of a configuration by which Usher refuses by itself, without a question to the API server.
+const REFUSING: &str = "authorizer: rbac";
 
 /// Reviews with their uids.
 fn cases(reviews: Vec<String>) -> Arc<[Case]> {
@@ -141,22 +159,17 @@ fn cases(reviews: Vec<String>) -> Arc<[Case]> {
 /// Where the servers find what they need, and one certificate for all.
 struct Place {
     dir: TempDir,
-    usher: PathBuf,
     certificate: CertificateDer<'static>,
 }
 
 impl Place {
-    fn new(usher: PathBuf) -> Self {
+    fn new() -> Self {
         let dir = TempDir::new().unwrap();
         let pair = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         fs::write(dir.path().join("tls.crt"), pair.cert.pem()).unwrap();
         fs::write(dir.path().join("tls.key"), pair.signing_key.serialize_pem()).unwrap();
         let certificate = CertificateDer::from_pem_file(dir.path().join("tls.crt")).unwrap();
-        Self {
-            dir,
-            usher,
-            certificate,
-        }
+        Self { dir, certificate }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -198,14 +211,14 @@ impl Place {
         })
     }
 
-    /// Usher with the default configuration and these lines more.
-    fn usher(&self, lines: &str, kubeconfig: &Path) -> (Server, Client) {
+    /// An Usher with the default configuration and these lines more.
+    fn usher(&self, program: &Path, lines: &str, kubeconfig: &Path) -> (Server, Client) {
         let [health] = controlplane::free_ports().unwrap();
         let config = self.path(&format!("usher-{health}.yaml"));
         let head = "apiVersion: usher.dev/v1alpha1\nkind: Configuration\n";
         fs::write(&config, format!("{head}{lines}\n")).unwrap();
         self.start(|address| {
-            let mut command = Command::new(&self.usher);
+            let mut command = Command::new(program);
             command.arg("serve").arg("--config").arg(config);
             command.arg("--kubeconfig").arg(kubeconfig);
             command.args(["--bind", &address.to_string()]);

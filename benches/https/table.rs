@@ -84,9 +84,12 @@ impl Spread {
     }
 }
 
-/// Prints all: the null webhook, the floor and Usher come first, in this order.
-pub(crate) fn print(contenders: &[Contender; 4], starts: &[Duration], idle: Memory) {
-    let [null, floor, usher, _] = contenders;
+/// Prints all: the null webhook, the floor, Usher and Usher that refuses come first, in this order, and then perhaps
+/// two of another Usher, that admits and that refuses.
+pub(crate) fn print(contenders: &[Contender], starts: &[Duration], idle: Memory) {
+    let [null, floor, usher, refusing, beside @ ..] = contenders else {
+        unreachable!("four are always there");
+    };
     let columns = [
         "server",
         "answers/s",
@@ -143,6 +146,12 @@ pub(crate) fn print(contenders: &[Contender; 4], starts: &[Duration], idle: Memo
         ("peak memory, MiB", format!("{:.1}", memory.peak), "<= 24"),
     ] {
         println!("{what:<52} {measured:>24} {target:>10}");
+    }
+    for (own, other) in [usher, refusing].into_iter().zip(beside) {
+        let rate = own.against(other, |run| run.rate).show(3);
+        let processor = own.against(other, |run| run.processor).show(3);
+        let compared = format!("{}, as a multiple of {}", own.name, other.name);
+        println!("{compared:<52} answers/s {rate}, CPU {processor}");
     }
 }
 

@@ -78,11 +78,12 @@ impl Judging {
         (allowed, answer)
     }
 
-    /// The same where every object that is looked for is this one, and costs nothing to read; how many were.
+    /// The same where every object that is looked for is this one, and costs nothing to read; how many were. Whoever looks
+    /// for a second one finds nothing.
     pub(crate) fn answer_knowing(
         &self,
         review: &[u8],
-        object: Option<&RawValue>,
+        mut object: Option<Box<RawValue>>,
     ) -> (bool, Vec<u8>, usize) {
         let world = World {
             catalogue: &self.catalogue,
@@ -107,7 +108,7 @@ impl Judging {
                             Need::Review(question) => facts.review(question, Ok(None)),
                             Need::Object(at) => {
                                 read_objects += 1;
-                                facts.object(at, Ok(object.map(ToOwned::to_owned)));
+                                facts.object(at, Ok(object.take()));
                             }
                         }
                     }

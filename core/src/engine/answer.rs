@@ -52,6 +52,10 @@ impl<'a: 'f, 'f> Answers<'a, 'f> {
         let namespace = reference.namespace.as_ref().unwrap_or(&pod.namespace);
         let World { policy, rights, .. } = case.world;
         let check = reference.check;
+        // Without the owner the answer has to wait, and all is asked once more when it is there.
+        if let Some(Err(pending)) = self.maker.get() {
+            return Err(*pending);
+        }
         if let Some(node) = pod.mirror {
             return Ok(Outcome::Allowed(Reason::Mirror(node.to_owned())));
         }

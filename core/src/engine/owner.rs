@@ -182,18 +182,21 @@ impl<'f> Maker<'f> {
                 revision,
             } => (owner, controller, said, revision),
         };
-        let mut same = match &reference.target {
-            Target::Taints(toleration) if case.is_pod() => added(pod, controller, toleration),
-            // Each of them has its own node.
-            Target::Object { resource, .. } if case.is_pod() && controller.pins => {
-                reference.check == Check::NodeLabels && *resource == Resource::NODES
-            }
-            Target::Taints(_) | Target::Object { .. } => false,
-        };
-        same = same || said.names(pod, reference) || said.projects(pod, reference, seconds);
+        let mut same = said.names(pod, reference) || said.projects(pod, reference, seconds);
         for template in &said.templates {
             same = same || template.says(case, pod, reference, seconds)?;
         }
+        same = same
+            || match &reference.target {
+                Target::Taints(toleration) => case.is_pod() && added(pod, controller, toleration),
+                // Each of them has its own node.
+                Target::Object { resource, .. } => {
+                    case.is_pod()
+                        && controller.pins
+                        && reference.check == Check::NodeLabels
+                        && *resource == Resource::NODES
+                }
+            };
         if same {
             return Ok(CarriedOut::Yes(owner.clone()));
         }

@@ -14,7 +14,7 @@ use std::{
 /// assert_eq!(shown("a\u{202e}b\u{2028}c\nd"), "a\u{fffd}b\u{fffd}c\u{fffd}d");
 /// ```
 pub fn shown(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_harmful) {
+    if is_plain(text) || !text.contains(is_harmful) {
         return Cow::Borrowed(text);
     }
     let mut plain = String::with_capacity(text.len());
@@ -31,10 +31,9 @@ pub fn shown(text: &str) -> Cow<'_, str> {
 /// assert_eq!(escaped("[\"a\u{202e}b\u{9b}\"]"), r#"["a\u202eb\u009b"]"#);
 /// ```
 pub fn escaped(json: &str) -> Cow<'_, str> {
-    let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n');
     // Between strings JSON has ends of lines, and in them none.
     let is_harmful = |c: char| c != '\n' && is_harmful(c);
-    if json.bytes().all(is_plain) || !json.contains(is_harmful) {
+    if json.split('\n').all(is_plain) || !json.contains(is_harmful) {
         return Cow::Borrowed(json);
     }
     let mut plain = String::with_capacity(json.len() * 2);
@@ -56,6 +55,9 @@ pub(crate) struct Shown<W>(pub(crate) W);
 
 impl<W: fmt::Write> fmt::Write for Shown<W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        if is_plain(text) {
+            return self.0.write_str(text);
+        }
         for (index, part) in text.split(is_harmful).enumerate() {
             if index > 0 {
                 self.0.write_char(char::REPLACEMENT_CHARACTER)?;
@@ -64,6 +66,17 @@ impl<W: fmt::Write> fmt::Write for Shown<W> {
         }
         Ok(())
     }
+}
+
+/// Whether a text is what nearly every text is: printable ASCII, in which nothing is harmful. Block by block, for which processors
+/// have instructions: every answer is looked over.
+fn is_plain(text: &str) -> bool {
+    let printable = |block: &[u8]| {
+        block
+            .iter()
+            .fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'))
+    };
+    text.as_bytes().chunks(64).all(printable)
 }
 
 /// Whether a character steers a terminal, breaks a line, turns the direction of writing or is not seen.

@@ -127,11 +127,11 @@ impl Toleration<'_> {
             return Err(Malformed::Key(self.key.to_string()));
         }
         let mut names = Vec::with_capacity(6);
-        let mut push = |set: fmt::Arguments<'_>| {
+        let mut push = |set: String| {
             if !effect.is_empty() {
-                names.push(Cow::Owned(format!("{set}:{effect}")));
+                names.push(Cow::Owned([&*set, ":", effect].concat()));
             }
-            names.push(Cow::Owned(set.to_string()));
+            names.push(Cow::Owned(set));
         };
         match (&*self.operator, &*self.key) {
             (_, "") => {}
@@ -139,10 +139,10 @@ impl Toleration<'_> {
                 if !is_label_value(&self.value) {
                     return Err(Malformed::Value(self.value.to_string()));
                 }
-                push(format_args!("{key}={}", self.value));
-                push(format_args!("{key}"));
+                push([key, "=", &*self.value].concat());
+                push(key.to_owned());
             }
-            ("Exists" | "Lt" | "Gt", key) => push(format_args!("{key}")),
+            ("Exists" | "Lt" | "Gt", key) => push(key.to_owned()),
             _ => return Ok(vec![Cow::Borrowed("*")]),
         }
         if !effect.is_empty() {
