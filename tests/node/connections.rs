@@ -3,12 +3,15 @@
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
 };
+
+use serde_json::{Value, json};
 
 use crate::{
     controlplane::Said,
     image::BUSYBOX,
+    node,
     stage::Stage,
     tenants::{CONNECTIONS, CORE, TOKEN, Tenant, Tenants, pod},
 };
@@ -106,6 +109,32 @@ pub(crate) fn the_proxy_of_the_api_server_leads_there_too(stage: &Stage) {
         let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}:8080/proxy/token");
         tenant.run(&["get", "--raw", &path])
     });
+}
+
+pub(crate) fn a_kubelet_executes_for_whoever_may_reach_it(stage: &Stage) {
+    let tenants = Tenants::new(stage, "kubelet");
+    tenants.pod("web", DEPLOYER, "");
+    let Tenants { guarded, .. } = &tenants;
+    guarded.refused(CONNECTIONS, &guarded.may_not_connect("web"), |tenant| {
+        tenant.run(&["exec", "web", "--", "cat", TOKEN])
+    });
+    // No webhook sees what goes through a node.
+    let bob = guarded.colleague_of_the_cluster("bob", &[("create", "nodes/proxy")]);
+    for tenant in tenants.both() {
+        let container = format!("{}/web/main?cmd=cat%20{TOKEN}", tenant.namespace);
+        let path = format!("/api/v1/nodes/{}/proxy/run/{container}", node::NAME);
+        let said = bob.run(&["create", "--raw", &path, "-f", "/dev/null"]);
+        tenant.is_token_of(&passed(&said), "deployer");
+    }
+    // So that the right is reported.
+    let mut usher = Command::new(env!("CARGO_BIN_EXE_usher"));
+    usher.args(["scan", "--format", "json"]);
+    let said = usher.env("KUBECONFIG", stage.plane.kubeconfig()).output();
+    let report: Value = serde_json::from_slice(&said.unwrap().stdout).unwrap();
+    let mut holdings = report["holdings"].as_array().unwrap().iter();
+    let bobs = format!("user {}", bob.user);
+    let held = holdings.find(|held| held["subject"] == bobs).unwrap();
+    assert_eq!(held["ways"], json!(["nodes-proxy"]));
 }
 
 /// Asks the server of a pod for the token, through a forwarded port.

@@ -51,7 +51,7 @@ use tier::{chosen, tell, took, words};
 type Story = fn(&Stage);
 
 /// What is told, and the namespace that Usher guards in it.
-const STORIES: [(&str, Story); 22] = [
+const STORIES: [(&str, Story); 23] = [
     ("exec", connections::exec_reads_the_token_of_another_account),
     ("cp", connections::cp_takes_the_token_of_another_account),
     (
@@ -65,6 +65,10 @@ const STORIES: [(&str, Story); 22] = [
     (
         "proxy",
         connections::the_proxy_of_the_api_server_leads_there_too,
+    ),
+    (
+        "kubelet",
+        connections::a_kubelet_executes_for_whoever_may_reach_it,
     ),
     (
         "debug",

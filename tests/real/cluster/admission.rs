@@ -18,10 +18,12 @@ fn every_kind_is_refused_and_admitted_at_the_first_try_after_the_grant() {
         "spec.template.spec.serviceAccountName",
         "spec.jobTemplate.spec.template.spec.serviceAccountName",
     ];
+    let free = Team::new("unguarded-kinds");
     for ((kind, template), path) in KINDS.iter().zip(paths) {
         // A namespace each, so that each grant is a fresh one.
         let team = Team::new(&format!("kind-{}", kind.to_lowercase()));
         let manifest = manifest(template, "web", "serviceAccountName: deployer");
+        free.create(&manifest, &[]).passes();
         let said = team.create(&manifest, &[]);
         said.refused(&format!(
             "{} may not use serviceaccount \"deployer\" in namespace {} ({path})\nneeds: verb use on serviceaccounts \"deployer\" in {}",
@@ -97,7 +99,7 @@ fn pods_of_an_admitted_workload_come_up_through_the_real_controllers() {
 
 #[test]
 fn tolerations_are_sets_of_taints() {
-    let team = Team::new("tolerations");
+    let [free, team] = ["unguarded-tolerations", "tolerations"].map(Team::new);
     let refused = [
         ("{operator: Exists}", "\"*\""),
         ("{operator: Exists, effect: NoExecute}", "\"*:NoExecute\""),
@@ -122,10 +124,10 @@ fn tolerations_are_sets_of_taints() {
         ),
     ];
     for (index, (toleration, name)) in refused.iter().enumerate() {
-        let said = team.pod(
-            &format!("no-{index}"),
-            &format!("tolerations: [{toleration}]"),
-        );
+        let pod = format!("no-{index}");
+        let spec = format!("tolerations: [{toleration}]");
+        free.pod(&pod, &spec).passes();
+        let said = team.pod(&pod, &spec);
         said.refused(&format!(
             "needs: verb use on tolerations.usher.dev {name} in tolerations"
         ));
@@ -149,7 +151,8 @@ fn tolerations_are_sets_of_taints() {
 
 #[test]
 fn a_node_is_a_right_of_its_own() {
-    let team = Team::new("nodes");
+    let [free, team] = ["unguarded-nodes", "nodes"].map(Team::new);
+    free.pod("pinned", "nodeName: some-node").passes();
     team.pod("pinned", "nodeName: some-node")
         .refused("may not use node \"some-node\" in namespace nodes (spec.nodeName)");
     team.grant("nodes/some-node");
@@ -158,7 +161,7 @@ fn a_node_is_a_right_of_its_own() {
 
 #[test]
 fn classes_and_what_they_bring() {
-    let team = Team::new("classes");
+    let [free, team] = ["unguarded-classes", "classes"].map(Team::new);
     plane()
         .apply(
             "apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: urgent}\nvalue: 10\n---\n\
@@ -177,6 +180,10 @@ fn classes_and_what_they_bring() {
     team.grant("runtimeclasses.node.k8s.io/plain");
     deployment("plain", "runtimeClassName: plain").passes();
 
+    free.pod("fast", "runtimeClassName: fast").passes();
+    let brought = "jsonpath={.spec.tolerations[?(@.key==\"fast\")].effect}";
+    let brought = free.run(&["get", "pod", "fast", "-o", brought]);
+    assert_eq!(brought.stdout, "NoSchedule");
     // The class may be used, what it brings may not: at the template, which does not show it, and at the pod.
     team.grant("runtimeclasses.node.k8s.io/fast");
     deployment("fast", "runtimeClassName: fast")
@@ -200,9 +207,13 @@ fn classes_and_what_they_bring() {
 
 #[test]
 fn dry_run_server_side_apply_and_generated_names_are_judged_alike() {
-    let team = Team::new("ways");
+    let [free, team] = ["unguarded-ways", "ways"].map(Team::new);
     let pod = manifest(KINDS[0].1, "web", "serviceAccountName: deployer");
     let generated = pod.replace("{name: web}", "{generateName: web-}");
+    let older = pod.replace("serviceAccountName", "serviceAccount");
+    for manifest in [&generated, &older] {
+        free.create(manifest, &[]).passes();
+    }
     let apply = |args: &[&str]| {
         let mut command = team.kubectl();
         command.args(["apply", "-f", "-"]).args(args);
@@ -214,8 +225,7 @@ fn dry_run_server_side_apply_and_generated_names_are_judged_alike() {
     apply(&["--server-side"]).refused(words);
     apply(&["--server-side", "--dry-run=server"]).refused(words);
     team.create(&generated, &[]).refused(words);
-    team.create(&pod.replace("serviceAccountName", "serviceAccount"), &[])
-        .refused(words);
+    team.create(&older, &[]).refused(words);
     team.grant("serviceaccounts/deployer");
     apply(&["--dry-run=server"]).passes();
     apply(&["--server-side", "--dry-run=server"]).passes();

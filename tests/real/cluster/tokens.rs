@@ -57,7 +57,10 @@ fn projects(source: &str) -> String {
 
 #[test]
 fn a_token_of_an_account_takes_the_right_to_use_it() {
-    let team = Team::with_tokens("issues");
+    let [free, team] = ["unguarded-issues", "issues"].map(Team::with_tokens);
+    let borrowed = claims(&free.token("deployer", &[]));
+    let deployer = "system:serviceaccount:unguarded-issues:deployer";
+    assert_eq!(borrowed["sub"], deployer);
     let user = &team.user;
     team.token("deployer", &[]).refused_by(
         WEBHOOK,

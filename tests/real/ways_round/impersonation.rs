@@ -2,36 +2,13 @@
 //! the roles of Kubernetes.
 
 use std::{
-    process::{Command, Output},
+    process::Command,
     thread::sleep,
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
-
+use super::{scanned, usher};
 use crate::real::controlplane::{ControlPlane, Options};
-
-/// `usher` as the administrator of this cluster.
-fn usher(plane: &ControlPlane, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
-    command.args(args).env("KUBECONFIG", plane.kubeconfig());
-    command.output().unwrap()
-}
-
-/// Who holds which ways in this namespace, as `usher scan` says.
-fn scanned(plane: &ControlPlane, namespace: &str) -> Vec<(String, Vec<String>)> {
-    let said = usher(plane, &["scan", "--format", "json"]);
-    let report: Value = serde_json::from_slice(&said.stdout).unwrap_or_else(|_| panic!("{said:?}"));
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let holdings = report["holdings"].as_array().unwrap().iter();
-    holdings
-        .filter(|held| held["namespace"] == namespace)
-        .map(|held| {
-            let ways = held["ways"].as_array().unwrap().iter().map(text);
-            (text(&held["subject"]), ways.collect())
-        })
-        .collect()
-}
 
 /// Whether the API server lets jane do this with an account of her namespace.
 fn may(plane: &ControlPlane, args: &[&str]) -> bool {
@@ -77,11 +54,7 @@ fn the_right_to_impersonate_is_reported_and_taken_out_of_edit_for_good() {
         plane.run(&[&["-n", "team"], args].concat()).unwrap();
     }
     assert!(may(&plane, &ACT) && may(&plane, &TOKEN));
-    let held = |ways: &[&str]| {
-        let ways = ways.iter().map(ToString::to_string).collect::<Vec<_>>();
-        vec![("user jane".to_owned(), ways)]
-    };
-    assert_eq!(scanned(&plane, "team"), held(&["impersonate", "secrets"]));
+    assert_eq!(scanned(&plane, "jane"), ["team: impersonate, secrets"]);
 
     let hardened = usher(
         &plane,
@@ -113,7 +86,7 @@ fn the_right_to_impersonate_is_reported_and_taken_out_of_edit_for_good() {
         sleep(Duration::from_millis(100));
     }
     assert!(!may(&plane, &ACT) && !may(&plane, &TOKEN));
-    assert_eq!(scanned(&plane, "team"), []);
+    assert!(scanned(&plane, "jane").is_empty());
     // What else edit is for stays.
     let mut kubectl = plane.kubectl_as("jane");
     let run = kubectl.args([

@@ -13,12 +13,17 @@ mod owners;
 mod pod_fields;
 mod pods;
 mod registration;
+mod reported;
 mod revisions;
 mod secrets;
 
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
 use crate::real::{
     cluster::{KINDS, Team, manifest},
-    controlplane::plane,
+    controlplane::{ControlPlane, plane},
 };
 
 /// The registration that judges what carries a pod spec.
@@ -72,4 +77,27 @@ impl Tenants {
             }
         }
     }
+}
+
+/// `usher` as the administrator of this cluster.
+fn usher(plane: &ControlPlane, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
+    command.args(args).env("KUBECONFIG", plane.kubeconfig());
+    command.output().unwrap()
+}
+
+/// Which ways a user holds and where, as `usher scan` says: `team: impersonate, secrets`.
+fn scanned(plane: &ControlPlane, user: &str) -> Vec<String> {
+    let said = usher(plane, &["scan", "--format", "json"]);
+    let report: Value = serde_json::from_slice(&said.stdout).unwrap_or_else(|_| panic!("{said:?}"));
+    let holdings = report["holdings"].as_array().unwrap().iter();
+    holdings
+        .filter(|held| held["subject"] == format!("user {user}"))
+        .map(|held| {
+            let ways = held["ways"].as_array().unwrap().iter();
+            let ways: Vec<_> = ways.filter_map(Value::as_str).collect();
+            let namespace = held["namespace"].as_str().unwrap_or("the whole cluster");
+            format!("{namespace}: {}", ways.join(", "))
+        })
+        .collect()
 }
