@@ -94,7 +94,7 @@ impl Drop for Meddler {
 }
 
 /// Renames every volume with a token, with its mounts; turns the order of the containers round; adds one. Then it writes into
-/// the pod spec what an annotation tells it to; null takes a field away.
+/// the pod spec what an annotation tells it to; null takes a field away, and a list is added to the one that is there.
 fn answer(body: &[u8]) -> String {
     let review: Value = serde_json::from_slice(body).unwrap();
     let mut spec = review["request"]["object"]["spec"].clone();
@@ -130,10 +130,11 @@ fn answer(body: &[u8]) -> String {
         .map_or(json!({}), |told| serde_json::from_str(told).unwrap());
     for (key, value) in told.as_object().unwrap() {
         let fields = spec.as_object_mut().unwrap();
-        match value {
-            Value::Null => fields.remove(key),
-            value => fields.insert(key.clone(), value.clone()),
-        };
+        match (fields.get_mut(key), value) {
+            (_, Value::Null) => drop(fields.remove(key)),
+            (Some(Value::Array(held)), Value::Array(more)) => held.extend(more.clone()),
+            (_, value) => drop(fields.insert(key.clone(), value.clone())),
+        }
     }
     let patch = json!([{"op": "replace", "path": "/spec", "value": spec}]);
     json!({

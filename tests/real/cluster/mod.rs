@@ -4,6 +4,7 @@ mod admission;
 mod custom;
 mod injection;
 mod meddler;
+mod mesh;
 mod missing;
 mod paths;
 mod served;
