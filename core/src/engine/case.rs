@@ -214,13 +214,7 @@ impl<'a, 'f> Case<'a, 'f> {
             scheduling: Option<Brought<'a>>,
         }
 
-        let at = ObjectRef {
-            api_version: "node.k8s.io/v1".to_owned(),
-            kind: "RuntimeClass".to_owned(),
-            resource: "runtimeclasses".to_owned(),
-            namespace: None,
-            name: class.to_owned(),
-        };
+        let at = of_cluster("node.k8s.io/v1", "RuntimeClass", "runtimeclasses", class);
         Ok(match self.object(&at)? {
             Looked::There(object) => match parse::<Class<'_>>(object) {
                 Ok(class) => Ok(class.scheduling.unwrap_or_default()),
@@ -272,13 +266,7 @@ impl<'a, 'f> Case<'a, 'f> {
     /// wrote so was asked. What cannot be known is no. Asked for controllers alone, which cannot leave it out and cannot be told: of
     /// everybody's refusal it would be one more look at the API server.
     pub(super) fn is_given(&self, namespace: &str, toleration: &Toleration<'_>) -> Known<bool> {
-        let at = ObjectRef {
-            api_version: "v1".to_owned(),
-            kind: "Namespace".to_owned(),
-            resource: "namespaces".to_owned(),
-            namespace: None,
-            name: namespace.to_owned(),
-        };
+        let at = of_cluster("v1", "Namespace", "namespaces", namespace);
         Ok(match self.object(&at)? {
             Looked::There(object) => {
                 let given = given_tolerations(object);
@@ -298,13 +286,12 @@ impl<'a, 'f> Case<'a, 'f> {
             global_default: bool,
         }
 
-        let at = ObjectRef {
-            api_version: "scheduling.k8s.io/v1".to_owned(),
-            kind: "PriorityClass".to_owned(),
-            resource: "priorityclasses".to_owned(),
-            namespace: None,
-            name: class.to_owned(),
-        };
+        let at = of_cluster(
+            "scheduling.k8s.io/v1",
+            "PriorityClass",
+            "priorityclasses",
+            class,
+        );
         Ok(match self.object(&at)? {
             Looked::There(object) => parse(object).is_ok_and(|class: Class| class.global_default),
             Looked::Absent | Looked::Failed(_) => false,
@@ -359,6 +346,17 @@ impl<'a, 's> Pod<'a, 's> {
         self.extended
             .get_or_init(|| self.spec.extended_resources().unwrap_or_default())
             .contains(resource)
+    }
+}
+
+/// A cluster-scoped object of Kubernetes itself.
+fn of_cluster(api_version: &str, kind: &str, resource: &str, name: &str) -> ObjectRef {
+    ObjectRef {
+        api_version: api_version.to_owned(),
+        kind: kind.to_owned(),
+        resource: resource.to_owned(),
+        namespace: None,
+        name: name.to_owned(),
     }
 }
 

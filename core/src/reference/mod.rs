@@ -51,17 +51,27 @@ pub struct Reference<'a> {
 }
 
 impl<'a> Reference<'a> {
-    /// Something that is not looked into; the text says what it is.
-    pub(crate) fn opaque(path: Path<'a>, what: String) -> Self {
+    /// To one object, in the namespace of the object that names it.
+    pub(crate) fn to(
+        check: Check,
+        path: Path<'a>,
+        resource: Resource,
+        name: impl Into<Text<'a>>,
+    ) -> Self {
         Self {
-            check: Check::Opaque,
+            check,
             path,
             target: Target::Object {
-                resource: Resource::OPAQUE,
-                name: what.into(),
+                resource,
+                name: name.into(),
             },
             namespace: None,
         }
+    }
+
+    /// Something that is not looked into; the text says what it is.
+    pub(crate) fn opaque(path: Path<'a>, what: String) -> Self {
+        Self::to(Check::Opaque, path, Resource::OPAQUE, what)
     }
 }
 

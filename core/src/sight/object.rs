@@ -6,7 +6,7 @@ use super::{Sighting, look::Looker};
 use crate::{
     catalogue::{ObjectField, Of},
     object::{Place, key, text},
-    reference::{Check, Known, Path, Reference, Resource, Target, Text},
+    reference::{Check, Known, Path, Reference, Resource, Text},
 };
 
 impl<'o> Looker<'_, 'o> {
@@ -28,15 +28,12 @@ impl<'o> Looker<'_, 'o> {
             }
         };
         let Some(resource) = resource else {
-            let reference = Reference {
-                check: target.check.unwrap_or(Check::CrossNamespace),
+            let reference = Reference::to(
+                target.check.unwrap_or(Check::CrossNamespace),
                 path,
-                target: Target::Object {
-                    resource: Resource::KINDS,
-                    name: Text::default(),
-                },
-                namespace: None,
-            };
+                Resource::KINDS,
+                Text::default(),
+            );
             let why = "the kind is none that is known here".to_owned();
             return self.push(Sighting::Malformed(reference, why));
         };

@@ -273,13 +273,10 @@ fn of_opaque<'a: 'f, 'f>(
 }
 
 fn account(path: Path<'_>, name: String) -> Reference<'_> {
-    Reference {
-        check: Check::ServiceAccounts,
+    Reference::to(
+        Check::ServiceAccounts,
         path,
-        target: Target::Object {
-            resource: Resource::SERVICE_ACCOUNTS,
-            name: name.into(),
-        },
-        namespace: None,
-    }
+        Resource::SERVICE_ACCOUNTS,
+        name,
+    )
 }

@@ -231,15 +231,12 @@ fn of_profiles<'a: 'f, 'f>(
     for profile in required.filter(|profile| profile.required) {
         let name = &profile.name;
         let mut add = |outcome| {
-            let reference = Reference {
-                check: Check::Profiles,
-                path: Path::new(base.clone(), "volumes"),
-                target: Target::Object {
-                    resource: Resource::PROFILES,
-                    name: (&**name).into(),
-                },
-                namespace: None,
-            };
+            let reference = Reference::to(
+                Check::Profiles,
+                Path::new(base.clone(), "volumes"),
+                Resource::PROFILES,
+                &**name,
+            );
             findings.push(case.finding(pod, reference, outcome));
         };
         let lacks = |why: &dyn fmt::Display| {

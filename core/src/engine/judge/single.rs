@@ -39,14 +39,13 @@ pub(super) fn of_pod<'a: 'f, 'f>(answers: &Answers<'a, 'f>, check: Check) -> Vec
         namespace: Some(case.request.namespace.to_string()),
         name: reached.to_owned(),
     };
-    let account = |name: Text<'a>| Reference {
-        check,
-        path: Path::new(format!("pod {reached}: spec"), "serviceAccountName"),
-        target: Target::Object {
-            resource: Resource::SERVICE_ACCOUNTS,
+    let account = |name: Text<'a>| {
+        Reference::to(
+            check,
+            Path::new(format!("pod {reached}: spec"), "serviceAccountName"),
+            Resource::SERVICE_ACCOUNTS,
             name,
-        },
-        namespace: None,
+        )
     };
     let spec = match spec_of(case, &pod) {
         Err(_) => return Vec::new(),
@@ -101,14 +100,13 @@ fn held_by<'a: 'f, 'f>(
     held: &Listed<'_>,
 ) -> Known<Finding<'a>> {
     let case = &answers.case;
-    let reference = |name: &Text<'_>| Reference {
-        check: held.says.check(),
-        path: Path::new(format!("pod {pod}: spec.{}", held.path), ""),
-        target: Target::Object {
-            resource: held.says.resource(),
-            name: name.clone().into_owned(),
-        },
-        namespace: None,
+    let reference = |name: &Text<'_>| {
+        Reference::to(
+            held.says.check(),
+            Path::new(format!("pod {pod}: spec.{}", held.path), ""),
+            held.says.resource(),
+            name.clone().into_owned(),
+        )
     };
     match &held.named {
         Named::One(_, name) => answers.finding(itself, reference(name)),
@@ -140,15 +138,12 @@ pub(super) fn of_object<'a: 'f, 'f>(answers: &Answers<'a, 'f>, check: Check) -> 
     asked(answers, |itself| {
         answers.finding(
             itself,
-            Reference {
+            Reference::to(
                 check,
-                path: Path::new("metadata", "name"),
-                target: Target::Object {
-                    resource: Resource::named(&kind.resource),
-                    name: reached(case, check).into(),
-                },
-                namespace: None,
-            },
+                Path::new("metadata", "name"),
+                Resource::named(&kind.resource),
+                reached(case, check),
+            ),
         )
     })
 }
@@ -164,15 +159,12 @@ pub(super) fn bound<'a: 'f, 'f>(
     if case.is_off(Check::Nodes) {
         return Vec::new();
     }
-    let reference = Reference {
-        check: Check::Nodes,
-        path: Path::new(base.clone(), ""),
-        target: Target::Object {
-            resource: Resource::NODES,
-            name: node.clone(),
-        },
-        namespace: None,
-    };
+    let reference = Reference::to(
+        Check::Nodes,
+        Path::new(base.clone(), ""),
+        Resource::NODES,
+        node.clone(),
+    );
     asked(answers, |itself| {
         if *case.request.requester.username == *SCHEDULER {
             let reason = Reason::System("the scheduler of Kubernetes puts it there");
@@ -232,15 +224,12 @@ pub(super) fn of_account<'a: 'f, 'f>(
     // A pod that names no pull secret of its own gets those of its account, and nobody is asked about them then.
     if !case.is_off(Check::Secrets) {
         for (path, name) in secrets {
-            let reference = Reference {
-                check: Check::Secrets,
-                path: Path::new(path.clone(), ""),
-                target: Target::Object {
-                    resource: Resource::SECRETS,
-                    name: name.clone(),
-                },
-                namespace: None,
-            };
+            let reference = Reference::to(
+                Check::Secrets,
+                Path::new(path.clone(), ""),
+                Resource::SECRETS,
+                name.clone(),
+            );
             findings.extend(asked(answers, |itself| answers.finding(itself, reference)));
         }
     }
@@ -259,15 +248,7 @@ fn of_writer<'a: 'f, 'f>(
     if case.is_off(check) {
         return Vec::new();
     }
-    let reference = Reference {
-        check,
-        path,
-        target: Target::Object {
-            resource: Resource::SERVICE_ACCOUNTS,
-            name: account.clone(),
-        },
-        namespace: None,
-    };
+    let reference = Reference::to(check, path, Resource::SERVICE_ACCOUNTS, account.clone());
     asked(answers, |itself| {
         if *case.request.requester.username == *ACCOUNTS
             || is_controller_manager(&case.world, case.request)

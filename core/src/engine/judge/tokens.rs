@@ -122,15 +122,8 @@ pub(super) fn requested<'a: 'f, 'f>(
     let Request {
         namespace, name, ..
     } = case.request;
-    let of_account = |check, path| Reference {
-        check,
-        path,
-        target: Target::Object {
-            resource: Resource::SERVICE_ACCOUNTS,
-            name: name.clone(),
-        },
-        namespace: None,
-    };
+    let of_account =
+        |check, path| Reference::to(check, path, Resource::SERVICE_ACCOUNTS, name.clone());
     let mut findings = Vec::new();
     if !case.is_off(Check::ServiceAccounts) {
         let account = of_account(Check::ServiceAccounts, Path::new("metadata", "name"));
@@ -189,15 +182,7 @@ struct Lifetime<'t, 'a> {
 }
 
 fn audience<'a>(name: impl Into<Text<'a>>, path: Path<'a>) -> Reference<'a> {
-    Reference {
-        check: Check::Tokens,
-        path,
-        target: Target::Object {
-            resource: Resource::TOKEN_AUDIENCES,
-            name: name.into(),
-        },
-        namespace: None,
-    }
+    Reference::to(Check::Tokens, path, Resource::TOKEN_AUDIENCES, name)
 }
 
 impl<'a: 'f, 'f> Limited<'_, 'a, 'f> {
@@ -257,15 +242,12 @@ impl<'a: 'f, 'f> Limited<'_, 'a, 'f> {
 
     /// A certificate, whose signer stands at a path.
     fn certificate(&mut self, certificate: &PodCertificateSource<'a>, at: Path<'a>) {
-        let reference = Reference {
-            check: Check::Tokens,
-            path: at,
-            target: Target::Object {
-                resource: Resource::SIGNERS,
-                name: certificate.signer_name.clone(),
-            },
-            namespace: None,
-        };
+        let reference = Reference::to(
+            Check::Tokens,
+            at,
+            Resource::SIGNERS,
+            certificate.signer_name.clone(),
+        );
         self.listed(self.limit.1.signers.as_deref(), reference);
     }
 
