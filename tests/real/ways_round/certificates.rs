@@ -1,16 +1,21 @@
 //! Way 16: a client certificate that bears the name of an account.
 
+use std::fs;
+
 use k8s_openapi::ByteString;
 use rcgen::{CertificateParams, DnType, KeyPair};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Tenants;
-use crate::real::controlplane::{Said, feed, plane};
+use crate::real::{
+    cluster::eventually,
+    controlplane::{Said, feed, plane},
+};
 
 const WEBHOOK: &str = "validate-accounts.usher.dev";
 
-/// A request for a client certificate of this name.
-fn request(request: &str, name: &str) -> String {
+/// A request for a client certificate of this name, with the key.
+fn request(request: &str, name: &str) -> (String, KeyPair) {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, name);
     let key = KeyPair::generate().unwrap();
@@ -25,7 +30,7 @@ fn request(request: &str, name: &str) -> String {
             "request": ByteString(pem.into_bytes()),
         }
     });
-    object.to_string()
+    (object.to_string(), key)
 }
 
 /// Lets the tenant ask for certificates and approve them.
@@ -54,16 +59,38 @@ fn a_client_certificate_bears_the_name_of_an_account() {
     let ask = |name: &str, of: &str| -> Said {
         let mut command = guarded.kubectl();
         let create = command.args(["create", "-f", "-"]);
-        feed(create, &request(name, of)).unwrap().into()
+        feed(create, &request(name, of).0).unwrap().into()
     };
     let approve = |name: &str| guarded.run(&["certificate", "approve", name]);
     let refused =
         "may not use serviceaccount \"deployer\" in namespace ways-certificates (spec.request)";
-    plane().apply(&request("ways-given", account)).unwrap();
+    let (asked, key) = request("ways-given", account);
+    plane().apply(&asked).unwrap();
     plane()
         .run(&["certificate", "approve", "ways-given"])
         .unwrap();
-    plane().apply(&request("ways-asked", account)).unwrap();
+    // Whoever has the certificate is the account, though no token was ever asked for.
+    let of_request = ["get", "csr", "ways-given", "-o", "json"];
+    let issued = eventually("the certificate is issued", || {
+        let object: Value = serde_json::from_str(&plane().run(&of_request).unwrap()).unwrap();
+        let certificate = object["status"].get("certificate")?.clone();
+        Some(serde_json::from_value::<ByteString>(certificate).unwrap())
+    });
+    let [crt_file, key_file] = ["crt", "key"].map(|end| plane().dir().join(format!("given.{end}")));
+    fs::write(&crt_file, issued.0).unwrap();
+    fs::write(&key_file, key.serialize_pem()).unwrap();
+    let mut kubectl = plane().kubectl();
+    kubectl.arg("--client-certificate").arg(crt_file);
+    kubectl.arg("--client-key").arg(key_file);
+    kubectl.args([
+        "auth",
+        "whoami",
+        "-o",
+        "jsonpath={.status.userInfo.username}",
+    ]);
+    let said = Said::from(kubectl.output().unwrap());
+    assert_eq!(said.stdout, account, "{said:?}");
+    plane().apply(&request("ways-asked", account).0).unwrap();
 
     ask("ways-refused", account).refused_by(WEBHOOK, refused);
     approve("ways-asked").refused_by(WEBHOOK, refused);
