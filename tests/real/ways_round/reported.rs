@@ -79,7 +79,7 @@ fn a_driver_has_kubelets_hand_it_tokens() {
     plane()
         .apply("apiVersion: v1\nkind: Node\nmetadata: {name: ways-driver-1}")
         .unwrap();
-    let spec = "nodeName: ways-driver-1, serviceAccountName: deployer, volumes: [{name: v, csi: {driver: tokens.example.org}}]";
+    let spec = "nodeName: ways-driver-1, serviceAccountName: deployer, volumes: [{name: v, csi: {driver: tokens.example.org, volumeAttributes: {audience: vault}}}]";
     let pod = manifest(KINDS[0].1, "web", spec);
     let placed = pod.replace("{name: web}", "{namespace: ways-driver, name: web}");
     plane().apply(&placed).unwrap();
@@ -109,7 +109,7 @@ fn a_driver_has_kubelets_hand_it_tokens() {
         kubectl.args(["--bound-object-kind=Pod", "--bound-object-name=web"]);
         kubectl.output().unwrap().into()
     };
-    // Without such a driver a kubelet has no use for the audience, and is not given it.
+    // Without such a driver a kubelet has no use for the audience, whatever the volume says, and is not given it.
     let before = eventually("the node is known to have the pod", || {
         let said = asks();
         said.stderr.contains("audience").then_some(said)
