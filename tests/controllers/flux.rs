@@ -65,10 +65,18 @@ fn stands_in_the_condition(tenant: &Tenant<'_>, denial: &str) {
 }
 
 pub(crate) fn an_account_takes_the_right_to_use_it(stage: &Stage<'_>) {
-    let tenant = Tenant::new(stage, "flux-account", &["deployer"]);
-    tenant.edits("deployer");
-    tenant.has_source();
-    let app = kustomization(&tenant, "config", "serviceAccountName: deployer");
+    let [open, tenant] = ["flux-account-open", "flux-account"].map(|namespace| {
+        let tenant = Tenant::new(stage, namespace, &["deployer"]);
+        tenant.edits("deployer");
+        tenant.has_source();
+        tenant
+    });
+    let with_account = |tenant| kustomization(tenant, "config", "serviceAccountName: deployer");
+    let greeting = ["get", "configmap/config", "-o", "jsonpath={.data.greeting}"];
+    open.create(&with_account(&open)).passes();
+    open.ready("kustomization/app");
+    assert_eq!(open.run(&greeting).stdout, "hello");
+    let app = with_account(&tenant);
     tenant.refused(
         &app,
         "flux-account-jane may not use serviceaccount \"deployer\" in namespace flux-account (spec.serviceAccountName)\n\
@@ -77,7 +85,6 @@ pub(crate) fn an_account_takes_the_right_to_use_it(stage: &Stage<'_>) {
     tenant.grant("serviceaccounts/deployer", &format!("user:{}", tenant.user));
     tenant.create(&app).passes();
     tenant.ready("kustomization/app");
-    let greeting = ["get", "configmap/config", "-o", "jsonpath={.data.greeting}"];
     assert_eq!(tenant.run(&greeting).stdout, "hello");
     // The controller prunes as the account, then takes its finalizer away.
     tenant.deletes("kustomization/app");
@@ -106,8 +113,13 @@ pub(crate) fn what_is_applied_is_judged_as_the_account(stage: &Stage<'_>) {
 }
 
 pub(crate) fn no_account_is_the_controllers_own(stage: &Stage<'_>) {
-    let tenant = Tenant::new(stage, "flux-no-account", &["runner"]);
-    tenant.has_source();
+    let [open, tenant] = ["flux-no-account-open", "flux-no-account"].map(|namespace| {
+        let tenant = Tenant::new(stage, namespace, &["runner"]);
+        tenant.has_source();
+        tenant
+    });
+    open.create(&kustomization(&open, "web", "")).passes();
+    open.pods_run_as("app=web", "runner");
     let app = kustomization(&tenant, "web", "");
     tenant.refused(
         &app,

@@ -45,8 +45,11 @@ impl Tenant<'_> {
 }
 
 pub(crate) fn jobs_of_a_scaled_job_come_up(stage: &Stage<'_>) {
-    let tenant = Tenant::new(stage, "keda-jobs", &["runner"]);
+    let [open, tenant] =
+        ["keda-jobs-open", "keda-jobs"].map(|namespace| Tenant::new(stage, namespace, &["runner"]));
     let crunch = scaled_job(&always());
+    open.create(&crunch).passes();
+    open.job_comes_up();
     tenant.refused(
         &crunch,
         "keda-jobs-jane may not use serviceaccount \"runner\" in namespace keda-jobs \

@@ -18,7 +18,7 @@ use crate::{
     web::Web,
 };
 
-/// The configurations, each with the namespaces that it is for.
+/// The configurations, each with the namespaces that it is for. Nobody guards those whose name ends in `-open`.
 const USHERS: [(&str, &[&str]); 4] = [
     (
         "usher.yaml",
