@@ -204,6 +204,20 @@ fn an_update_asks_about_what_it_changes_and_nothing_else() {
         if fields.is_empty() {
             return;
         }
+        // What a program in Go writes in one way, however it was written.
+        let measured = |object: &Value, cpu: &str, interval: &str| {
+            let mut object = object.clone();
+            let part = json!({"resources": {"limits": {"cpu": cpu}}, "interval": interval});
+            if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+                spec.insert("measured".to_owned(), part);
+            }
+            object
+        };
+        let again = measured(&sent.object, "1", "1m0s");
+        let sent = Sent {
+            object: measured(&sent.object, "1000m", "60s"),
+            ..sent
+        };
         let created = said(&stage.answer(&sent.review()));
         let update = |object: &Value| {
             let (object, old) = (object.clone(), Some(sent.object.clone()));
@@ -215,7 +229,7 @@ fn an_update_asks_about_what_it_changes_and_nothing_else() {
             (said(&stage.answer(&update.review())), update)
         };
         // Nothing that decides.
-        let mut same = sent.object.clone();
+        let mut same = again;
         same["metadata"]["finalizers"] = json!(["example.org/f"]);
         same["status"] = json!({"phase": "Ready", "serviceAccountName": "admin"});
         for free in sent

@@ -4,7 +4,7 @@ use serde_json::{Value, value::RawValue};
 
 use crate::{
     catalogue::Kind,
-    object::{Step, at},
+    object::{Meant, Step, at},
 };
 
 /// Whether the governed parts say what they said. What cannot be read does not. Of kinds of Kubernetes the API server writes
@@ -24,8 +24,8 @@ pub(super) fn as_before(kind: &Kind, new: &RawValue, old: &RawValue) -> bool {
 
 /// Whether two parts of an object say the same, but for what is free to change in them. A client that decodes an object into
 /// its types writes members without content that nobody wrote before: KEDA's operator adds `resources: {}` to the containers
-/// of a template when it adds a finalizer, and Argo's `name: ""`. So such members do not count. What cannot be read is like
-/// nothing.
+/// of a template when it adds a finalizer, and Argo's `name: ""`. So such members do not count. It writes quantities and durations in
+/// one way, however they were written: by their value they are the same. What cannot be read is like nothing.
 fn alike(new: Option<&RawValue>, old: Option<&RawValue>, free: &[Vec<Step>]) -> bool {
     if new.map(RawValue::get) == old.map(RawValue::get) {
         return true;
@@ -41,7 +41,7 @@ fn alike(new: Option<&RawValue>, old: Option<&RawValue>, free: &[Vec<Step>]) -> 
         Some(value)
     };
     match (read(new), read(old)) {
-        (Some(new), Some(old)) => same(&new, &old),
+        (Some(new), Some(old)) => same(Meant::Itself, &new, &old),
         _ => false,
     }
 }
@@ -71,7 +71,7 @@ fn remove(value: &mut Value, steps: &[Step]) {
     }
 }
 
-fn same(new: &Value, old: &Value) -> bool {
+fn same(meant: Meant, new: &Value, old: &Value) -> bool {
     match (new, old) {
         (Value::Object(new), Value::Object(old)) => {
             let said = |members: &serde_json::Map<String, Value>| {
@@ -81,12 +81,16 @@ fn same(new: &Value, old: &Value) -> bool {
                 && new
                     .iter()
                     .filter(|(_, value)| !is_hollow(value))
-                    .all(|(key, value)| old.get(key).is_some_and(|old| same(value, old)))
+                    .all(|(key, value)| {
+                        let same = |old| same(meant.of(key), value, old);
+                        old.get(key).is_some_and(same)
+                    })
         }
         (Value::Array(new), Value::Array(old)) => {
-            new.len() == old.len() && new.iter().zip(old).all(|(new, old)| same(new, old))
+            let mut pairs = new.iter().zip(old);
+            new.len() == old.len() && pairs.all(|(new, old)| same(Meant::Itself, new, old))
         }
-        _ => new == old || (is_hollow(new) && is_hollow(old)),
+        _ => new == old || (is_hollow(new) && is_hollow(old)) || meant.is_same(new, old),
     }
 }
 
@@ -135,6 +139,13 @@ mod tests {
             (r#"["a",{}]"#, r#"["a"]"#, false),
             (r#"["a","b"]"#, r#"["b","a"]"#, false),
             ("", r#"{"a":1}"#, false),
+            (
+                r#"{"resources":{"requests":{"cpu":"1000m"}},"interval":"60s"}"#,
+                r#"{"resources":{"requests":{"cpu":"1"}},"interval":"1m0s"}"#,
+                true,
+            ),
+            (r#"{"args":["1000m"]}"#, r#"{"args":["1"]}"#, false),
+            (r#"{"name":"1000m"}"#, r#"{"name":"1"}"#, false),
         ];
         for (new, old, expected) in cases {
             assert_eq!(alike(read(new), read(old), &[]), expected, "{new} {old}");
