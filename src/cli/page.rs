@@ -24,7 +24,8 @@ Kinds of your own are described in the same way: [own-kinds.md](own-kinds.md).
 
 An update asks again only if a part with such fields has changed: up to the first list or map on the way, the whole template of
 a pod, or all of `spec` where another part of it is another use of what is named. What is free to change asks nothing, whoever
-writes it. Members without content (`{}`, `[]`, `\"\"`, `null`) may come and go.
+writes it. Members without content (`{}`, `[]`, `\"\"`, `null`) may come and go, and quantities
+(under `requests`, `limits` and the like) and durations (`interval`, `timeout`, …) be written differently, if they mean the same.
 
 A controller that makes objects for an owner is believed once the configuration names it under `controllers`. Everything that
 the owner names was asked of its author: what the controller then makes, or updates, may name the same and nothing else. Usher reads

@@ -4,12 +4,14 @@ use crate::{controlplane::feed, stage::Stage, tenant::Tenant, tier::until};
 
 const OPERATOR: &str = "system:serviceaccount:keda:keda-operator";
 
-/// A ScaledJob with one Job at most, which runs as `runner`; the triggers are in flow style.
+/// A ScaledJob with one Job at most, which runs as `runner`; the triggers are in flow style. Its quantities are written as no
+/// program writes them.
 fn scaled_job(triggers: &str) -> String {
     format!(
         "apiVersion: keda.sh/v1alpha1\nkind: ScaledJob\nmetadata: {{name: crunch}}\n\
          spec: {{pollingInterval: 1, maxReplicaCount: 1, triggers: [{triggers}], jobTargetRef: {{template: {{spec: \
-         {{serviceAccountName: runner, restartPolicy: Never, containers: [{{name: crunch, image: crunch}}]}}}}}}}}"
+         {{serviceAccountName: runner, restartPolicy: Never, containers: [{{name: crunch, image: crunch, \
+         resources: {{requests: {{cpu: 1000m, memory: 0.125Gi}}}}}}]}}}}}}}}"
     )
 }
 
@@ -65,6 +67,9 @@ pub(crate) fn jobs_of_a_scaled_job_come_up(stage: &Stage<'_>) {
     let written = "jsonpath={.metadata.finalizers[0]} {.metadata.generation} {.spec.rollout} {.spec.scalingStrategy}";
     let said = tenant.run(&["get", "scaledjob/crunch", "-o", written]);
     assert_eq!(said.stdout, "finalizer.keda.sh 2 {} {}");
+    let asked = "jsonpath={.spec.jobTargetRef.template.spec.containers[0].resources.requests}";
+    let said = tenant.run(&["get", "scaledjob/crunch", "-o", asked]);
+    assert_eq!(said.stdout, r#"{"cpu":"1","memory":"128Mi"}"#);
     tenant.deletes("scaledjob/crunch");
 }
 
