@@ -22,8 +22,8 @@ prints what stands here. `[]` is every item of a list, `.*` every value of a map
 
 Kinds of your own are described in the same way: [own-kinds.md](own-kinds.md).
 
-An update asks again only if a part with such fields has changed: up to the first list or map on the way, the whole template of
-a pod, or all of `spec` where another part of it is another use of what is named. What is free to change asks nothing, whoever
+An update asks again if the spec has changed: another address, image or command is another use of what is named. Where a kind says that it asks
+again only when a field changes, that is the part with the field: up to the first list or map on the way, and the whole template of a pod. What is free to change asks nothing, whoever
 writes it. Members without content (`{}`, `[]`, `\"\"`, `null`) may come and go, and quantities
 (under `requests`, `limits` and the like) and durations (`interval`, `timeout`, …) be written differently, if they mean the same.
 
@@ -69,8 +69,8 @@ pub(super) fn catalogue() -> Result<String, Failure> {
                 let _ = writeln!(page, "| `{path}` | {asked} |");
             }
             page.push('\n');
-            if let Some(part) = kind.governed_part() {
-                let _ = writeln!(page, "Asked again when `{part}` changes.\n");
+            if let Some(why) = kind.narrow() {
+                let _ = writeln!(page, "Asked again only when one of these changes: {why}.\n");
             }
             let free: Vec<String> = kind.free_paths().map(|path| format!("`{path}`")).collect();
             if !free.is_empty() {

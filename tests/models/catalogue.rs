@@ -44,6 +44,7 @@ const WORDS: &[(&str, &[&str])] = &[
             "content",
             "fields",
             "governed",
+            "narrow",
             "harmless",
             "free",
         ],
@@ -330,6 +331,8 @@ pub(crate) struct Entry {
     pub(crate) kept: bool,
     pub(crate) fields: Vec<Value>,
     governed: Option<String>,
+    /// Why only its fields are governed.
+    pub(crate) narrow: Option<String>,
     harmless: Vec<String>,
     pub(crate) free: Vec<String>,
 }
@@ -459,6 +462,7 @@ impl Book {
                 kept: content.is_null() || content["podSpec"].is_string(),
                 fields: list(&kind["fields"]).to_vec(),
                 governed: kind["governed"].as_str().map(str::to_owned),
+                narrow: kind["narrow"].as_str().map(str::to_owned),
                 harmless,
                 free: texts(&kind["free"]),
             });
@@ -630,15 +634,24 @@ impl Rules {
 }
 
 impl Entry {
-    /// The part that decides, where the entry names one.
-    pub(crate) fn governed_part(&self) -> Option<&str> {
-        self.governed.as_deref()
-    }
-
-    /// The parts that decide: the one that the entry names, or those that its fields need.
+    /// The parts that decide: the one that the entry names, those that its fields need if it says why no others, or else the
+    /// members that they stand in.
     fn governed(&self) -> Vec<String> {
-        let named = self.governed.as_ref().map(|part| vec![part.clone()]);
-        named.unwrap_or_else(|| self.needed())
+        if let Some(part) = &self.governed {
+            return vec![part.clone()];
+        }
+        let needed = self.needed();
+        if self.narrow.is_some() {
+            return needed;
+        }
+        let member = |path: String| match path.split(['.', '[']).next() {
+            Some("metadata" | "status") | None => path,
+            Some(member) => member.to_owned(),
+        };
+        let parts: Vec<String> = needed.into_iter().map(member).collect();
+        let is_spec = parts.is_empty() || parts.iter().any(|part| part == "spec");
+        assert!(is_spec, "{}: nothing is named in its spec", self.kind);
+        parts
     }
 
     /// The paths of its fields, and of what their meaning depends on.

@@ -37,8 +37,8 @@ pub struct Kind {
     pub cluster: bool,
     /// What of it is looked into, and where that stands.
     pub content: Content,
-    /// The one part whose change is a use of what it names, if the entry says so.
-    narrowed: Option<Route>,
+    /// Why not the whole of it is governed, if the entry says so.
+    narrow: Option<Box<str>>,
     /// The parts whose change is a use of what it names.
     governed: Vec<Governed>,
     /// Subresources that take the whole object and are known to use nothing. Any other is judged like the object.
@@ -74,10 +74,14 @@ struct KindEntry {
     /// The fields that name something.
     #[serde(default)]
     fields: Option<Vec<Field>>,
-    /// The part whose change is a use of what the fields name. Where it is not given: the fields, and what decides
-    /// their meaning.
+    /// The part whose change is a use of what the fields name. Where it is not given, the whole spec, or where nothing is
+    /// named in it everything but metadata and status.
     #[serde(default)]
     governed: Option<Route>,
+    /// Why only a change of the fields, and of what decides their meaning, is a use of what they name: what stands beside
+    /// them neither runs as an account nor gets what it opens.
+    #[serde(default)]
+    narrow: Option<Box<str>>,
     /// Subresources that use nothing; status where none is given.
     #[serde(default)]
     harmless: Option<Vec<Box<str>>>,
@@ -124,7 +128,12 @@ impl TryFrom<KindEntry> for Kind {
                 return Err(BadEntry::Free { kind, path });
             }
         }
-        let governed = governed(entry.governed.as_ref(), &content, &entry.free);
+        let governed = governed(
+            entry.governed.as_ref(),
+            entry.narrow.is_some(),
+            &content,
+            &entry.free,
+        );
         let taken_by = match entry.taken_by {
             none if none.is_empty() => vec![entry.resource.clone()],
             some => some,
@@ -138,7 +147,7 @@ impl TryFrom<KindEntry> for Kind {
             taken_by,
             cluster: entry.scope == Scope::Cluster,
             content,
-            narrowed: entry.governed,
+            narrow: entry.narrow,
             governed,
             harmless,
             free: entry.free,
@@ -155,9 +164,14 @@ pub(crate) struct Governed {
     pub free: Vec<Vec<Step>>,
 }
 
-/// The parts that are governed: the one that the entry says, or all that decide what its content means.
-fn governed(narrowed: Option<&Route>, content: &Content, free: &[FieldPath]) -> Vec<Governed> {
-    let mut parts = match (narrowed, content) {
+/// The parts that are governed: the one that the entry says, or all that its content may be used for, less what is free.
+fn governed(
+    part: Option<&Route>,
+    is_narrow: bool,
+    content: &Content,
+    free: &[FieldPath],
+) -> Vec<Governed> {
+    let mut parts = match (part, content) {
         (Some(route), _) | (None, Content::PodSpec(route) | Content::TokenRequest(route)) => {
             vec![route.keys.clone()]
         }
@@ -182,19 +196,46 @@ fn governed(narrowed: Option<&Route>, content: &Content, free: &[FieldPath]) -> 
             | Content::SigningRequest
             | Content::TokenSecret,
         ) => Vec::new(),
-        (None, Content::Fields(fields)) => fields.iter().flat_map(Field::governed).collect(),
+        (None, Content::Fields(fields)) => {
+            let named = fields.iter().flat_map(Field::governed);
+            if is_narrow {
+                named.collect()
+            } else {
+                whole(named.collect())
+            }
+        }
     };
     parts.sort();
     parts.dedup();
-    let governed = |keys: Vec<Box<str>>| Governed {
-        free: free
-            .iter()
-            .filter_map(|free| free.below(&keys))
-            .map(<[Step]>::to_vec)
-            .collect(),
-        keys,
+    let governed = |keys: Vec<Box<str>>| {
+        let below = free.iter().filter_map(|free| free.below(&keys));
+        let mut free: Vec<_> = below.map(<[Step]>::to_vec).collect();
+        if keys.is_empty() {
+            free.extend(APART.map(|key| vec![Step::Key(key.into())]));
+        }
+        Governed { keys, free }
     };
     parts.into_iter().map(governed).collect()
+}
+
+/// What of an object is no use of what it names: who it is, and what its controller writes.
+const APART: [&str; 2] = ["metadata", "status"];
+
+/// All that the account, identity or credential which stands in one of these parts may be used for: an address, an image, a
+/// command. That is the spec, and any other member in which something is named, but of metadata and status no more than the parts
+/// themselves. If nothing is named in a spec, it is the whole object.
+fn whole(named: Vec<Vec<Box<str>>>) -> Vec<Vec<Box<str>>> {
+    let names_nothing = named.is_empty();
+    let is_apart = |part: &Vec<Box<str>>| part.first().is_some_and(|key| APART.contains(&&**key));
+    let (apart, mut members): (Vec<_>, Vec<_>) = named.into_iter().partition(is_apart);
+    for part in &mut members {
+        part.truncate(1);
+    }
+    let in_spec = |part: &Vec<Box<str>>| part.first().is_some_and(|key| **key == *"spec");
+    if !(names_nothing || members.iter().any(in_spec)) {
+        members = vec![Vec::new()];
+    }
+    members.into_iter().chain(apart).collect()
 }
 
 /// What of a kind is looked into.
@@ -297,9 +338,14 @@ impl Kind {
         &self.governed
     }
 
-    /// The one part whose change is a use of what it names, if the entry says so.
-    pub fn governed_part(&self) -> Option<&str> {
-        self.narrowed.as_ref().map(|route| &*route.dotted)
+    /// The parts whose change is a use of what it names, key by key; all of the object but metadata and status is empty.
+    pub fn governed_parts(&self) -> impl Iterator<Item = String> + '_ {
+        self.governed.iter().map(|part| part.keys.join("."))
+    }
+
+    /// Why not its whole spec is governed, if its entry says so.
+    pub fn narrow(&self) -> Option<&str> {
+        self.narrow.as_deref()
     }
 
     /// What is free to change, as it is written.
@@ -425,6 +471,42 @@ mod tests {
         ] {
             let bad = add(keys, fields).unwrap_err();
             assert!(bad.contains("f:2:") && bad.contains(why), "{keys}: {bad}");
+        }
+    }
+
+    #[test]
+    fn all_that_a_field_is_used_for_is_governed() {
+        for (keys, fields, expected) in [
+            ("", "{path: spec.a, serviceAccount: {}}", "spec"),
+            (
+                "",
+                "{path: 'spec.l[].a', serviceAccount: {}, when: [other.k]}",
+                "other spec",
+            ),
+            ("", "{path: template.a, serviceAccount: {}}", ""),
+            (
+                "",
+                "{path: spec.a, serviceAccount: {}}, {path: status.s.a, serviceAccount: {}}",
+                "spec status.s.a",
+            ),
+            (
+                "narrow: why, ",
+                "{path: spec.a, serviceAccount: {}}",
+                "spec.a",
+            ),
+            (
+                "governed: spec.p, ",
+                "{path: spec.p.a, serviceAccount: {}}",
+                "spec.p",
+            ),
+        ] {
+            let file = format!(
+                "about: a\nkinds: [{{group: g, kind: K, resource: ks, versions: [v1], {keys}fields: [{fields}]}}]"
+            );
+            let mut catalogue = Catalogue::embedded().unwrap();
+            catalogue.add("f", &file).unwrap();
+            let parts: Vec<_> = catalogue.find("g", "K").unwrap().governed_parts().collect();
+            assert_eq!(parts.join(" "), expected, "{fields}");
         }
     }
 }

@@ -108,7 +108,7 @@ fn is_hollow(value: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::object::FieldPath;
+    use crate::{catalogue::Catalogue, object::FieldPath};
 
     fn read(json: &str) -> Option<&RawValue> {
         (!json.is_empty()).then(|| serde_json::from_str(json).unwrap())
@@ -192,5 +192,21 @@ mod tests {
             Some(&*RawValue::from_string(old).unwrap()),
             &[]
         ));
+    }
+
+    #[test]
+    fn where_there_is_no_spec_all_counts_but_metadata_and_status() {
+        let file = "about: a\nkinds: [{group: g, kind: K, resource: ks, versions: [v1], fields: [{path: a, serviceAccount: {}}]}]";
+        let mut catalogue = Catalogue::embedded().unwrap();
+        catalogue.add("f", file).unwrap();
+        let kind = catalogue.find("g", "K").unwrap();
+        let object = |more: &str, url: &str| {
+            let text = format!(
+                r#"{{"metadata": {{"name": "{more}"}}, "a": "x", "url": "{url}", "status": "{more}"}}"#
+            );
+            RawValue::from_string(text).unwrap()
+        };
+        assert!(as_before(kind, &object("1", "u"), &object("2", "u")));
+        assert!(!as_before(kind, &object("1", "u"), &object("1", "v")));
     }
 }

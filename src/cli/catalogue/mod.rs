@@ -134,8 +134,11 @@ fn show(out: &mut impl Write, wanted: &str) -> Result<Exit, Failure> {
             for (path, asked) in kind.content.asked() {
                 writeln!(out, "  {path}: {asked}")?;
             }
-            if let Some(part) = kind.governed_part() {
-                writeln!(out, "  asked again when {part} changes")?;
+            if let Some(what) = asked_again(kind) {
+                writeln!(out, "  asked again when {what} changes")?;
+            }
+            if let Some(why) = kind.narrow() {
+                writeln!(out, "  only then, because {why}")?;
             }
             let free: Vec<&str> = kind.free_paths().collect();
             if !free.is_empty() {
@@ -154,4 +157,13 @@ fn show(out: &mut impl Write, wanted: &str) -> Result<Exit, Failure> {
         return Err(format!("no entry is about \"{wanted}\"{instead}").into());
     }
     Ok(Exit::Allowed)
+}
+
+/// What of an object asks again about what it names when it changes; none where nothing can.
+fn asked_again(kind: &Kind) -> Option<String> {
+    let parts = kind.governed_parts().map(|part| match &*part {
+        "" => "anything but metadata and status".to_owned(),
+        part => part.to_owned(),
+    });
+    Some(parts.collect::<Vec<_>>().join(" or ")).filter(|parts| !parts.is_empty())
 }
