@@ -183,6 +183,16 @@ fn findings(said: &Said) -> &[Line] {
     }
 }
 
+/// The same with amounts in its spec, which a program in Go writes in one way, however they were written.
+fn measured(object: &Value, cpu: &str, interval: &str) -> Value {
+    let mut object = object.clone();
+    let part = json!({"resources": {"limits": {"cpu": cpu}}, "interval": interval});
+    if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+        spec.insert("measured".to_owned(), part);
+    }
+    object
+}
+
 #[test]
 fn an_update_asks_about_what_it_changes_and_nothing_else() {
     let book = Book::read();
@@ -194,15 +204,6 @@ fn an_update_asks_about_what_it_changes_and_nothing_else() {
         if fields.is_empty() {
             return;
         }
-        // What a program in Go writes in one way, however it was written.
-        let measured = |object: &Value, cpu: &str, interval: &str| {
-            let mut object = object.clone();
-            let part = json!({"resources": {"limits": {"cpu": cpu}}, "interval": interval});
-            if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
-                spec.insert("measured".to_owned(), part);
-            }
-            object
-        };
         let again = measured(&sent.object, "1", "1m0s");
         let sent = Sent {
             object: measured(&sent.object, "1000m", "60s"),
