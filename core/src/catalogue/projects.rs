@@ -20,6 +20,7 @@ pub(super) const PROJECTS: &[(&str, &str)] = &[
     ("flux", include_str!("data/flux.yaml")),
     ("flux-operator", include_str!("data/flux-operator.yaml")),
     ("jobset", include_str!("data/jobset.yaml")),
+    ("k3s", include_str!("data/k3s.yaml")),
     ("keda", include_str!("data/keda.yaml")),
     ("knative", include_str!("data/knative.yaml")),
     ("kro", include_str!("data/kro.yaml")),
