@@ -21,6 +21,7 @@ pub(super) const PROJECTS: &[(&str, &str)] = &[
     ("flux-operator", include_str!("data/flux-operator.yaml")),
     ("jobset", include_str!("data/jobset.yaml")),
     ("k3s", include_str!("data/k3s.yaml")),
+    ("kapp-controller", include_str!("data/kapp-controller.yaml")),
     ("keda", include_str!("data/keda.yaml")),
     ("knative", include_str!("data/knative.yaml")),
     ("kro", include_str!("data/kro.yaml")),
