@@ -8,6 +8,7 @@ pub(super) const PROJECTS: &[(&str, &str)] = &[
     ("argo-rollouts", include_str!("data/argo-rollouts.yaml")),
     ("argo-workflows", include_str!("data/argo-workflows.yaml")),
     ("argocd", include_str!("data/argocd.yaml")),
+    ("capsule", include_str!("data/capsule.yaml")),
     ("cert-manager", include_str!("data/cert-manager.yaml")),
     ("cnpg", include_str!("data/cnpg.yaml")),
     ("crossplane", include_str!("data/crossplane.yaml")),
