@@ -29,6 +29,7 @@ pub(super) const PROJECTS: &[(&str, &str)] = &[
     ("kserve", include_str!("data/kserve.yaml")),
     ("kubeflow", include_str!("data/kubeflow.yaml")),
     ("kuberay", include_str!("data/kuberay.yaml")),
+    ("kubevirt", include_str!("data/kubevirt.yaml")),
     ("kueue", include_str!("data/kueue.yaml")),
     ("lws", include_str!("data/lws.yaml")),
     ("olm", include_str!("data/olm.yaml")),
