@@ -88,7 +88,16 @@ const WORDS: &[(&str, &[&str])] = &[
     ("configMap", &["key"]),
     (
         "object",
-        &["of", "kind", "name", "namespace", "in", "cluster", "check"],
+        &[
+            "of",
+            "kind",
+            "name",
+            "form",
+            "namespace",
+            "in",
+            "cluster",
+            "check",
+        ],
     ),
     ("podSpec", &["account", "in"]),
     ("patch", &["placeholder", "anyCase"]),
@@ -495,9 +504,14 @@ impl Book {
             Value::String(word) if word == "default" => {}
             absent => self.words("absent", absent, &place),
         }
-        let form = &field["serviceAccount"]["form"];
-        if !form.is_null() && form != "namespace:name" {
-            self.unknown.push(format!("{place}: form is {form}"));
+        for (sort, known) in [
+            ("serviceAccount", "namespace:name"),
+            ("object", "namespace/name"),
+        ] {
+            let form = &field[sort]["form"];
+            if !form.is_null() && form != known {
+                self.unknown.push(format!("{place}: form is {form}"));
+            }
         }
         for word in ["when", "unless"] {
             for condition in list(&field[word]) {
@@ -1429,16 +1443,22 @@ impl Seer<'_> {
         };
         let cluster = target["cluster"] == true;
         let namespace = within.or(beside).filter(|_| !cluster);
-        let namespace = namespace.unwrap_or_else(|| own.to_owned());
-        // Its own namespace is what the requester may write into anyway.
-        if check == "crossNamespace" && !cluster && namespace == own {
-            return;
-        }
-        let name = if is_name {
+        let mut namespace = namespace.unwrap_or_else(|| own.to_owned());
+        let mut name = if is_name {
             Ok(text(value))
         } else {
             key(value, target["name"].as_str().unwrap_or("name"))
         };
+        if let (Value::String(_), Ok(Some(written))) = (&target["form"], &name)
+            && let Some((other, bare)) = written.clone().split_once('/')
+        {
+            other.clone_into(&mut namespace);
+            name = Ok(Some(bare.to_owned()));
+        }
+        // Its own namespace is what the requester may write into anyway.
+        if check == "crossNamespace" && !cluster && namespace == own {
+            return;
+        }
         match name {
             // Without a name all of them.
             Ok(None) if check == "crossNamespace" => {

@@ -118,12 +118,25 @@ pub enum Absent {
     Default,
 }
 
-/// How the name of an account is written.
+/// How a name is written.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 pub enum Form {
     /// With its namespace before a colon, if that is another one.
     #[serde(rename = "namespace:name")]
-    NamespaceName,
+    Colon,
+    /// With its namespace before a slash, if that is another one.
+    #[serde(rename = "namespace/name")]
+    Slash,
+}
+
+impl Form {
+    /// The namespace that stands in a text, and the name.
+    pub(crate) fn split(self, text: &str) -> Option<(&str, &str)> {
+        text.split_once(match self {
+            Self::Colon => ':',
+            Self::Slash => '/',
+        })
+    }
 }
 
 /// The namespace of a target, where it is not that of the object.
@@ -150,6 +163,9 @@ pub struct ObjectField {
     /// The key of its name; a dot: the field is the name.
     #[serde(default)]
     pub name: Option<Box<str>>,
+    /// How the name is written.
+    #[serde(default)]
+    pub form: Option<Form>,
     /// The key of its namespace; none: it has none.
     #[serde(default)]
     pub namespace: Option<Box<str>>,

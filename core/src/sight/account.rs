@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::{Sighting, look::Looker};
 use crate::{
-    catalogue::{Absent, AccountField, ConfigMapKey, Form},
+    catalogue::{Absent, AccountField, ConfigMapKey},
     object::{Place, is_something, key, parse},
     reference::{Check, Path, Resource, Text},
 };
@@ -54,8 +54,8 @@ impl<'o> Looker<'_, 'o> {
             }
             return;
         };
-        if account.form == Some(Form::NamespaceName)
-            && let Some((within, bare)) = name.clone().split_once(':')
+        if let Some(form) = account.form
+            && let Some((within, bare)) = form.split(&name.clone())
         {
             namespace = Some(within.to_owned().into());
             name = bare.to_owned().into();

@@ -37,7 +37,7 @@ impl<'o> Looker<'_, 'o> {
             let why = "the kind is none that is known here".to_owned();
             return self.push(Sighting::Malformed(reference, why));
         };
-        let name = match target.name.as_deref() {
+        let mut name = match target.name.as_deref() {
             Some(".") => Ok(text(value)),
             field => key(value, field.unwrap_or("name")),
         };
@@ -53,7 +53,13 @@ impl<'o> Looker<'_, 'o> {
         let (Ok(within), Ok(beside)) = (within, beside) else {
             return self.named(check, resource, None, path, None);
         };
-        let namespace = within.or(beside);
+        let mut namespace = within.or(beside);
+        if let (Some(form), Ok(Some(written))) = (target.form, &name)
+            && let Some((within, bare)) = form.split(&written.clone())
+        {
+            namespace = Some(within.to_owned().into());
+            name = Ok(Some(bare.to_owned().into()));
+        }
         let namespace = namespace.filter(|namespace| !target.cluster && *namespace != self.own);
         // Its own namespace is what the requester may write into anyway.
         if check != Check::CrossNamespace || target.cluster || namespace.is_some() {

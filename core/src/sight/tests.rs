@@ -181,6 +181,11 @@ fn every_sort_of_field_is_seen() {
             &["s.l[0]: b/as.g x", "s.l[2]: c/as.g *"],
         ),
         (
+            "{path: 's.l[]', object: {of: as.g, name: ., form: namespace/name}}",
+            r#"{"s":{"l":["b/x","y","own/z"]}}"#,
+            &["s.l[0]: b/as.g x"],
+        ),
+        (
             "{path: s.o, object: {kind: kind, of: {A: as.g, B: secrets}}}",
             r#"{"s":{"o":{"kind":"B","name":"x"}}}"#,
             &["s.o: secrets x"],
