@@ -44,6 +44,10 @@ pub(super) const PROJECTS: &[(&str, &str)] = &[
     ("strimzi", include_str!("data/strimzi.yaml")),
     ("tekton", include_str!("data/tekton.yaml")),
     ("tofu", include_str!("data/tofu.yaml")),
+    (
+        "vault-secrets-operator",
+        include_str!("data/vault-secrets-operator.yaml"),
+    ),
     ("volcano", include_str!("data/volcano.yaml")),
 ];
 
