@@ -18,6 +18,7 @@ pub(super) const PROJECTS: &[(&str, &str)] = &[
         include_str!("data/external-secrets.yaml"),
     ),
     ("flagger", include_str!("data/flagger.yaml")),
+    ("flink", include_str!("data/flink.yaml")),
     ("flux", include_str!("data/flux.yaml")),
     ("flux-operator", include_str!("data/flux-operator.yaml")),
     ("jobset", include_str!("data/jobset.yaml")),
