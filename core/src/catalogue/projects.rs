@@ -37,6 +37,7 @@ pub(super) const PROJECTS: &[(&str, &str)] = &[
     ("openkruise", include_str!("data/openkruise.yaml")),
     ("opentelemetry", include_str!("data/opentelemetry.yaml")),
     ("prometheus", include_str!("data/prometheus.yaml")),
+    ("rabbitmq", include_str!("data/rabbitmq.yaml")),
     ("sealed-secrets", include_str!("data/sealed-secrets.yaml")),
     (
         "secrets-store-csi",
