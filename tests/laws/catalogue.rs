@@ -378,9 +378,10 @@ fn exactly_the_grants_that_are_named_are_needed() {
                 .collect()
         };
         let all = world.stage(&grants(None)).answer(&sent.review());
-        // A class that may be used brings tolerations, which are another question.
-        let class = |line: &&Line| line.0 == "tolerations" && line.1.ends_with(".runtimeClassName");
-        let brought = findings(&said(&all)).iter().any(|line| class(&line));
+        // A class that may be used brings tolerations, which are another question, asked where the class is named.
+        let tolerates = |line: &Line| line.0 == "tolerations" && line.3 != "allowed";
+        let brought = missing.iter().any(|what| what.contains("runtimeclasses"))
+            && findings(&said(&all)).iter().any(tolerates);
         assert!(
             all.allowed || brought,
             "USHER_SEED={seed}: {sent}\n{missing:?}: {}",
