@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     object::{FieldPath, Lost, Memo, Place, Step, decides, is_containers, is_listed},
-    reference::{Check, Resource},
+    reference::{Check, Resource, Text},
 };
 
 /// A field of a custom resource that names something.
@@ -131,11 +131,12 @@ pub enum Form {
 
 impl Form {
     /// The namespace that stands in a text, and the name.
-    pub(crate) fn split(self, text: &str) -> Option<(&str, &str)> {
-        text.split_once(match self {
+    pub(crate) fn split<'o>(self, text: &str) -> Option<(Text<'o>, Text<'o>)> {
+        let (namespace, name) = text.split_once(match self {
             Self::Colon => ':',
             Self::Slash => '/',
-        })
+        })?;
+        Some((namespace.to_owned().into(), name.to_owned().into()))
     }
 }
 

@@ -490,6 +490,11 @@ mod tests {
                 "spec status.s.a",
             ),
             (
+                "",
+                "{path: metadata.annotations.a, serviceAccount: {}}",
+                " metadata.annotations.a",
+            ),
+            (
                 "narrow: why, ",
                 "{path: spec.a, serviceAccount: {}}",
                 "spec.a",

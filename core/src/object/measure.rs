@@ -30,7 +30,7 @@ const QUANTITY: [&str; 2] = ["divisor", "sizeLimit"];
 /// How keys of durations end.
 const DURATION: [&str; 6] = ["delay", "duration", "interval", "period", "timeout", "ttl"];
 /// What stands behind the number of a quantity, with its power of ten and of two.
-const SUFFIXES: [(&str, i32, u32); 14] = [
+const SUFFIXES: [(&str, i32, u32); 15] = [
     ("Ki", 0, 10),
     ("Mi", 0, 20),
     ("Gi", 0, 30),
@@ -45,17 +45,22 @@ const SUFFIXES: [(&str, i32, u32); 14] = [
     ("G", 9, 0),
     ("T", 12, 0),
     ("P", 15, 0),
+    ("E", 18, 0),
 ];
 
 impl Meant {
     /// What the value of this key is, in a map that is meant as `self`.
     pub(crate) fn of(self, key: &str) -> Self {
-        let lower = key.to_ascii_lowercase();
+        let ends = |end: &&str| {
+            let tail = key.len().checked_sub(end.len());
+            let tail = tail.and_then(|start| key.get(start..));
+            tail.is_some_and(|tail| tail.eq_ignore_ascii_case(end))
+        };
         match self {
             Self::Quantities => Self::Quantity,
             _ if QUANTITIES.contains(&key) => Self::Quantities,
             _ if QUANTITY.contains(&key) => Self::Quantity,
-            _ if DURATION.iter().any(|end| lower.ends_with(end)) => Self::Duration,
+            _ if DURATION.iter().any(ends) => Self::Duration,
             _ => Self::Itself,
         }
     }
@@ -82,9 +87,8 @@ fn quantity(value: &Value) -> Option<i128> {
         .iter()
         .find_map(|(suffix, tens, twos)| Some((text.strip_suffix(suffix)?, *tens, *twos)));
     let (number, tens, twos) = suffix.unwrap_or((&text, 0, 0));
-    // "1E" is 10^18, and "1E3" is 10^3.
+    // "1E3" is 10^3.
     let (number, tens) = match number.split_once(['e', 'E']) {
-        Some((number, "")) if text.ends_with('E') => (number, 18),
         Some((number, power)) if suffix.is_none() => (number, power.parse::<i32>().ok()?),
         Some(_) => return None,
         None => (number, tens),

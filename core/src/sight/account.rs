@@ -54,11 +54,9 @@ impl<'o> Looker<'_, 'o> {
             }
             return;
         };
-        if let Some(form) = account.form
-            && let Some((within, bare)) = form.split(&name.clone())
-        {
-            namespace = Some(within.to_owned().into());
-            name = bare.to_owned().into();
+        if let Some((within, bare)) = account.form.and_then(|form| form.split(&name)) {
+            namespace = Some(within);
+            name = bare;
         }
         let namespace = namespace.filter(|namespace| *namespace != self.own);
         self.named(check, resource, Some(name), path, namespace);

@@ -55,10 +55,10 @@ impl<'o> Looker<'_, 'o> {
         };
         let mut namespace = within.or(beside);
         if let (Some(form), Ok(Some(written))) = (target.form, &name)
-            && let Some((within, bare)) = form.split(&written.clone())
+            && let Some((within, bare)) = form.split(written)
         {
-            namespace = Some(within.to_owned().into());
-            name = Ok(Some(bare.to_owned().into()));
+            namespace = Some(within);
+            name = Ok(Some(bare));
         }
         let namespace = namespace.filter(|namespace| !target.cluster && *namespace != self.own);
         // Its own namespace is what the requester may write into anyway.
