@@ -379,9 +379,11 @@ fn exactly_the_grants_that_are_named_are_needed() {
         };
         let all = world.stage(&grants(None)).answer(&sent.review());
         // A class that may be used brings tolerations, which are another question, asked where the class is named.
-        let tolerates = |line: &Line| line.0 == "tolerations" && line.3 != "allowed";
-        let brought = missing.iter().any(|what| what.contains("runtimeclasses"))
-            && findings(&said(&all)).iter().any(tolerates);
+        let brings = |line: &Line| {
+            let mut classes = lines.iter().filter(|line| line.0 == "runtimeClasses");
+            line.0 == "tolerations" && classes.any(|class| class.1 == line.1)
+        };
+        let brought = findings(&said(&all)).iter().any(brings);
         assert!(
             all.allowed || brought,
             "USHER_SEED={seed}: {sent}\n{missing:?}: {}",

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{scanned, usher};
+use super::{scanned, team, usher};
 use crate::real::controlplane::{ControlPlane, Options};
 
 /// Whether the API server lets jane do this with an account of her namespace.
@@ -33,26 +33,12 @@ const TOKEN: [&str; 3] = ["create", "token", "deployer"];
 fn the_right_to_impersonate_is_reported_and_taken_out_of_edit_for_good() {
     // Its own, for the roles of the others stay as they are.
     let mut plane = ControlPlane::start(Options::default()).unwrap();
-    plane.namespace("team").unwrap();
-    for args in [
-        &["create", "serviceaccount", "deployer"][..],
-        &[
-            "create",
-            "rolebinding",
-            "edit",
-            "--clusterrole=edit",
-            "--user=jane",
-        ],
-        // A label does not hide who holds it.
-        &[
-            "label",
-            "rolebinding",
-            "edit",
-            "kubernetes.io/bootstrapping=rbac-defaults",
-        ],
-    ] {
-        plane.run(&[&["-n", "team"], args].concat()).unwrap();
-    }
+    team(&plane);
+    // A label does not hide who holds it.
+    let label = "kubernetes.io/bootstrapping=rbac-defaults";
+    plane
+        .run(&["-n", "team", "label", "rolebinding", "edit", label])
+        .unwrap();
     assert!(may(&plane, &ACT) && may(&plane, &TOKEN));
     assert_eq!(scanned(&plane, "jane"), ["team: impersonate, secrets"]);
 

@@ -66,16 +66,44 @@ impl Tenants {
     /// An administrator gives both tenants some verbs on a resource that the role `edit` does not hold.
     fn may(&self, verbs: &str, resource: &str) {
         for Team { namespace, user } in self.both() {
-            let role = resource.replace('/', "-");
-            let (verbs, resource) = (format!("--verb={verbs}"), format!("--resource={resource}"));
-            let who = format!("--user={user}");
-            for args in [
-                ["create", "role", &role, &verbs, &resource].as_slice(),
-                &["create", "rolebinding", &role, "--role", &role, &who],
-            ] {
-                plane().run(&[&["-n", namespace], args].concat()).unwrap();
-            }
+            gives(plane(), Some(namespace), user, verbs, resource);
         }
+    }
+}
+
+/// Gives a user these verbs on a resource, in a namespace or in the whole cluster.
+fn gives(plane: &ControlPlane, namespace: Option<&str>, user: &str, verbs: &str, resource: &str) {
+    let name = format!("{user}-{verbs}-{resource}").replace(['/', ','], "-");
+    let (verbs, resource) = (format!("--verb={verbs}"), format!("--resource={resource}"));
+    let who = format!("--user={user}");
+    let (kind, held) = match namespace {
+        Some(_) => ("role", format!("--role={name}")),
+        None => ("clusterrole", format!("--clusterrole={name}")),
+    };
+    let binding = format!("{kind}binding");
+    let place = namespace.map_or_else(Vec::new, |namespace| vec!["-n", namespace]);
+    for args in [
+        ["create", kind, &name, &verbs, &resource].as_slice(),
+        &["create", &binding, &name, &held, &who],
+    ] {
+        plane.run(&[&place[..], args].concat()).unwrap();
+    }
+}
+
+/// The namespace `team` of a control plane of its own, with the account `deployer`; jane holds the cluster role `edit` there.
+fn team(plane: &ControlPlane) {
+    plane.namespace("team").unwrap();
+    for args in [
+        &["create", "serviceaccount", "deployer"][..],
+        &[
+            "create",
+            "rolebinding",
+            "edit",
+            "--clusterrole=edit",
+            "--user=jane",
+        ],
+    ] {
+        plane.run(&[&["-n", "team"], args].concat()).unwrap();
     }
 }
 

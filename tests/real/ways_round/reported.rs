@@ -2,30 +2,11 @@
 
 use std::path::Path;
 
-use super::scanned;
+use super::{gives, scanned, team};
 use crate::real::{
     cluster::{KINDS, Team, eventually, manifest},
     controlplane::{ControlPlane, Options, Said, feed, plane, usher::with_usher},
 };
-
-/// Gives a user these verbs on a resource, in a namespace or in the whole cluster.
-fn gives(plane: &ControlPlane, namespace: Option<&str>, user: &str, verbs: &str, resource: &str) {
-    let name = format!("{user}-{verbs}-{resource}").replace(['/', ','], "-");
-    let (verbs, resource) = (format!("--verb={verbs}"), format!("--resource={resource}"));
-    let who = format!("--user={user}");
-    let (kind, held) = match namespace {
-        Some(_) => ("role", format!("--role={name}")),
-        None => ("clusterrole", format!("--clusterrole={name}")),
-    };
-    let binding = format!("{kind}binding");
-    let place = namespace.map_or_else(Vec::new, |namespace| vec!["-n", namespace]);
-    for args in [
-        ["create", kind, &name, &verbs, &resource].as_slice(),
-        &["create", &binding, &name, &held, &who],
-    ] {
-        plane.run(&[&place[..], args].concat()).unwrap();
-    }
-}
 
 #[test]
 fn nobody_binds_what_they_do_not_hold_but_whoever_may_bind() {
@@ -122,9 +103,7 @@ fn a_driver_has_kubelets_hand_it_tokens() {
     gives(plane(), None, user, "create", "csidrivers.storage.k8s.io");
     let driver = "{apiVersion: storage.k8s.io/v1, kind: CSIDriver, metadata: {name: tokens.example.org}, \
                   spec: {volumeLifecycleModes: [Ephemeral], tokenRequests: [{audience: vault}]}}";
-    let mut create = team.kubectl();
-    create.args(["create", "-f", "-"]);
-    Said::from(feed(&mut create, driver).unwrap()).passes();
+    team.create(driver, &[]).passes();
     eventually("the kubelet is given a token for the driver", || {
         asks().success.then_some(())
     });
@@ -143,19 +122,7 @@ fn the_registration_is_taken_away() {
     let plane = ControlPlane::start(Options::default()).unwrap();
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/cluster/usher.yaml");
     let _usher = with_usher(&plane, Path::new(env!("CARGO_BIN_EXE_usher")), &config).unwrap();
-    plane.namespace("team").unwrap();
-    for args in [
-        &["create", "serviceaccount", "deployer"][..],
-        &[
-            "create",
-            "rolebinding",
-            "edit",
-            "--clusterrole=edit",
-            "--user=jane",
-        ],
-    ] {
-        plane.run(&[&["-n", "team"], args].concat()).unwrap();
-    }
+    team(&plane);
     let kind = "validatingwebhookconfigurations";
     let resource = format!("{kind}.admissionregistration.k8s.io");
     gives(&plane, None, "jane", "list,delete", &resource);
