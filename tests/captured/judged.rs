@@ -296,7 +296,7 @@ const JUDGED: [(&str, &str, &str); 74] = [
     ),
     (
         "pod-update-tolerations",
-        "serviceAccounts tenant, tolerations dedicated=gpu:NoSchedule, tolerations added:NoExecute",
+        "tolerations added:NoExecute",
         "tolerations added:NoExecute",
     ),
     (

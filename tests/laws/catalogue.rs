@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use usher_core::catalogue::Catalogue;
 
 use crate::{
-    models::catalogue::{Book, Line, Said, Step, steps},
+    models::catalogue::{Book, Line, Said, Step, remove, steps},
     support::{
         catalogue_world::{Maker, Sent, World, difference, said},
         random::{Dice, seeds},
@@ -145,7 +145,17 @@ fn the_engine_says_what_the_model_says() {
             dice,
             wrong: 12,
         };
-        if !fields.is_empty() && maker.dice.one_in(2) {
+        let places = sent.entry.places();
+        if !places.is_empty() && maker.dice.one_in(3) {
+            // Nothing but where pods go.
+            let place = steps(&places[maker.dice.below(places.len())]);
+            remove(&mut new, &place);
+            let mut spec = maker.pod_spec();
+            let Some(Step::Key(key)) = place.last() else {
+                panic!("a place is a key");
+            };
+            maker.place(&mut new, &place, spec[key].take());
+        } else if !fields.is_empty() && maker.dice.one_in(2) {
             let field = &fields[maker.dice.below(fields.len())];
             maker.add(&mut new, field, 1);
         }
@@ -544,6 +554,12 @@ fn whoever_may_not_use_what_an_object_names_changes_no_text_of_it() {
         texts(&sent.object, "", &mut places);
         let apart = ["/apiVersion", "/kind", "/metadata", "/status"];
         places.retain(|place| !apart.iter().any(|apart| place.starts_with(apart)));
+        // Where pods go is asked about for itself.
+        let mut elsewhere = sent.object.clone();
+        for place in sent.entry.places() {
+            remove(&mut elsewhere, &steps(&place));
+        }
+        places.retain(|place| elsewhere.pointer(place).is_some());
         for _ in 0..3 {
             let Some(place) = places.get(dice.below(places.len())) else {
                 return;

@@ -571,6 +571,8 @@ impl Book {
             lines: Vec::new(),
             led: BTreeSet::new(),
             holders: BTreeMap::new(),
+            specs: BTreeMap::new(),
+            before: None,
         };
         match known {
             None if any.pod_spec.is_some() => return Said::Broken,
@@ -578,16 +580,9 @@ impl Book {
             Some(entry) if entry.pod_spec.is_some() => {
                 let path = entry.pod_spec.as_deref().unwrap();
                 let part = |object| at(object, path);
-                if let Some(old) = asked.old {
-                    let governed = entry.governed.as_deref().unwrap_or(path);
-                    let same = match (at(asked.object, governed), at(old, governed)) {
-                        (Ok(None), Ok(None)) => true,
-                        (Ok(Some(new)), Ok(Some(old))) if entry.free.is_empty() => new == old,
-                        _ => !entry.free.is_empty() && entry.is_unchanged(asked.object, old),
-                    };
-                    if same {
-                        return Said::Passed("Unchanged");
-                    }
+                let changed = entry.changed(asked);
+                if changed == Changed::Nothing {
+                    return Said::Passed("Unchanged");
                 }
                 if !has_metadata(asked.object) {
                     return Said::Broken;
@@ -605,23 +600,30 @@ impl Book {
                 let before = asked
                     .old
                     .map(|old| at(old, path).and_then(|old| old.map(pod_spec).transpose()));
-                if before.is_some_and(|before| before.is_err()) {
-                    return Said::Broken;
+                match before {
+                    Some(Err(Lost)) => return Said::Broken,
+                    Some(Ok(Some(before))) if changed == Changed::Places => {
+                        seer.before = Some(BTreeMap::from([(path.to_owned(), before)]));
+                    }
+                    _ => {}
                 }
                 seer.pod_spec(path, &spec, true, asked.namespace);
             }
-            Some(entry) => {
-                if asked
-                    .old
-                    .is_some_and(|old| entry.is_unchanged(asked.object, old))
-                {
-                    return Said::Passed("Unchanged");
+            Some(entry) => match entry.changed(asked) {
+                Changed::Nothing => return Said::Passed("Unchanged"),
+                Changed::Places => {
+                    seer.look(entry, asked.old.unwrap(), asked.namespace, "", 4);
+                    seer.before = Some(std::mem::take(&mut seer.specs));
+                    seer.lines.clear();
+                    seer.look(entry, asked.object, asked.namespace, "", 4);
                 }
-                seer.look(entry, asked.object, asked.namespace, "", 4);
-                for (path, (object, home)) in seer.holders.clone() {
-                    seer.containers(&object, &path, &path, &home);
+                Changed::More => {
+                    seer.look(entry, asked.object, asked.namespace, "", 4);
+                    for (path, (object, home)) in seer.holders.clone() {
+                        seer.containers(&object, &path, &path, &home);
+                    }
                 }
-            }
+            },
         }
         let mut lines = seer.lines;
         lines.sort();
@@ -698,14 +700,51 @@ impl Entry {
         self.pod_spec.as_deref()
     }
 
+    /// Where pods go, as far as nothing else is named there.
+    pub(crate) fn places(&self) -> Vec<String> {
+        let specs = self
+            .fields
+            .iter()
+            .filter(|field| field.get("podSpec").is_some());
+        let specs = specs.map(|field| word(&field["path"]));
+        let specs = specs.chain(self.pod_spec.clone());
+        let places = specs.flat_map(|spec| PLACES.map(|key| format!("{spec}.{key}")));
+        places
+            .filter(|place| !self.fields.iter().any(|field| is_also_for(field, place)))
+            .collect()
+    }
+
+    /// What an update changes; a new object is all new.
+    fn changed(&self, asked: &Asked<'_>) -> Changed {
+        let Some(old) = asked.old else {
+            return Changed::More;
+        };
+        let places = [self.free.clone(), self.places()].concat();
+        let is_exact = self.pod_spec.is_some() && self.free.is_empty();
+        if self.is_unchanged(&self.free, is_exact, asked.object, old) {
+            Changed::Nothing
+        } else if self.is_unchanged(&places, is_exact, asked.object, old) {
+            Changed::Places
+        } else {
+            Changed::More
+        }
+    }
+
     /// Whether an update changes nothing that decides. Below a list or a map everything does, but what is free.
-    fn is_unchanged(&self, new: &Value, old: &Value) -> bool {
+    fn is_unchanged(&self, free: &[String], is_exact: bool, new: &Value, old: &Value) -> bool {
         let without_free = |object: &Value| {
             let mut object = object.clone();
-            for free in &self.free {
+            for free in free {
                 remove(&mut object, &steps(free));
             }
             object
+        };
+        let said = |value| {
+            if is_exact {
+                Value::clone(value)
+            } else {
+                said(value)
+            }
         };
         let (new, old) = (without_free(new), without_free(old));
         let same = |path: String| {
@@ -727,8 +766,61 @@ impl Entry {
     }
 }
 
+/// What of a pod spec says where its pods go, and nothing else.
+const PLACES: [&str; 4] = ["affinity", "nodeSelector", "schedulingGates", "tolerations"];
+
+/// Whether a field names something else at this place of a pod spec, or may.
+fn is_also_for(field: &Value, place: &str) -> bool {
+    let leads_to = |way: &[Step], place: &[Step]| {
+        let meet = |(a, b): (&Step, &Step)| {
+            a == b
+                || matches!(
+                    (a, b),
+                    (Step::Key(_), Step::Values) | (Step::Values, Step::Key(_))
+                )
+        };
+        way.len() <= place.len() && way.iter().zip(place).all(meet)
+    };
+    let (path, place) = (steps(&word(&field["path"])), steps(place));
+    let conditions = list(&field["when"]).iter().chain(list(&field["unless"]));
+    let conditions: Vec<_> = conditions
+        .map(|condition| condition_of(condition).0)
+        .collect();
+    let ways = ["serviceAccount", "object", "podSpec"];
+    let ways = ways.map(|sort| field[sort]["in"]["path"].as_str().map(str::to_owned));
+    let absolute = conditions
+        .iter()
+        .filter(|path| !path.starts_with('.'))
+        .cloned();
+    let mut deciding = ways
+        .into_iter()
+        .flatten()
+        .chain(absolute)
+        .map(|path| steps(&path));
+    let is_relative = conditions.iter().any(|path| path.starts_with('.'));
+    let is_its_own =
+        field.get("podSpec").is_some() && path.len() + 1 == place.len() && !is_relative;
+    let is_above = leads_to(&path, &place);
+    let is_free = match place.get(path.len()) {
+        Some(Step::Key(key)) if field.get("podSpec").is_some() && !is_relative => {
+            is_its_own || !PLACES.contains(&&**key)
+        }
+        _ => false,
+    };
+    is_above && !is_free || leads_to(&place, &path) || deciding.any(|path| leads_to(&place, &path))
+}
+
+/// What an update changes of what decides.
+#[derive(PartialEq)]
+enum Changed {
+    Nothing,
+    /// Where pods go.
+    Places,
+    More,
+}
+
 /// Takes away what a path leads to.
-fn remove(value: &mut Value, path: &[Step]) {
+pub(crate) fn remove(value: &mut Value, path: &[Step]) {
     let Some((step, rest)) = path.split_first() else {
         return;
     };
@@ -951,6 +1043,7 @@ fn plain(value: &Value) -> String {
 }
 
 /// A pod spec that can be read.
+#[derive(Clone)]
 struct PodSpec {
     account: (&'static str, String),
     tolerations: Vec<Value>,
@@ -1089,11 +1182,15 @@ struct Seer<'m> {
     led: BTreeSet<String>,
     /// What has fields of a pod spec: where it stands, and the namespace of its pods.
     holders: BTreeMap<String, (Value, String)>,
+    /// The pod specs, by where they stand.
+    specs: BTreeMap<String, PodSpec>,
+    /// Where an update changes nothing but where pods go: those of the object before.
+    before: Option<BTreeMap<String, PodSpec>>,
 }
 
 impl Seer<'_> {
     fn say(&mut self, check: &str, path: &str, target: &str, outcome: &str, missing: String) {
-        if self.rules.mode(check) != "off" {
+        if self.rules.mode(check) != "off" && self.before.is_none() {
             let texts = [check, path, target, outcome].map(str::to_owned);
             let [check, path, target, outcome] = texts;
             self.lines.push((check, path, target, outcome, missing));
@@ -1131,7 +1228,9 @@ impl Seer<'_> {
             .iter()
             .find_map(of_mode)
             .unwrap();
+        let before = self.before.take();
         self.unknown(strictest, path, "");
+        self.before = before;
     }
 
     /// Asks for a name in a namespace. Where the asker is at home, everybody may use some.
@@ -1526,6 +1625,12 @@ impl Seer<'_> {
 
     /// A pod spec; `home` is the namespace of its pods.
     fn pod_spec(&mut self, base: &str, spec: &PodSpec, account: bool, home: &str) {
+        self.specs.insert(base.to_owned(), spec.clone());
+        if let Some(before) = self.before.take() {
+            self.placed(base, spec, before.get(base), home);
+            self.before = Some(before);
+            return;
+        }
         if account {
             let path = below(base, spec.account.0);
             self.ask(
@@ -1570,6 +1675,50 @@ impl Seer<'_> {
             }
         }
         self.brought(&spec.runtime, &below(base, "runtimeClassName"));
+    }
+
+    /// What is new of where the pods of a pod spec go.
+    fn placed(&mut self, base: &str, spec: &PodSpec, before: Option<&PodSpec>, home: &str) {
+        let is_new = |toleration: &Value| {
+            let meant = |toleration: &Value| {
+                let word = |key: &str| word(&toleration[key]);
+                let operator = match &*word("operator") {
+                    "" => "Equal".to_owned(),
+                    said => said.to_owned(),
+                };
+                let seconds = toleration["tolerationSeconds"].clone();
+                (
+                    word("key"),
+                    operator,
+                    word("value"),
+                    word("effect"),
+                    seconds,
+                )
+            };
+            let mut held = before.into_iter().flat_map(|before| &before.tolerations);
+            !held.any(|held| meant(held) == meant(toleration))
+        };
+        for (index, toleration) in spec.tolerations.iter().enumerate() {
+            if is_new(toleration) {
+                let path = format!("{}[{index}]", below(base, "tolerations"));
+                self.toleration(toleration, &path, home);
+            }
+        }
+        for (check, path, resource, named) in &spec.listed {
+            let mut held = before.into_iter().flat_map(|before| &before.listed);
+            let is_held = |held: &Listed| (&held.0, &held.2, &held.3) == (check, resource, named);
+            if *check != "nodeLabels" || named.is_ok() && held.any(is_held) {
+                continue;
+            }
+            let path = match base {
+                "" => path.clone(),
+                base => format!("{base}.{path}"),
+            };
+            match named {
+                Ok(name) => self.ask(check, &path, resource, name, home, home),
+                Err(outcome) => self.say(check, &path, "", outcome, String::new()),
+            }
+        }
     }
 
     /// What the class brings is asked about where the class itself does not end the matter.

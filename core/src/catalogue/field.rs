@@ -15,7 +15,7 @@ use super::{
     entry::{BadEntry, Route},
 };
 use crate::{
-    object::{FieldPath, Lost, Memo, Place, Step, decides, is_containers, is_listed},
+    object::{FieldPath, Lost, Memo, Place, Step, decides, is_containers, is_listed, placing},
     reference::{Check, Resource, Text},
 };
 
@@ -432,6 +432,17 @@ impl Field {
     pub(crate) fn outside(&self, governed: Option<&Route>) -> Option<&FieldPath> {
         let governed = &governed?.keys;
         self.deciding().find(|path| path.below(governed).is_none())
+    }
+
+    /// The same, but that what says where the pods of a pod spec go is asked about for itself.
+    pub(crate) fn needs_beside_place(&self, path: &FieldPath) -> bool {
+        let is_place = matches!(self.sort, Sort::PodSpec(_))
+            && matches!(path.behind(&self.path), Some([Step::Key(key)]) if placing().any(|place| *place == **key));
+        let mut conditions = self.when.iter().chain(&self.unless);
+        let is_free = is_place
+            && !conditions.any(|condition| condition.relative)
+            && !self.deciding().any(|held| held.behind(path).is_some());
+        !is_free && self.needs(path)
     }
 
     /// Whether what stands at a path, or below, decides what it means. Of a pod spec that is what is asked about, and which

@@ -6,12 +6,12 @@ use serde_json::value::RawValue;
 
 use super::{
     entry::{BadEntry, Route},
-    field::Field,
+    field::{Field, Sort},
 };
 use crate::{
     object::{
-        BadObject, FieldPath, NAMESPACE_TOLERATIONS, PodSpec, ServiceAccount, Step, TokenRequest,
-        TokenSecret, at, revised,
+        self, BadObject, FieldPath, NAMESPACE_TOLERATIONS, PodSpec, ServiceAccount, Step,
+        TokenRequest, TokenSecret, at, revised,
     },
     reference::{Check, Pattern, Text},
 };
@@ -162,6 +162,8 @@ pub(crate) struct Governed {
     pub keys: Vec<Box<str>>,
     /// What of it may change and is no use of anything, from there on.
     pub free: Vec<Vec<Step>>,
+    /// What of it says where pods go and nothing else, from there on: a change of it is asked about for itself.
+    pub placing: Vec<Vec<Step>>,
 }
 
 /// The parts that are governed: the one that the entry says, or all that its content may be used for, less what is free.
@@ -207,15 +209,54 @@ fn governed(
     };
     parts.sort();
     parts.dedup();
+    let placing = placing(content);
     let governed = |keys: Vec<Box<str>>| {
-        let below = free.iter().filter_map(|free| free.below(&keys));
-        let mut free: Vec<_> = below.map(<[Step]>::to_vec).collect();
+        let below = |paths: &[FieldPath]| -> Vec<_> {
+            let below = paths.iter().filter_map(|path| path.below(&keys));
+            below.map(<[Step]>::to_vec).collect()
+        };
+        let (mut free, placing) = (below(free), below(&placing));
         if keys.is_empty() {
             free.extend(APART.map(|key| vec![Step::Key(key.into())]));
         }
-        Governed { keys, free }
+        Governed {
+            keys,
+            free,
+            placing,
+        }
     };
     parts.into_iter().map(governed).collect()
+}
+
+/// What says where pods go and nothing else, in every pod spec of this content.
+fn placing(content: &Content) -> Vec<FieldPath> {
+    let in_spec = |path: &str| -> Vec<FieldPath> {
+        let paths = object::placing().map(|key| format!("{path}.{key}"));
+        paths
+            .filter_map(|path| FieldPath::try_from(path).ok())
+            .collect()
+    };
+    match content {
+        Content::PodSpec(route) => in_spec(&route.dotted),
+        Content::Fields(fields) => {
+            let specs = fields
+                .iter()
+                .filter(|field| matches!(field.sort, Sort::PodSpec(_)));
+            let paths = specs.flat_map(|field| in_spec(field.path.text()));
+            let only_places =
+                |path: &FieldPath| fields.iter().all(|field| !field.needs_beside_place(path));
+            paths.filter(only_places).collect()
+        }
+        Content::Account(_)
+        | Content::Binding(_)
+        | Content::Connection(_)
+        | Content::Named(_)
+        | Content::NamespaceTolerations
+        | Content::Revision(_)
+        | Content::SigningRequest
+        | Content::TokenRequest(_)
+        | Content::TokenSecret => Vec::new(),
+    }
 }
 
 /// What of an object is no use of what it names: who it is, and what its controller writes.

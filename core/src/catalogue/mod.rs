@@ -23,6 +23,7 @@ pub use field::{
     PodSpecField, Sort, Within,
 };
 pub use file::{BadCatalogue, Fault, schema};
+pub(crate) use kind::Governed;
 pub use kind::{Content, Kind};
 
 /// Every kind that holds references, and every controller that makes one of them for another.

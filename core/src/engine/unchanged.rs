@@ -3,46 +3,78 @@
 use serde_json::{Value, value::RawValue};
 
 use crate::{
-    catalogue::Kind,
+    catalogue::{Governed, Kind},
     object::{Meant, Step, at},
 };
 
-/// Whether the governed parts say what they said. What cannot be read does not. Of kinds of Kubernetes the API server writes
-/// both from the same types, so that equal parts are equal text.
-pub(super) fn as_before(kind: &Kind, new: &RawValue, old: &RawValue) -> bool {
-    kind.governed().iter().all(|part| {
-        let read = |object| at::<&RawValue>(object, &part.keys);
-        match (read(new), read(old)) {
-            (Ok(Some(new)), Ok(Some(old))) if new.get() == old.get() => true,
-            (Ok(None), Ok(None)) => true,
-            _ if kind.is_exact() => false,
-            (Ok(new), Ok(old)) => alike(new, old, &part.free),
-            _ => false,
-        }
-    })
+/// What an update changes of what decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Change {
+    /// Nothing.
+    Nothing,
+    /// Where pods go, and nothing else: only that is asked about, and only what is new.
+    Placement,
+    /// Something else, so that everything is asked about.
+    Other,
 }
 
-/// Whether two parts of an object say the same, but for what is free to change in them. A client that decodes an object into
-/// its types writes members without content that nobody wrote before: KEDA's operator adds `resources: {}` to the containers
-/// of a template when it adds a finalizer, and Argo's `name: ""`. So such members do not count. It writes quantities and durations in
-/// one way, however they were written: by their value they are the same. What cannot be read is like nothing.
-fn alike(new: Option<&RawValue>, old: Option<&RawValue>, free: &[Vec<Step>]) -> bool {
-    if new.map(RawValue::get) == old.map(RawValue::get) {
-        return true;
+impl Change {
+    /// What the update from `old` to `new` changes. What cannot be read is a change.
+    pub(super) fn of(kind: &Kind, new: &RawValue, old: &RawValue) -> Self {
+        let parts = kind.governed().iter();
+        let changes = parts.map(|part| {
+            let read = |object| at::<&RawValue>(object, &part.keys);
+            match (read(new), read(old)) {
+                (Ok(new), Ok(old)) => of_part(new, old, part, kind.is_exact()),
+                _ => Self::Other,
+            }
+        });
+        changes.max().unwrap_or(Self::Nothing)
     }
-    let read = |part: Option<&RawValue>| -> Option<Value> {
-        let Some(part) = part else {
-            return Some(Value::Null);
-        };
-        let mut value: Value = serde_json::from_str(part.get()).ok()?;
-        for steps in free {
-            remove(&mut value, steps);
-        }
-        Some(value)
+}
+
+/// What changes in a part of an object, beside what is free. A client that decodes an object into its types writes members
+/// without content that nobody wrote before: KEDA's operator adds `resources: {}` to the containers of a template when it adds a
+/// finalizer, and Argo's `name: ""`. So such members do not count. It writes quantities and durations in one way, however they were
+/// written: by their value they are the same. Of kinds of Kubernetes the API server writes both from the same types, so that they
+/// are compared exactly.
+fn of_part(
+    new: Option<&RawValue>,
+    old: Option<&RawValue>,
+    part: &Governed,
+    is_exact: bool,
+) -> Change {
+    if new.map(RawValue::get) == old.map(RawValue::get) {
+        return Change::Nothing;
+    }
+    if is_exact && part.placing.is_empty() {
+        return Change::Other;
+    }
+    let read = |part: Option<&RawValue>| match part {
+        Some(part) => serde_json::from_str(part.get()).ok(),
+        None => Some(Value::Null),
     };
-    match (read(new), read(old)) {
-        (Some(new), Some(old)) => same(Meant::Itself, &new, &old),
-        _ => false,
+    let (Some(mut new), Some(mut old)) = (read(new), read(old)) else {
+        return Change::Other;
+    };
+    let mut remove_all = |paths: &[Vec<Step>]| {
+        for steps in paths {
+            remove(&mut new, steps);
+            remove(&mut old, steps);
+        }
+        if is_exact {
+            new == old
+        } else {
+            same(Meant::Itself, &new, &old)
+        }
+    };
+    // Where the text differs, something does that is not free, but for members without content.
+    if remove_all(&part.free) && !is_exact {
+        Change::Nothing
+    } else if remove_all(&part.placing) {
+        Change::Placement
+    } else {
+        Change::Other
     }
 }
 
@@ -112,6 +144,15 @@ mod tests {
 
     fn read(json: &str) -> Option<&RawValue> {
         (!json.is_empty()).then(|| serde_json::from_str(json).unwrap())
+    }
+
+    fn alike(new: Option<&RawValue>, old: Option<&RawValue>, free: &[Vec<Step>]) -> bool {
+        let part = Governed {
+            keys: Vec::new(),
+            free: free.to_vec(),
+            placing: Vec::new(),
+        };
+        of_part(new, old, &part, false) == Change::Nothing
     }
 
     #[test]
@@ -206,7 +247,55 @@ mod tests {
             );
             RawValue::from_string(text).unwrap()
         };
-        assert!(as_before(kind, &object("1", "u"), &object("2", "u")));
-        assert!(!as_before(kind, &object("1", "u"), &object("1", "v")));
+        let change = |new: [&str; 2], old: [&str; 2]| {
+            let [new, old] = [new, old].map(|[more, url]| object(more, url));
+            Change::of(kind, &new, &old)
+        };
+        assert_eq!(change(["1", "u"], ["2", "u"]), Change::Nothing);
+        assert_eq!(change(["1", "u"], ["1", "v"]), Change::Other);
+    }
+
+    #[test]
+    fn where_pods_go_is_a_change_of_its_own() {
+        let mut catalogue = Catalogue::embedded().unwrap();
+        catalogue.enable("all").unwrap();
+        for (group, kind, base) in [
+            ("apps", "Deployment", "spec.template.spec"),
+            ("batch", "CronJob", "spec.jobTemplate.spec.template.spec"),
+            ("", "Pod", "spec"),
+            (
+                "jobset.x-k8s.io",
+                "JobSet",
+                "spec.replicatedJobs[].template.spec.template.spec",
+            ),
+        ] {
+            let kind = catalogue.find(group, kind).unwrap();
+            let object = |spec: &str| {
+                let keys = base.split('.').rev();
+                let text = keys.fold(spec.to_owned(), |inner, key| match key.strip_suffix("[]") {
+                    Some(key) => format!(r#"{{"{key}":[{inner}]}}"#),
+                    None => format!(r#"{{"{key}":{inner}}}"#),
+                });
+                RawValue::from_string(text).unwrap()
+            };
+            let change = |new: &str, old: &str| Change::of(kind, &object(new), &object(old));
+            let plain = r#"{"a":1}"#;
+            for place in [
+                r#"{"a":1,"nodeSelector":{"x":"y"}}"#,
+                r#"{"affinity":{"x":["y"]},"a":1}"#,
+                r#"{"a":1,"schedulingGates":[{"name":"x"}]}"#,
+                r#"{"a":1,"tolerations":[{"operator":"Exists"}],"nodeSelector":{"x":"y"}}"#,
+            ] {
+                assert_eq!(change(place, plain), Change::Placement, "{place}");
+                assert_eq!(change(plain, place), Change::Placement, "{place}");
+                let more = place.replace(r#""a":1"#, r#""a":2"#);
+                assert_eq!(change(&more, plain), Change::Other, "{more}");
+            }
+            assert_eq!(change(plain, plain), Change::Nothing);
+            assert_eq!(
+                change(r#"{"a":1,"serviceAccountName":"x"}"#, plain),
+                Change::Other
+            );
+        }
     }
 }

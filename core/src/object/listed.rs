@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::{
     field_path::{FieldPath, Memo, Place, Step},
-    pod::{CONTAINERS, PodField, PodSpec},
+    pod::{CONTAINERS, FIELDS, PodField, PodSpec},
     seek::{BadObject, fields, parse},
     value::key,
 };
@@ -320,6 +320,23 @@ fn label<'a>(key: &str, value: Option<&str>) -> Named<'a> {
 /// containers, and the volumes, which also hold tokens.
 pub fn decides(key: &str) -> bool {
     PodField::of_key(key).is_some() || PARTS.iter().any(|part| part.key == key)
+}
+
+/// The keys of a pod spec that say where its pods may go and nothing else: whoever changes one of them chooses, or waits to choose,
+/// other nodes for the same use of everything beside them.
+pub(crate) fn placing() -> impl Iterator<Item = &'static str> {
+    let taints = FIELDS
+        .iter()
+        .filter(|field| field.check == Check::Tolerations);
+    let of_labels = |(_, says): &(_, Says)| says.check() == Check::NodeLabels;
+    let labels = PARTS
+        .iter()
+        .filter(move |part| part.below.iter().all(of_labels));
+    // A gate names nothing: it only holds the scheduler up.
+    let keys = taints
+        .map(|field| field.key)
+        .chain(labels.map(|part| part.key));
+    keys.chain(["schedulingGates"])
 }
 
 /// Whether something at this path of a pod spec, or below it, is named in the table.

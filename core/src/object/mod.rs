@@ -28,7 +28,7 @@ pub(crate) use field_path::Memo;
 pub use field_path::{BadPath, FieldPath, Lost, Place, Step};
 pub(crate) use keys::misspelled_anywhere;
 pub use listed::{Listed, Named, PATHS, PodPath, Says, decides};
-pub(crate) use listed::{OF_ANY_CONTAINER, VOLUMES, is_listed};
+pub(crate) use listed::{OF_ANY_CONTAINER, VOLUMES, is_listed, placing};
 pub(crate) use measure::Meant;
 pub use meta::Metadata;
 pub(crate) use meta::{Owner, Texts};

@@ -1,6 +1,6 @@
 //! What the fields of a custom resource lead to.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use serde_json::value::RawValue;
 
@@ -88,6 +88,53 @@ pub(super) fn of_fields<'a: 'f, 'f>(
                     findings.extend(of_opaque(answers, &itself, path, what));
                 }
             }
+        }
+    }
+    findings
+}
+
+/// The findings about an update of a custom resource that changes nothing but where its pods go: what is new of that, in each of
+/// its pod specs.
+pub(super) fn of_placements<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    fields: &[Field],
+    object: &'a RawValue,
+    old: &'a RawValue,
+) -> Vec<Finding<'a>> {
+    let case = &answers.case;
+    let seen = |object| case.sightings(fields, object, case.request.namespace.clone());
+    let before: HashMap<_, _> = seen(old)
+        .into_iter()
+        .filter_map(|sighting| match sighting {
+            Sighting::PodSpec { base, spec, .. } => Some((base, spec)),
+            _ => None,
+        })
+        .collect();
+    let nowhere = Box::default();
+    let no_pod = PodSpec::default();
+    let itself = Pod::described(&no_pod, case.request.namespace.clone(), true);
+    let mut findings = Vec::new();
+    for sighting in seen(object) {
+        match sighting {
+            Sighting::PodSpec {
+                base,
+                spec,
+                account,
+                namespace,
+            } => {
+                let old = before.get(&base).unwrap_or(&nowhere);
+                let pod = Pod::described(&spec, namespace, account);
+                findings.extend(pod::placed(answers, &pod, &Cow::Owned(base), old));
+            }
+            Sighting::Lost(path, why) => {
+                findings.extend(unknown(case, &itself, path, Unknown::Lost(why)));
+            }
+            // Nothing of it has changed.
+            Sighting::ConfigMap { .. }
+            | Sighting::Credential { .. }
+            | Sighting::Malformed(..)
+            | Sighting::Opaque(..)
+            | Sighting::Reference(_) => {}
         }
     }
     findings

@@ -11,15 +11,15 @@ use crate::{
         broken::Broken,
         owner::{controllers, is_controller_manager, is_of_kubernetes, keeps},
         request::{Operation, Request},
-        unchanged::as_before,
+        unchanged::Change,
         verdict::Passed,
         world::World,
     },
     object::{
         BadObject, Metadata, NamespaceAnnotation, Owner, PodSpec, ServiceAccount, TokenRequest,
-        TokenSecret, at, is_approved, namespace_tolerations, parse, revised, user_names,
+        TokenSecret, at, is_approved, namespace_tolerations, revised, user_names,
     },
-    reference::{Account, COLLECTOR, Check, KEEPERS, Mode, Pattern, Text},
+    reference::{Account, COLLECTOR, Check, KEEPERS, Pattern, Text},
 };
 
 /// Why there are no questions.
@@ -55,8 +55,6 @@ pub(super) enum Part<'a> {
     Account(Cow<'static, str>, Vec<(String, Text<'a>)>),
     /// The node that a pod is put on.
     Binding(Text<'a>),
-    /// The pod spec of a live pod that has changed nothing but how it chooses its nodes, and what it was before.
-    Choice(PodSpec<'a>, Box<PodSpec<'a>>),
     /// The running pod of the request's name: this check asks about its account.
     Connection(Check),
     /// What cannot be read, for this reason, of an object that the API server takes as it is: it may name anything.
@@ -67,6 +65,11 @@ pub(super) enum Part<'a> {
     Named(Check),
     /// Annotations of a namespace that are new or say something else.
     Namespace(Vec<NamespaceAnnotation>),
+    /// A pod spec of which an update changes nothing but where its pods go, and what it was before.
+    Placement(PodSpec<'a>, Box<PodSpec<'a>>),
+    /// A custom resource, of which these fields are known, where an update changes nothing but where its pods go, and what it was
+    /// before.
+    Placements(&'a [Field], &'a RawValue, &'a RawValue),
     /// A pod spec, and what it was before an update.
     PodSpec(PodSpec<'a>, Option<Box<PodSpec<'a>>>),
     /// What a TokenRequest asks for.
@@ -107,18 +110,10 @@ pub(super) fn governed<'a>(
     let mut metadata = None;
     let (base, part) = match &kind.content {
         Content::PodSpec(route) => {
-            let part = match before(request, kind, object) {
-                Err(Stop::Passed(Passed::Unchanged)) if kind.is_pod() => {
-                    choice(request, world, route, object)?
-                }
-                old => {
-                    let old = old?;
-                    let (read, spec) = Metadata::and_part(object, &route.keys)?;
-                    metadata = Some(read);
-                    pod_spec(route, spec, old)?
-                }
-            };
-            (&*route.dotted, part)
+            let before = before(request, kind, object)?;
+            let (read, spec) = Metadata::and_part(object, &route.keys)?;
+            metadata = Some(read);
+            (&*route.dotted, pod_spec(route, spec, before)?)
         }
         Content::TokenRequest(route) => {
             let token = at(object, &route.keys)?;
@@ -141,7 +136,7 @@ pub(super) fn governed<'a>(
         Content::SigningRequest => ("spec.request", signing_request(request, object)?),
         Content::TokenSecret => (TokenSecret::PATH, token_secret(request, object)?),
         Content::NamespaceTolerations => {
-            let old = before(request, kind, object)?;
+            let old = before(request, kind, object)?.object();
             ("", Part::Namespace(namespace_tolerations(object, old)?))
         }
         Content::Revision(route) => {
@@ -151,8 +146,11 @@ pub(super) fn governed<'a>(
             (&*route.dotted, revision(request, route, object)?)
         }
         Content::Fields(fields) => {
-            before(request, kind, object)?;
-            ("", Part::Fields(fields, object))
+            let part = match before(request, kind, object)? {
+                Before::Placed(old) => Part::Placements(fields, object, old),
+                Before::Nothing | Before::Other(_) => Part::Fields(fields, object),
+            };
+            ("", part)
         }
     };
     Ok(Governed {
@@ -290,55 +288,53 @@ fn is_named(request: &Request<'_>, what: &'static str) -> Result<(), Stop> {
     Ok(())
 }
 
-/// The object before an update; none of a new one. Stops where nothing that decides has changed.
-fn before<'a>(
-    request: &Request<'a>,
-    kind: &Kind,
-    object: &RawValue,
-) -> Result<Option<&'a RawValue>, Stop> {
+/// What was there before.
+enum Before<'a> {
+    /// Nothing: the object is new.
+    Nothing,
+    /// An object, whose update changes nothing that decides but where pods go.
+    Placed(&'a RawValue),
+    /// An object.
+    Other(&'a RawValue),
+}
+
+impl<'a> Before<'a> {
+    /// The object, if there was one.
+    fn object(&self) -> Option<&'a RawValue> {
+        match self {
+            Self::Nothing => None,
+            Self::Placed(old) | Self::Other(old) => Some(old),
+        }
+    }
+}
+
+/// The object before an update. Stops where nothing that decides has changed.
+fn before<'a>(request: &Request<'a>, kind: &Kind, object: &RawValue) -> Result<Before<'a>, Stop> {
     if request.operation != Operation::Update {
-        return Ok(None);
+        return Ok(Before::Nothing);
     }
     let old = request.old.ok_or(Broken::Lacks("oldObject"))?;
-    if as_before(kind, object, old) {
-        return Err(Stop::Passed(Passed::Unchanged));
+    match Change::of(kind, object, old) {
+        Change::Nothing => Err(Stop::Passed(Passed::Unchanged)),
+        Change::Placement => Ok(Before::Placed(old)),
+        Change::Other => Ok(Before::Other(old)),
     }
-    Ok(Some(old))
 }
 
 fn pod_spec<'a>(
     route: &Route,
     spec: Option<PodSpec<'a>>,
-    old: Option<&'a RawValue>,
+    before: Before<'a>,
 ) -> Result<Part<'a>, Stop> {
     let spec = spec.ok_or(Stop::Passed(Passed::NoPodSpec))?;
-    let old = match old {
+    let old = match before.object() {
         Some(old) => at(old, &route.keys)?.map(Box::new),
         None => None,
     };
-    Ok(Part::PodSpec(spec, old))
-}
-
-/// A pod that waits, behind a scheduling gate, may narrow its choice of nodes (`pkg/apis/core/validation`, `ValidatePodUpdate`).
-/// That is no use of anything else that it names.
-fn choice<'a>(
-    request: &Request<'a>,
-    world: &World<'_>,
-    route: &Route,
-    object: &'a RawValue,
-) -> Result<Part<'a>, Stop> {
-    let mode = world.policy.modes.of(Check::NodeLabels, &request.namespace);
-    let Some(old) = request.old.filter(|_| mode != Mode::Off) else {
-        // Most updates of pods end here, and nothing more of them is read.
-        return Err(Stop::Passed(Passed::Unchanged));
-    };
-    let spec = |object| at::<&RawValue>(object, &route.keys);
-    match (spec(object)?, spec(old)?) {
-        (Some(new), Some(old)) if new.get() != old.get() => {
-            Ok(Part::Choice(parse(new)?, Box::new(parse(old)?)))
-        }
-        _ => Err(Stop::Passed(Passed::Unchanged)),
-    }
+    Ok(match (before, old) {
+        (Before::Placed(_), Some(old)) => Part::Placement(spec, old),
+        (_, old) => Part::PodSpec(spec, old),
+    })
 }
 
 /// Stops where a revision is written by a controller that keeps revisions, or taken away by the one that made it, or is none that

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     object::PodSpec,
-    reference::{Check, Path, Reference},
+    reference::{Path, Reference},
 };
 pub use governed::Governed;
 use governed::{Part, Stop, governed};
@@ -97,11 +97,6 @@ fn findings<'a: 'f, 'f>(
     match part {
         Part::Account(path, secrets) => single::of_account(answers, path.clone(), secrets),
         Part::Binding(node) => single::bound(answers, base, node),
-        Part::Choice(spec, old) => {
-            let pod = Pod::of(&answers.case, spec);
-            let chooses = |check| check == Check::NodeLabels;
-            pod::of_lists(answers, &pod, base, Some(old), chooses)
-        }
         Part::Connection(check) => single::of_pod(answers, *check),
         Part::Lost(why) => {
             let path = Path::new(base.clone(), "");
@@ -110,6 +105,13 @@ fn findings<'a: 'f, 'f>(
         Part::Names(names) => single::of_names(answers, base, names),
         Part::Named(check) => single::of_object(answers, *check),
         Part::Namespace(annotations) => namespace::annotated(answers, annotations),
+        Part::Placement(spec, old) => {
+            let pod = Pod::of(&answers.case, spec);
+            pod::placed(answers, &pod, base, old)
+        }
+        Part::Placements(fields, object, old) => {
+            custom::of_placements(answers, fields, object, old)
+        }
         Part::PodSpec(spec, old) => {
             let pod = Pod::of(&answers.case, spec);
             pod::findings(answers, &pod, base, old.as_deref())

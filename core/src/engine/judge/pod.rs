@@ -38,13 +38,8 @@ pub(super) fn findings<'a: 'f, 'f>(
         {
             continue;
         }
-        let finding = match reference.path.index() {
-            Some(index) if index > TOLERATIONS => continue,
-            Some(TOLERATIONS) => {
-                let why = Unknown::TooMany(TOLERATIONS, "tolerations");
-                Ok(case.finding(pod, reference, Outcome::Unknown(why)))
-            }
-            _ => answers.finding(pod, reference),
+        let Some(finding) = of_field(answers, pod, reference) else {
+            continue;
         };
         class_refused |=
             check == Check::RuntimeClasses && finding.as_ref().map_or(true, Finding::refuses);
@@ -58,12 +53,60 @@ pub(super) fn findings<'a: 'f, 'f>(
     if case.is_pod() && old.is_none() && !case.is_off(Check::Profiles) && pod.mirror.is_none() {
         findings.extend(of_profiles(answers, pod, base).unwrap_or_default());
     }
-    findings.extend(of_lists(answers, pod, base, old, |_| true));
+    findings.extend(of_lists(
+        answers,
+        pod,
+        base,
+        old.filter(|_| case.is_pod()),
+        |_| true,
+    ));
     if !case.is_off(Check::Tokens) {
         let live = case.is_pod() && old.is_some();
         findings.extend(tokens::projected(answers, pod, base, live));
     }
     findings
+}
+
+/// The findings about an update that changes nothing but where the pods of a pod spec go, which stands at `base` and was `old`: the
+/// tolerations, and the labels of nodes, that are new.
+pub(super) fn placed<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    pod: &Pod<'a, '_>,
+    base: &Cow<'a, str>,
+    old: &PodSpec<'a>,
+) -> Vec<Finding<'a>> {
+    let case = &answers.case;
+    let taints = PodField::of(Check::Tolerations).filter(|field| !case.is_off(field.check));
+    let new = pod.spec.references(base).filter(|reference| {
+        taints.is_some_and(|field| {
+            reference.check == field.check && !field.says(old, &reference.target)
+        })
+    });
+    let findings = new.filter_map(|reference| of_field(answers, pod, reference)?.ok());
+    let mut findings: Vec<_> = findings.collect();
+    let chooses = |check| check == Check::NodeLabels;
+    findings.extend(of_lists(answers, pod, base, Some(old), chooses));
+    findings
+}
+
+/// The finding about a field of a pod spec; none about an item of a list that is far too long already.
+fn of_field<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    pod: &Pod<'a, '_>,
+    reference: Reference<'a>,
+) -> Option<Known<Finding<'a>>> {
+    match reference.path.index() {
+        Some(index) if index > TOLERATIONS => None,
+        Some(TOLERATIONS) => {
+            let why = Unknown::TooMany(TOLERATIONS, "tolerations");
+            Some(Ok(answers.case.finding(
+                pod,
+                reference,
+                Outcome::Unknown(why),
+            )))
+        }
+        _ => Some(answers.finding(pod, reference)),
+    }
 }
 
 /// Whether a live pod held this before the update, and got it from Kubernetes: its node from the scheduler, which no
@@ -126,8 +169,8 @@ pub(super) fn of_class<'a: 'f, 'f>(
         .collect()
 }
 
-/// What the pod spec names inside of its lists and maps, by the checks that are `meant`. Of a live pod the labels that it already
-/// chose its nodes by are left out. What it reads is not: who changes what runs in it, reads it too.
+/// What the pod spec names inside of its lists and maps, by the checks that are `meant`. The labels that it already chose its nodes
+/// by, when it was `old`, are left out. What it reads is not: who changes what runs in it, reads it too.
 pub(super) fn of_lists<'a: 'f, 'f>(
     answers: &Answers<'a, 'f>,
     pod: &Pod<'a, '_>,
@@ -139,7 +182,7 @@ pub(super) fn of_lists<'a: 'f, 'f>(
     let listed = pod.spec.listed(|check| meant(check) && !case.is_off(check));
     let chooses = |check| check == Check::NodeLabels;
     let choice = |said: &Listed<'_>| chooses(said.says.check());
-    let old = old.filter(|_| case.is_pod() && listed.iter().any(choice));
+    let old = old.filter(|_| listed.iter().any(choice));
     let chosen = old.map_or_else(Vec::new, |old| old.listed(chooses));
     let is_new = |said: &Listed<'a>| {
         let mut chosen = chosen.iter();

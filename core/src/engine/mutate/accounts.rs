@@ -8,7 +8,7 @@ use crate::{
     engine::{
         policy::{DefaultAccount, Policy},
         request::{Operation, Request},
-        unchanged::as_before,
+        unchanged::Change,
     },
     object::{Lost, at, pointer},
     reference::Pattern,
@@ -53,7 +53,7 @@ pub(super) fn unnamed_accounts(
     };
     let is_asked_about = match (&request.operation, request.old) {
         (Operation::Create, _) => true,
-        (Operation::Update, Some(old)) => !as_before(entry, object, old),
+        (Operation::Update, Some(old)) => Change::of(entry, object, old) == Change::Other,
         _ => false,
     };
     if !is_asked_about {
