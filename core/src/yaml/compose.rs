@@ -9,6 +9,7 @@ use super::{
     BadYaml, Node, Place, Source, Value,
     map::{Key, MapBuilder, NO_KEY, Wrong},
     scalar::{self, Scalar},
+    scan::{Indented, is_outdented, scanner},
     source::end_of,
 };
 
@@ -39,6 +40,10 @@ pub struct Documents<'t> {
     refused: Option<BadYaml>,
     parts: std::vec::IntoIter<(&'t str, Place)>,
     parser: Option<(Parser<'t, StrInput<'t>>, Place)>,
+    /// How many documents were read.
+    read: usize,
+    /// The text that is read in place of the source's, and how many documents of it were read there already.
+    indented: Option<(&'t Indented, usize)>,
 }
 
 impl Source {
@@ -61,6 +66,8 @@ impl Source {
             refused,
             parts: parts.into_iter(),
             parser: None,
+            read: 0,
+            indented: None,
         }
     }
 
@@ -126,16 +133,28 @@ impl<'t> Iterator for Documents<'t> {
                 Some(running) => running,
                 empty => {
                     let (text, base) = self.parts.next()?;
-                    let mut options = granit_parser::options! { disallow_directives: true };
-                    options.set_emit_comments(false);
-                    empty.insert((Parser::new_from_str_with_options(text, options), base))
+                    empty.insert((scanner(text), base))
                 }
             };
-            let mut composer = Composer::new(*base, self.limits);
+            let indented = self.indented.map(|(indented, _)| indented);
+            let mut composer = Composer::new(*base, self.limits, indented);
             match composer.document(parser) {
-                Ok(Some(node)) if node.is_null() => {}
-                Ok(Some(node)) => return Some(Ok(node)),
+                Ok(Some(node)) => {
+                    if let Some((_, again @ 1..)) = &mut self.indented {
+                        *again -= 1;
+                        continue;
+                    }
+                    self.read += 1;
+                    if !node.is_null() {
+                        return Some(Ok(node));
+                    }
+                }
                 Ok(None) => self.parser = None,
+                Err(_) if composer.outdented && self.indented.is_none() => {
+                    let indented = self.source.indented();
+                    self.indented = Some((indented, self.read));
+                    self.parser = Some((scanner(indented.text()), Place::default()));
+                }
                 Err((place, what)) => {
                     self.parser = None;
                     self.parts = Vec::new().into_iter();
@@ -160,6 +179,9 @@ impl Documents<'_> {
 /// Puts one document together.
 struct Composer<'t> {
     base: Place,
+    indented: Option<&'t Indented>,
+    /// Whether it ended at a line that stands no deeper than its key.
+    outdented: bool,
     limits: Limits,
     open: Vec<Frame<'t>>,
     anchors: HashMap<usize, Anchored<'t>>,
@@ -191,9 +213,11 @@ struct Anchored<'t> {
 }
 
 impl<'t> Composer<'t> {
-    fn new(base: Place, limits: Limits) -> Self {
+    fn new(base: Place, limits: Limits, indented: Option<&'t Indented>) -> Self {
         Self {
             base,
+            indented,
+            outdented: false,
             limits,
             open: Vec::new(),
             anchors: HashMap::new(),
@@ -209,7 +233,10 @@ impl<'t> Composer<'t> {
     ) -> Result<Option<Node<'t>>, Wrong> {
         let mut root = None;
         while let Some(event) = parser.next_event() {
-            let (event, span) = event.map_err(|error| self.scan_error(&error))?;
+            let (event, span) = event.map_err(|error| {
+                self.outdented = is_outdented(&error);
+                self.scan_error(&error)
+            })?;
             let place = self.place(&span);
             let done = match event {
                 Event::Scalar(text, style, anchor, tag) => {
@@ -407,10 +434,16 @@ impl<'t> Composer<'t> {
         let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let bytes = span.byte_range().unwrap_or_default();
         let line = narrow(span.start.line());
-        let column = narrow(span.start.col()) + 1;
+        let (mut start, mut end, mut column) = (bytes.start, bytes.end, span.start.col());
+        if let Some(indented) = self.indented {
+            start -= indented.before(start);
+            end -= indented.before(end);
+            column -= indented.beside(span.start.line(), column);
+        }
+        let column = narrow(column) + 1;
         Place {
-            start: self.base.start + narrow(bytes.start),
-            end: self.base.start + narrow(bytes.end),
+            start: self.base.start + narrow(start),
+            end: self.base.start + narrow(end),
             line: self.base.line + line,
             column: if line == 1 {
                 self.base.column + column

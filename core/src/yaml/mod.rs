@@ -8,6 +8,7 @@ mod compose;
 mod map;
 mod node;
 mod scalar;
+mod scan;
 mod source;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! A text and its name.
 
-use std::io::Read;
+use std::{io::Read, sync::OnceLock};
 
-use super::BadYaml;
+use super::{BadYaml, scan::Indented};
 
 /// The largest file that is read, in bytes.
 const LARGEST: usize = 64 << 20;
@@ -13,6 +13,7 @@ pub struct Source {
     /// The name: a path as the user wrote it, or `stdin`.
     pub name: String,
     text: String,
+    indented: OnceLock<Indented>,
 }
 
 /// A place in a text.
@@ -65,12 +66,21 @@ impl Source {
             let what = format!("control character {byte:#04x}: a manifest is text, remove it");
             return Err(broken(name, Some(end_of(before)), what));
         }
-        Ok(Self { name, text })
+        Ok(Self {
+            name,
+            text,
+            indented: OnceLock::new(),
+        })
     }
 
     /// The text.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The text, with lines that the scanner does not read where they stand moved in.
+    pub(super) fn indented(&self) -> &Indented {
+        self.indented.get_or_init(|| Indented::of(&self.text))
     }
 
     /// An error at a place of this text.

@@ -356,3 +356,50 @@ fn hostile_documents_end_in_an_error() {
     let merged = format!("a: &a {{{}}}\nb: {{<<: *a, {}}}", keys('a'), keys('b'));
     assert_eq!(documents(&merged).unwrap().len(), 1);
 }
+
+#[test]
+fn lines_of_quoted_texts_may_stand_at_the_column_of_their_key() {
+    let text = "a:\n  b: 1\n---\nmeta:\n  note: \"one\n  two\n\n  three \\\n  four\"  # and\n  other: 'left\n of all' \n  next: [\"x\n  y\", {z: 1}]\n  last: {k: \"m\nn\"}\nend: e\n---\nc: 'd\n";
+    let source = Source::new("f", text.to_owned()).unwrap();
+    let documents: Vec<_> = source.documents().collect();
+    let [first, second, third] = &*documents else {
+        panic!("{documents:?}");
+    };
+    let first = first.as_ref().unwrap().at("a").unwrap();
+    assert_eq!(first.place.line, 2);
+    let second = second.as_ref().unwrap();
+    let expected = r#"{"meta":{"note":"one two\nthree four","other":"left of all","next":["x y",{"z":1}],"last":{"k":"m n"}},"end":"e"}"#;
+    let said: serde_json::Value = serde_json::from_str(second.to_json().unwrap().get()).unwrap();
+    assert_eq!(
+        said,
+        serde_json::from_str::<serde_json::Value>(expected).unwrap()
+    );
+    for (key, line, column, there) in [
+        ("other", 10, 10, "'left\n of all'"),
+        ("next", 12, 9, "[\"x\n  y\", {z: 1}]"),
+        ("note", 5, 9, "\"one\n  two\n\n  three \\\n  four\""),
+    ] {
+        let (node, _) = second.find([Step::Key("meta"), Step::Key(key)].into_iter());
+        let range = node.start as usize..node.end as usize;
+        assert_eq!(source.text().get(range).unwrap().trim_end(), there);
+        assert_eq!(node.position(), Position { line, column }, "{key}");
+    }
+    let (end, _) = second.find([Step::Key("end")].into_iter());
+    assert_eq!(
+        end.position(),
+        Position {
+            line: 16,
+            column: 6
+        }
+    );
+    // What is wrong stays wrong, where it stands.
+    let bad = third.as_ref().unwrap_err();
+    assert_eq!(
+        bad.position,
+        Some(Position {
+            line: 18,
+            column: 4
+        }),
+        "{bad}"
+    );
+}
