@@ -6,6 +6,7 @@ use super::{
     cluster::{Bound, Cluster},
     way::{WAYS, Way},
 };
+use usher_core::reference::{KUBELET, MASTERS};
 
 /// A subject that holds ways round the webhook, by one binding.
 #[derive(Debug)]
@@ -105,7 +106,7 @@ fn is_of_kubernetes(subject: &Subject) -> bool {
     match &*subject.kind {
         "ServiceAccount" => subject.namespace.as_deref() == Some("kube-system"),
         "User" => subject.name.starts_with("system:kube-"),
-        _ => ["system:masters", "system:nodes"].contains(&&*subject.name),
+        _ => [MASTERS, KUBELET.1].contains(&&*subject.name),
     }
 }
 

@@ -206,7 +206,7 @@ const JUDGED: [(&str, &str, &str); 74] = [
     ),
     (
         "pod-create-impersonated-masters",
-        "serviceAccounts tenant, tolerations dedicated=gpu:NoSchedule",
+        "allowed: everybody may (baseline), group system:masters may do everything",
         "allowed: ClusterRoleBinding cluster-admin, everybody may (baseline)",
     ),
     (
@@ -595,7 +595,9 @@ fn must_be_refused(bytes: &[u8]) -> bool {
         .pointer("/metadata/annotations/kubernetes.io~1config.mirror")
         .is_some();
     let is_free = account_is_free && tolerations_are_free && list && is_empty(&spec["nodeName"]);
-    !mirror && !is_free
+    let groups = request["userInfo"]["groups"].as_array();
+    let is_master = groups.is_some_and(|groups| groups.contains(&json!("system:masters")));
+    !mirror && !is_free && !is_master
 }
 
 /// Damages a review anywhere.

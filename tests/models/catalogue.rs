@@ -910,7 +910,8 @@ pub(crate) fn below(path: &str, key: &str) -> String {
 }
 
 /// Every place that a path leads to. The first items of lists and maps that it goes through may be given.
-fn places<'o>(value: &'o Value, path: &[Step], given: &[String]) -> Result<Places<'o>, Lost> {
+/// An error is the place beyond which it cannot lead.
+fn places<'o>(value: &'o Value, path: &[Step], given: &[String]) -> Result<Places<'o>, String> {
     walk(value, path, given, "", &[])
 }
 
@@ -920,7 +921,7 @@ fn walk<'o>(
     given: &[String],
     path: &str,
     through: &[String],
-) -> Result<Places<'o>, Lost> {
+) -> Result<Places<'o>, String> {
     let Some((step, rest)) = steps.split_first() else {
         return Ok(vec![(path.to_owned(), Some(value), through.to_vec())]);
     };
@@ -938,7 +939,7 @@ fn walk<'o>(
                 &[through, &[item]].concat(),
             )?);
         }
-        Ok(())
+        Ok::<(), String>(())
     };
     match (step, value) {
         (Step::Key(key), Value::Object(_) | Value::Null) => {
@@ -966,7 +967,7 @@ fn walk<'o>(
             }
         }
         (Step::Items | Step::Values, Value::Null) => {}
-        _ => return Err(Lost),
+        _ => return Err(path.to_owned()),
     }
     Ok(found)
 }
@@ -1294,15 +1295,18 @@ impl Seer<'_> {
 
     fn look(&mut self, entry: &Entry, object: &Value, own: &str, prefix: &str, depth: usize) {
         let full = |path: &str| match (prefix, path) {
-            ("", path) => path.to_owned(),
+            ("", path) | (path, "") => path.to_owned(),
             (prefix, path) => format!("{prefix}.{path}"),
         };
         for field in &entry.fields {
             let written = word(&field["path"]);
-            let Ok(found) = places(object, &steps(&written), &[]) else {
-                self.led.insert(full(&written));
-                self.lost(&full(&written));
-                continue;
+            let found = match places(object, &steps(&written), &[]) {
+                Ok(found) => found,
+                Err(place) => {
+                    self.led.insert(full(&written));
+                    self.lost(&full(&place));
+                    continue;
+                }
             };
             for (path, value, through) in found {
                 let path = full(&path);
@@ -1334,7 +1338,7 @@ impl Seer<'_> {
         let Some(path) = within["path"].as_str() else {
             return Ok(None);
         };
-        for (_, value, _) in places(object, &steps(path), &[])? {
+        for (_, value, _) in places(object, &steps(path), &[]).map_err(|_| Lost)? {
             match value {
                 None | Some(Value::Null) => {}
                 Some(Value::String(text)) if text.is_empty() => {}
@@ -2147,7 +2151,7 @@ fn holds(
 ) -> Result<bool, Lost> {
     let (path, is) = condition_of(condition);
     let found = if path.starts_with('.') {
-        let inside = |value| places(value, &steps(&path), &[]);
+        let inside = |value| places(value, &steps(&path), &[]).map_err(|_| Lost);
         value.map(inside).transpose()?.unwrap_or_default()
     } else {
         let (path, field) = (steps(&path), steps(field));
@@ -2155,7 +2159,7 @@ fn holds(
         let stars = same
             .filter(|(step, _)| !matches!(step, Step::Key(_)))
             .count();
-        places(object, &path, &through[..stars])?
+        places(object, &path, &through[..stars]).map_err(|_| Lost)?
     };
     let so = |value: &Value| match &is {
         Wanted::Anything => is_something(value),

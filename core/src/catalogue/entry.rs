@@ -22,6 +22,9 @@ pub enum BadEntry {
     /// A path that may hold keys only holds something else.
     #[error("\"{0}\" must be keys with dots between them")]
     Keys(Box<str>),
+    /// An entry says why it is narrow, and it is not by that.
+    #[error("{0}: narrow says nothing beside governed or content: leave it out")]
+    Narrow(Box<str>),
     /// A kind has no fields.
     #[error("{0} must have fields")]
     NoFields(Box<str>),

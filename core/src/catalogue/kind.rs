@@ -110,6 +110,10 @@ impl TryFrom<KindEntry> for Kind {
         if entry.versions.is_empty() {
             return Err(BadEntry::NoVersions(entry.kind));
         }
+        let says = entry.governed.is_some() || !matches!(content, Content::Fields(_));
+        if entry.narrow.is_some() && says {
+            return Err(BadEntry::Narrow(entry.kind));
+        }
         // The status of a custom resource is what its controller writes.
         let harmless = match (&content, entry.harmless) {
             (_, Some(harmless)) => harmless,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::rights::Grant;
+use crate::{reference::MASTERS, rights::Grant};
 
 /// What answered yes.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,6 +19,8 @@ pub enum Reason {
     Itself,
     /// An entry of `tokens` in the configuration, counted from 0.
     Limit(usize),
+    /// The requester is of the group that may do everything.
+    Master,
     /// The kubelet of this node shows one of its static pods.
     Mirror(String),
     /// The profile of this name, which the pod gets.
@@ -38,6 +40,7 @@ impl fmt::Display for Reason {
             Self::Granted(grant) => grant.fmt(f),
             Self::Itself => f.write_str("a service account may use itself"),
             Self::Limit(index) => write!(f, "tokens[{index}] of the configuration"),
+            Self::Master => write!(f, "group {MASTERS} may do everything"),
             Self::Mirror(node) => write!(f, "mirror pod of node {node}"),
             Self::Profile(name) => write!(f, "profile {name}"),
             Self::Review(reason) if reason.is_empty() => f.write_str("access review"),

@@ -122,6 +122,14 @@ pub enum Lost {
     /// The object is none that it could lead into.
     #[error(transparent)]
     Bad(#[from] BadObject),
+    /// What stands at a place on its way is nothing that it could lead into.
+    #[error("the object cannot be read: {}", why.detail().0)]
+    At {
+        /// The place.
+        place: String,
+        /// Why not.
+        why: BadObject,
+    },
     /// It leads to too many places.
     #[error("no more than {PLACES} places of {0} are looked at")]
     Many(Box<str>),
@@ -299,8 +307,10 @@ impl FieldPath {
         };
         match step {
             Step::Key(key) => {
+                let member = memo.member(value, key);
+                let member = member.map_err(|why| at.lost(why))?;
                 at.path = joined(at.path, key);
-                if let Some(value) = memo.member(value, key)? {
+                if let Some(value) = member {
                     return self.walk(rest, value, at, memo, found);
                 }
                 let mut keys = rest.iter();
@@ -316,7 +326,7 @@ impl FieldPath {
             }
             Step::Items | Step::Values if value.get() == "null" => Ok(()),
             Step::Items => {
-                let items = memo.items(value)?;
+                let items = memo.items(value).map_err(|why| at.lost(why))?;
                 let mut items = items.iter().enumerate();
                 items.try_for_each(|(index, item)| {
                     let at = at.item(format!("{}[{index}]", at.path), item);
@@ -324,7 +334,8 @@ impl FieldPath {
                 })
             }
             Step::Values => {
-                let mut values = fields(value)?.into_iter();
+                let values = fields(value).map_err(|why| at.lost(why))?;
+                let mut values = values.into_iter();
                 values.try_for_each(|(key, value)| {
                     let at = at.item(joined(at.path.clone(), &key), value);
                     self.walk(rest, value, at, memo, found)
@@ -342,6 +353,12 @@ impl<'o> Place<'o> {
             value: Some(object),
             trail: Vec::new(),
         }
+    }
+
+    /// That what stands there is nothing that a path could lead into.
+    fn lost(&self, why: BadObject) -> Lost {
+        let place = self.path.clone();
+        Lost::At { place, why }
     }
 
     /// The place of an item in it.

@@ -17,3 +17,7 @@ pub const COLLECTOR: &str = "generic-garbage-collector";
 /// What the user name of a kubelet begins with, and the group that it is in, which must both say so, as the NodeRestriction plugin
 /// demands (`pkg/auth/nodeidentifier`).
 pub const KUBELET: (&str, &str) = ("system:node:", "system:nodes");
+
+/// The group that the API server lets do everything, without asking an authorizer
+/// (`k8s.io/apiserver/pkg/authorization/authorizerfactory`, `NewPrivilegedGroups`).
+pub const MASTERS: &str = "system:masters";

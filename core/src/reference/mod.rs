@@ -21,7 +21,7 @@ mod words;
 
 pub use check::{Check, Mode};
 pub use hash::fnv;
-pub use kubernetes::{COLLECTOR, KEEPERS, KUBELET, SCHEDULER};
+pub use kubernetes::{COLLECTOR, KEEPERS, KUBELET, MASTERS, SCHEDULER};
 pub(crate) use names::node_label_names;
 pub use names::{is_dns_label, is_node_label, is_object_name};
 pub(crate) use names::{is_label_key, is_label_value};

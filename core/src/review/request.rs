@@ -1,6 +1,9 @@
 //! An AdmissionReview as a request to judge.
 
-use serde::{Deserialize, de::Error as _};
+use serde::{
+    Deserialize,
+    de::{Error as _, IgnoredAny},
+};
 use serde_json::value::RawValue;
 
 use super::{API_VERSION, KIND};
@@ -61,7 +64,14 @@ struct Wire<'a> {
 pub fn read(bytes: &[u8]) -> Result<Request<'_>, BadReview> {
     let review: Review<'_> = parse(bytes).map_err(|error| BadReview {
         uid: uid(bytes),
-        why: format!("the body is not an AdmissionReview: {error}"),
+        why: if is_bare(bytes) {
+            format!(
+                "this is the request alone: give the whole review, {{\"apiVersion\": \"{API_VERSION}\", \"kind\": \"{KIND}\", \
+                 \"request\": ...}}"
+            )
+        } else {
+            format!("the body is not an AdmissionReview: {error}")
+        },
     })?;
     if *review.api_version != *API_VERSION || *review.kind != *KIND {
         return Err(BadReview {
@@ -97,6 +107,18 @@ pub fn read(bytes: &[u8]) -> Result<Request<'_>, BadReview> {
         old: request.old_object,
         dry_run: request.dry_run.unwrap_or_default(),
     })
+}
+
+/// Whether it is what stands in a review and not the review itself, which tools that test other webhooks take.
+fn is_bare(bytes: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Bare {
+        #[serde(rename = "operation")]
+        _operation: IgnoredAny,
+        #[serde(rename = "userInfo")]
+        _user: IgnoredAny,
+    }
+    parse::<Bare>(bytes).is_ok()
 }
 
 /// The uid of a review that is otherwise not what it should be.
@@ -142,6 +164,11 @@ mod tests {
     fn a_bad_review_keeps_its_uid_where_it_can() {
         for (body, uid, why) in [
             ("", None, "not an AdmissionReview"),
+            (
+                r#"{"uid":"u","kind":{"group":"","version":"v1","kind":"Pod"},"operation":"CREATE","userInfo":{"username":"jane"}}"#,
+                None,
+                "this is the request alone: give the whole review",
+            ),
             ("7", None, "not an AdmissionReview"),
             ("{}", None, "not AdmissionReview of"),
             (

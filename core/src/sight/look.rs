@@ -46,6 +46,8 @@ pub(super) struct Looker<'c, 'o> {
     pub(super) memo: Memo<'o>,
     /// Where containers may stand. Nothing is kept where no check asks.
     pub(super) holders: Holders<'o>,
+    /// Where nothing can be read, and why.
+    lost: HashSet<(String, String)>,
     pub(super) found: Vec<Sighting<'o>>,
 }
 
@@ -59,6 +61,7 @@ impl<'c, 'o> Looker<'c, 'o> {
             own: namespace,
             memo: Memo::default(),
             holders: Holders::default(),
+            lost: HashSet::new(),
             found: Vec::new(),
         }
     }
@@ -121,13 +124,21 @@ impl<'o> Looker<'_, 'o> {
         self.found.len() > MOST
     }
 
+    /// Notes that a path leads nowhere, where that is: once, however many paths lead there.
     fn lost(&mut self, prefix: &str, path: &FieldPath, lost: &Lost) {
-        let path = match prefix {
-            "" => path.text().to_owned(),
-            prefix => format!("{prefix}.{}", path.text()),
+        let below = |path: &str| match (prefix, path) {
+            (whole, "") | ("", whole) => whole.to_owned(),
+            (prefix, path) => format!("{prefix}.{path}"),
         };
-        self.holders.elsewhere.insert(path.clone());
-        self.push(Sighting::Lost(Path::new(path, ""), lost.to_string()));
+        self.holders.elsewhere.insert(below(path.text()));
+        let at = match lost {
+            Lost::At { place, .. } => below(place),
+            Lost::Bad(_) | Lost::Many(_) => below(path.text()),
+        };
+        let said = (at.clone(), lost.to_string());
+        if self.lost.insert(said) {
+            self.push(Sighting::Lost(Path::new(at, ""), lost.to_string()));
+        }
     }
 
     fn field(&mut self, field: &Field, object: &'o RawValue, place: &Place<'o>, depth: usize) {

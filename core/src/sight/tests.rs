@@ -414,7 +414,7 @@ fn every_sort_of_field_is_seen() {
             r#"{"s":{"p":"spec: {volumes: [{secret: {secretName: a}}, {rbd: 7}], nodeSelector: {k: 7}}"}}"#,
             &[
                 "s.p: secrets a",
-                "s.p malformed: the object cannot be read: invalid type: integer `7`, expected a map at line 1 column 1",
+                "s.p malformed: the object cannot be read: invalid type: integer `7`, expected a map",
                 "s.p malformed: the object cannot be read: invalid type: integer `7`, expected text at line 1 column 1",
             ],
         ),
@@ -481,9 +481,7 @@ fn every_sort_of_field_is_seen() {
         (
             "{path: s.a, serviceAccount: {}, when: [{s.k.kind: C}]}",
             r#"{"s":{"a":"x","k":{"kind":"C","kind":"D"}}}"#,
-            &[
-                "s.a lost: the object cannot be read: \"kind\" stands there twice at line 1 column 23",
-            ],
+            &["s.a lost: the object cannot be read: \"kind\" stands there twice"],
         ),
         (
             "{path: s.a, serviceAccount: {}, when: [{s.k.kind: C}, s.none]}",
@@ -520,9 +518,7 @@ fn every_sort_of_field_is_seen() {
         (
             "{path: 's.l[].a', serviceAccount: {}}",
             r#"{"s":{"l":{}}}"#,
-            &[
-                "s.l[].a lost: the object cannot be read: invalid type: map, expected a sequence at line 1 column 2",
-            ],
+            &["s.l lost: the object cannot be read: invalid type: map, expected a sequence"],
         ),
     ] {
         assert_eq!(seen(field, object), expected, "{field}: {object}");
