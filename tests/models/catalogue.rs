@@ -83,7 +83,7 @@ const WORDS: &[(&str, &[&str])] = &[
     ),
     (
         "serviceAccount",
-        &["absent", "in", "name", "form", "configMap"],
+        &["absent", "in", "name", "form", "configMap", "made"],
     ),
     ("configMap", &["key"]),
     (
@@ -367,6 +367,8 @@ pub(crate) struct Rules {
     pub(crate) classes: Vec<String>,
     /// An account of the tests' own namespace, and the pull secret that it has.
     pub(crate) pulls: (&'static str, &'static str),
+    /// Accounts that are there.
+    pub(crate) accounts: Vec<&'static str>,
     /// Config maps that are there, and the account that each names, if any.
     pub(crate) config_maps: BTreeMap<String, Option<String>>,
 }
@@ -1465,6 +1467,13 @@ impl Seer<'_> {
         };
         if let (Value::String(_), Some((other, bare))) = (&account["form"], name.split_once(':')) {
             (namespace, name) = (other.to_owned(), bare.to_owned());
+        }
+        if let Some(made) = account.get("made") {
+            // Of those that are there none belongs to an object that is made here.
+            name = word(made).replace("{}", &name);
+            if own != HOME || !self.rules.accounts.contains(&&*name) {
+                return Ok(());
+            }
         }
         self.named(check, path, resource, Some(name), &namespace);
         Ok(())

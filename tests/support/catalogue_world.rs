@@ -52,6 +52,7 @@ impl World {
                 controllers,
                 classes: vec![CLASS.to_owned()],
                 pulls: ("builder", "registry"),
+                accounts: vec!["builder", "it", "deployer", "app-kafka", "app-collector"],
                 config_maps: BTreeMap::from([
                     ("builder".to_owned(), Some("admin".to_owned())),
                     ("deployer".to_owned(), None),
@@ -64,11 +65,18 @@ impl World {
     pub(crate) fn stage(&self, rbac: &[Value]) -> Stage {
         let class = json!({"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": CLASS}});
         let (account, secret) = self.rules.pulls;
-        let metadata = json!({"name": account, "namespace": HOME});
-        let account = json!({
-            "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "imagePullSecrets": [{"name": secret}],
-        });
-        let mut objects = vec![class, account];
+        let mut objects = vec![class];
+        for name in &self.rules.accounts {
+            let pulls = if *name == account {
+                json!([{"name": secret}])
+            } else {
+                json!([])
+            };
+            let metadata = json!({"name": name, "namespace": HOME, "ownerReferences": [{"uid": "of-another"}]});
+            objects.push(json!({
+                "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "imagePullSecrets": pulls,
+            }));
+        }
         for (name, account) in &self.rules.config_maps {
             let metadata = json!({"name": name, "namespace": HOME});
             let data = json!({"serviceAccountName": account});

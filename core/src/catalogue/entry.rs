@@ -22,6 +22,12 @@ pub enum BadEntry {
     /// A path that may hold keys only holds something else.
     #[error("\"{0}\" must be keys with dots between them")]
     Keys(Box<str>),
+    /// The name of an account that is made has no place for what it is named after.
+    #[error("\"{0}\" must have {{}} in it, once, for what the account is named after")]
+    Made(Box<str>),
+    /// What is said beside it means nothing for an account that is made.
+    #[error("{0}: beside made only `in` means something")]
+    MadeBeside(Box<str>),
     /// An entry says why it is narrow, and it is not by that.
     #[error("{0}: narrow says nothing beside governed or content: leave it out")]
     Narrow(Box<str>),

@@ -95,6 +95,39 @@ pub struct AccountField {
     pub form: Option<Form>,
     /// The field names a config map of the own namespace, and this key of that names the account.
     pub config_map: Option<ConfigMapKey>,
+    /// The controller makes the account, and this is its name, with `{}` for what stands in the field. It is asked about where an
+    /// account of this name is there already that belongs to no such object: the controller takes it as it is.
+    pub made: Option<Made>,
+}
+
+/// The name of an account that a controller makes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
+pub struct Made {
+    before: Box<str>,
+    after: Box<str>,
+}
+
+impl TryFrom<String> for Made {
+    type Error = BadEntry;
+
+    fn try_from(text: String) -> Result<Self, BadEntry> {
+        match text.split_once("{}") {
+            Some((before, after)) if !after.contains("{}") => Ok(Self {
+                before: before.into(),
+                after: after.into(),
+            }),
+            _ => Err(BadEntry::Made(text.into())),
+        }
+    }
+}
+
+impl Made {
+    /// The name of the account.
+    pub(crate) fn name(&self, of: impl fmt::Display) -> String {
+        format!("{}{of}{}", self.before, self.after)
+    }
 }
 
 /// A key of a config map.
@@ -318,6 +351,18 @@ impl TryFrom<Entry> for Field {
         let (Some(sort), None) = (sorts.next(), sorts.next()) else {
             return Err(BadEntry::Sort(entry.path.text().into()));
         };
+        if let Sort::Account(AccountField {
+            absent,
+            name,
+            form,
+            config_map,
+            made: Some(_),
+            ..
+        }) = &sort
+            && (absent.is_some() || name.is_some() || form.is_some() || config_map.is_some())
+        {
+            return Err(BadEntry::MadeBeside(entry.path.text().into()));
+        }
         Ok(Self {
             path: entry.path,
             sort,

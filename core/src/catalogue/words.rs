@@ -16,6 +16,10 @@ impl fmt::Display for Field {
                     write!(f, ", named by {key} of this config map")?;
                 }
                 within(f, account.within.as_ref())?;
+                if let Some(made) = &account.made {
+                    let name = made.name("…");
+                    write!(f, " {name}, if one is there that was not made for this")?;
+                }
                 match &account.absent {
                     None => {}
                     Some(Absent::Default) => f.write_str("; without a name: default")?,

@@ -240,13 +240,7 @@ impl<'a, 'f> Case<'a, 'f> {
             name: Text<'a>,
         }
 
-        let at = ObjectRef {
-            api_version: "v1".to_owned(),
-            kind: "ServiceAccount".to_owned(),
-            resource: "serviceaccounts".to_owned(),
-            namespace: Some(pod.namespace.to_string()),
-            name: pod.spec.account().to_string(),
-        };
+        let at = ObjectRef::account(&pod.namespace, &pod.spec.account());
         Ok(match self.object(&at)? {
             Looked::There(object) => parse(object).is_ok_and(|account: Account<'_>| {
                 let mut held = account.image_pull_secrets.into_iter().flatten();

@@ -30,6 +30,19 @@ pub struct ObjectRef {
     pub name: String,
 }
 
+impl ObjectRef {
+    /// A service account.
+    pub(super) fn account(namespace: &str, name: &str) -> Self {
+        Self {
+            api_version: "v1".to_owned(),
+            kind: "ServiceAccount".to_owned(),
+            resource: "serviceaccounts".to_owned(),
+            namespace: Some(namespace.to_owned()),
+            name: name.to_owned(),
+        }
+    }
+}
+
 /// What a look at an object came to.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Looked<'f> {

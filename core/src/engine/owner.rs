@@ -291,7 +291,7 @@ impl<'f> Said<'f> {
             Content::Fields(fields) => {
                 for sighting in case.sightings(fields, owner, namespace.clone()) {
                     match sighting {
-                        Sighting::Reference(mut reference) => {
+                        Sighting::Made(mut reference, _) | Sighting::Reference(mut reference) => {
                             reference.namespace.get_or_insert_with(|| namespace.clone());
                             said.references.push(reference);
                         }

@@ -40,13 +40,7 @@ pub(super) fn plan<'a>(
     subject: &Subject<'a>,
     facts: &Facts,
 ) -> Result<Plan<'a>, Unplanned> {
-    let at = |name: &str| ObjectRef {
-        api_version: "v1".to_owned(),
-        kind: "ServiceAccount".to_owned(),
-        resource: "serviceaccounts".to_owned(),
-        namespace: Some(subject.namespace.to_owned()),
-        name: name.to_owned(),
-    };
+    let at = |name: &str| ObjectRef::account(subject.namespace, name);
     let account = |name: &str| {
         Some(match facts.of_object(&at(name))? {
             Looked::There(object) => Account::Known(object),

@@ -7,6 +7,8 @@ use super::facts::{FactError, ObjectRef};
 /// Why something could not be found out.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Unknown {
+    /// An account that may be there already, and somebody else's.
+    Account(ObjectRef, Unread),
     /// What brings tolerations with it: the runtime class of this name.
     Class(String, Unread),
     /// A config map that may name the account.
@@ -44,7 +46,8 @@ impl Unknown {
     /// Whether it would be known if the command line had been given an object.
     pub fn is_not_given(&self) -> bool {
         let error = match self {
-            Self::Class(_, why)
+            Self::Account(_, why)
+            | Self::Class(_, why)
             | Self::ConfigMap(_, why)
             | Self::Owner(_, why)
             | Self::Pod(_, why) => match why {
@@ -63,6 +66,9 @@ impl Unknown {
 impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Account(account, why) => {
+                write!(f, "{account}, which may be there already, {why}")
+            }
             Self::Class(class, why) => {
                 let lead =
                     format_args!("the tolerations of runtimeclass \"{class}\" are not known");

@@ -94,11 +94,14 @@ impl<'a> Metadata<'a> {
         self.labels.map(parse).transpose()
     }
 
+    /// Its owners.
+    pub(crate) fn owners(&self) -> Result<Vec<Owner<'a>>, BadObject> {
+        self.owner_references.map_or_else(|| Ok(Vec::new()), parse)
+    }
+
     /// The owners that are its controllers: at most one, if the API server has seen the object.
     pub(crate) fn controllers(&self) -> Result<Vec<Owner<'a>>, BadObject> {
-        let mut owners: Vec<Owner<'a>> = self
-            .owner_references
-            .map_or_else(|| Ok(Vec::new()), parse)?;
+        let mut owners = self.owners()?;
         owners.retain(|owner| owner.controller == Some(true));
         Ok(owners)
     }

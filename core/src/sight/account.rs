@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use super::{Sighting, look::Looker};
 use crate::{
     catalogue::{Absent, AccountField, ConfigMapKey},
-    object::{Place, is_something, key, parse},
+    object::{Metadata, Place, is_something, key, parse},
     reference::{Check, Path, Resource, Text},
 };
 
@@ -54,6 +54,13 @@ impl<'o> Looker<'_, 'o> {
             }
             return;
         };
+        if let Some(made) = &account.made {
+            // Of an object that cannot be read it would be somebody else's.
+            let metadata = Metadata::of(object).unwrap_or_default();
+            let name = made.name(&*name).into();
+            let made = self.reference(check, resource, name, path, namespace);
+            return self.push(Sighting::Made(made, metadata.uid));
+        }
         if let Some((within, bare)) = account.form.and_then(|form| form.split(&name)) {
             namespace = Some(within);
             name = bare;

@@ -41,6 +41,8 @@ pub enum Sighting<'o> {
     },
     /// A part that cannot be read; the text says why. It may name anything.
     Lost(Path<'o>, String),
+    /// An account that a controller makes for an object, and the uid of that.
+    Made(Reference<'o>, Text<'o>),
     /// A value that is none of those that the field can have.
     Malformed(Reference<'o>, String),
     /// What a patch projects into a volume of pods whose account nobody knows: a token, a certificate, or both.

@@ -54,6 +54,7 @@ fn seen(field: &str, object: &str) -> Vec<String> {
             "{path}: {key} of {namespace}/{name}, or {:?}",
             otherwise.as_ref().map(reference)
         ),
+        Sighting::Made(held, uid) => format!("{}, made for {uid}", reference(&held)),
         Sighting::Reference(held) => reference(&held),
         Sighting::Malformed(held, why) => format!("{} malformed: {why}", held.path),
         Sighting::Lost(path, why) => format!("{path} lost: {why}"),
@@ -90,6 +91,11 @@ fn every_sort_of_field_is_seen() {
             &["s.a: serviceaccounts x"][..],
         ),
         ("{path: s.a, serviceAccount: {}}", r#"{"s":{}}"#, &[]),
+        (
+            r#"{path: metadata.name, serviceAccount: {made: "x-{}-y"}}"#,
+            r#"{"metadata":{"name":"a","uid":"u"}}"#,
+            &[r#"metadata.name: serviceaccounts x-a-y, made for u"#],
+        ),
         (
             "{path: s.a, serviceAccount: {}}",
             r#"{"s":{"a":7}}"#,

@@ -16,7 +16,7 @@ use crate::{
         unknown::{Unknown, Unread},
         verdict::{Finding, Outcome},
     },
-    object::{PodSpec, at},
+    object::{Metadata, PodSpec, at},
     reference::{Check, Path, Reference, Resource, Target},
     sight::Sighting,
 };
@@ -75,6 +75,12 @@ pub(super) fn of_fields<'a: 'f, 'f>(
                 let (token, certificate) = (token.as_ref(), certificate.as_ref());
                 findings.extend(tokens::patched(answers, &pod, &path, token, certificate));
             }
+            Sighting::Made(reference, uid) => {
+                if !case.is_off(reference.check) {
+                    let found = of_made(answers, &itself, reference, &uid);
+                    findings.extend(found.unwrap_or_default());
+                }
+            }
             Sighting::Malformed(reference, why) => {
                 if !case.is_off(reference.check) {
                     findings.push(case.finding(&itself, reference, Outcome::Malformed(why)));
@@ -132,6 +138,7 @@ pub(super) fn of_placements<'a: 'f, 'f>(
             // Nothing of it has changed.
             Sighting::ConfigMap { .. }
             | Sighting::Credential { .. }
+            | Sighting::Made(..)
             | Sighting::Malformed(..)
             | Sighting::Opaque(..)
             | Sighting::Reference(_) => {}
@@ -282,6 +289,39 @@ fn of_config_map<'a: 'f, 'f>(
     let asked = asked.into_iter();
     let found = asked.filter_map(|reference| answers.finding(itself, reference).ok());
     Ok(found.collect())
+}
+
+/// An account that a controller makes for the object of this uid. Where there is one of this name that does not belong to the object,
+/// the controller takes that.
+fn of_made<'a: 'f, 'f>(
+    answers: &Answers<'a, 'f>,
+    itself: &Pod<'a, '_>,
+    reference: Reference<'a>,
+    uid: &str,
+) -> Known<Option<Finding<'a>>> {
+    let case = &answers.case;
+    let Target::Object { name, .. } = &reference.target else {
+        return Ok(None);
+    };
+    let namespace = reference.namespace.as_ref().unwrap_or(&itself.namespace);
+    let at = ObjectRef::account(namespace, name);
+    let outcome = match case.object(&at)? {
+        Looked::Absent => return Ok(None),
+        Looked::There(account) if belongs_to(account, uid) => return Ok(None),
+        Looked::There(_) => answers.outcome(itself, &reference)?,
+        Looked::Failed(error) => match answers.outcome(itself, &reference)? {
+            allowed @ Outcome::Allowed(_) => allowed,
+            _ => Outcome::Unknown(Unknown::Account(at, Unread::Failed(error.clone()))),
+        },
+    };
+    Ok(Some(case.finding(itself, reference, outcome)))
+}
+
+/// Whether an object is owned by the one of this uid. What cannot be read is not.
+fn belongs_to(object: &RawValue, uid: &str) -> bool {
+    let metadata = Metadata::of(object).unwrap_or_default();
+    let owners = metadata.owners().unwrap_or_default();
+    !uid.is_empty() && owners.iter().any(|owner| *owner.uid == *uid)
 }
 
 /// What a key of a config map says, if anything.
