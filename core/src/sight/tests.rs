@@ -94,7 +94,7 @@ fn every_sort_of_field_is_seen() {
         (
             r#"{path: metadata.name, serviceAccount: {made: "x-{}-y"}}"#,
             r#"{"metadata":{"name":"a","uid":"u"}}"#,
-            &[r#"metadata.name: serviceaccounts x-a-y, made for u"#],
+            &["metadata.name: serviceaccounts x-a-y, made for u"],
         ),
         (
             "{path: s.a, serviceAccount: {}}",
